@@ -1,0 +1,1 @@
+"""One daemon per node: the only place that touches processes and GPUs."""

@@ -1,0 +1,1 @@
+"""GPU readings from one source or another, taken in a child process."""

@@ -1,0 +1,1 @@
+"""The verbs without the screen: stdout is data, stderr is talk."""

@@ -1,0 +1,1 @@
+"""A whole cluster on loopback: real ssh, real agents, simulated GPUs and engines under traffic."""

@@ -1,0 +1,1 @@
+"""Reach agents over ssh or on this machine; only ssh.py imports asyncssh."""

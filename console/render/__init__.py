@@ -1,0 +1,1 @@
+"""Views in, cells out: pure functions shared by the screens and the command line."""

@@ -1,0 +1,220 @@
+"""The fleet as the console sees it. No Textual, no network: frames in, views and dirty keys out.
+
+    link ──frame──► Store.receive ──► NodeView, series       screen ◄── Store.take_dirty, once per flush
+
+A view keeps its last values when its node goes quiet; `age_s` and `state` say how old they are.
+"""
+
+import time
+from array import array
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import NamedTuple
+
+from agents.wire import Delta, Happened, Snapshot
+from profiles.model import Desired
+from profiles.status import Event, GpuReading, InstanceStatus, NodeStatus, Reason, Role
+
+STALE_AFTER_S = 3.0
+UNREACHABLE_AFTER_S = 15.0
+SERIES_POINTS = 900
+EVENTS_KEPT = 500
+
+
+class NodeState(StrEnum):
+    CONNECTING = "connecting"
+    UP = "up"
+    STALE = "stale"
+    UNREACHABLE = "unreachable"
+    REFUSED = "refused"
+    """Will not be tried again by itself: a key, a login, a protocol or a role. `NodeView.why` has the fix."""
+
+
+class Kind(StrEnum):
+    NODE = "node"
+    GPU = "gpu"
+    INSTANCE = "instance"
+
+
+class Key(NamedTuple):
+    """Names one row of one kind: (node, "") · (node, GPU uuid) · (node, instance)."""
+
+    kind: Kind
+    node: str
+    name: str = ""
+
+
+class Ring:
+    """The last SERIES_POINTS values, oldest first; NaN is a gap."""
+
+    def __init__(self) -> None:
+        self._values = array("f")
+        self._next = 0
+
+    def add(self, value: float | None) -> None:
+        point = float("nan") if value is None else value
+        if len(self._values) < SERIES_POINTS:
+            self._values.append(point)
+        else:
+            self._values[self._next] = point
+            self._next = (self._next + 1) % SERIES_POINTS
+
+    def last(self, count: int) -> list[float]:
+        ordered = self._values[self._next :] + self._values[: self._next]
+        return list(ordered[-count:])
+
+
+@dataclass
+class NodeView:
+    """One node: where it stands in the inventory, how the link is, what it last said."""
+
+    name: str
+    site: str = ""
+    labels: Mapping[str, str] = field(default_factory=dict)
+    state: NodeState = NodeState.CONNECTING
+    why: Reason | None = None
+    way: str = ""
+    """How the agent is reached: socket, bridge or local."""
+    role: Role = Role.VIEWER
+    round_trip_s: float | None = None
+    status: NodeStatus | None = None
+    desired: Desired = field(default_factory=Desired)
+    received_at_s: float | None = None
+    """Monotonic time of the last frame."""
+    clock_skew_s: float = 0.0
+    """Node's clock minus ours, from the last frame; subtract it from the node's times."""
+    gpus: dict[str, GpuReading] = field(default_factory=dict)
+    instances: dict[str, InstanceStatus] = field(default_factory=dict)
+    events: deque[Event] = field(default_factory=lambda: deque(maxlen=EVENTS_KEPT))
+
+    @property
+    def counted(self) -> bool:
+        """Whether its values may enter a sum."""
+        return self.status is not None and self.state in (NodeState.UP, NodeState.STALE)
+
+
+class Store:
+    """All nodes, the keys that changed since the last flush, and short series."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic, wall: Callable[[], float] = time.time) -> None:
+        self.clock = clock
+        self.wall = wall
+        self.nodes: dict[str, NodeView] = {}
+        self.series: dict[tuple[Key, str], Ring] = {}
+        self._dirty: set[Key] = set()
+
+    def add_node(self, name: str, site: str = "", labels: Mapping[str, str] | None = None) -> NodeView:
+        view = self.nodes[name] = NodeView(name, site, labels or {})
+        self._dirty.add(Key(Kind.NODE, name))
+        return view
+
+    def link(self, node: str, state: NodeState, why: Reason | None = None) -> None:
+        """The link of `node` changed its state."""
+        view = self.nodes[node]
+        if (view.state, view.why) != (state, why):
+            view.state, view.why = state, why
+            self._mark_all(view)
+
+    def receive(self, node: str, frame: Snapshot | Delta | Happened) -> None:
+        """Take in one telemetry frame of `node`."""
+        view = self.nodes[node]
+        view.received_at_s = self.clock()
+        if view.state is not NodeState.UP:
+            self.link(node, NodeState.UP)
+        match frame:
+            case Snapshot():
+                self._snapshot(view, frame)
+            case Delta():
+                self._delta(view, frame)
+            case Happened():
+                view.events.extend(frame.events)
+        self._dirty.add(Key(Kind.NODE, node))
+
+    def age(self) -> None:
+        """Mark nodes that have gone quiet; called by the flush timer."""
+        for view in self.nodes.values():
+            age = self.age_s(view)
+            if age is None or view.state not in (NodeState.UP, NodeState.STALE):
+                continue
+            if age >= UNREACHABLE_AFTER_S:
+                text = f"no word for {age:.0f} s"
+                self.link(view.name, NodeState.UNREACHABLE, Reason("silent", text, "the link is being made anew"))
+            elif age >= STALE_AFTER_S:
+                self.link(view.name, NodeState.STALE)
+
+    def age_s(self, view: NodeView) -> float | None:
+        """Seconds since `view` last heard from its node."""
+        return None if view.received_at_s is None else self.clock() - view.received_at_s
+
+    def take_dirty(self) -> set[Key]:
+        """The keys that changed since the last call."""
+        dirty, self._dirty = self._dirty, set()
+        return dirty
+
+    def gpus(self) -> Iterator[tuple[NodeView, GpuReading]]:
+        for view in self.nodes.values():
+            for reading in view.gpus.values():
+                yield view, reading
+
+    def instances(self) -> Iterator[tuple[NodeView, InstanceStatus]]:
+        for view in self.nodes.values():
+            for status in view.instances.values():
+                yield view, status
+
+    def ring(self, key: Key, what: str) -> Ring:
+        """The series `what` of `key`; empty when nothing was recorded."""
+        return self.series.setdefault((key, what), Ring())
+
+    def _snapshot(self, view: NodeView, frame: Snapshot) -> None:
+        self._mark_all(view)
+        view.status = frame.status
+        view.desired = frame.desired
+        view.clock_skew_s = frame.status.at_unix_s - self.wall()
+        view.gpus = {reading.uuid: reading for reading in frame.status.gpus}
+        view.instances = {status.name: status for status in frame.status.instances}
+        self._mark_all(view)
+
+    def _delta(self, view: NodeView, frame: Delta) -> None:
+        if view.status is None:
+            return
+        from msgspec.structs import replace
+
+        view.clock_skew_s = frame.at_unix_s - self.wall()
+        view.status = replace(
+            view.status,
+            at_unix_s=frame.at_unix_s,
+            host=frame.host or view.status.host,
+            gpu_source=frame.gpu_source or view.status.gpu_source,
+        )
+        if frame.desired is not None:
+            view.desired = frame.desired
+        for uuid in frame.gpus_gone:
+            view.gpus.pop(uuid, None)
+            self._dirty.add(Key(Kind.GPU, view.name, uuid))
+        for name in frame.instances_gone:
+            view.instances.pop(name, None)
+            self._dirty.add(Key(Kind.INSTANCE, view.name, name))
+        for reading in frame.gpus:
+            view.gpus[reading.uuid] = reading
+            self._dirty.add(Key(Kind.GPU, view.name, reading.uuid))
+        for status in frame.instances:
+            view.instances[status.name] = status
+            self._dirty.add(Key(Kind.INSTANCE, view.name, status.name))
+        self._record(view)
+
+    def _record(self, view: NodeView) -> None:
+        """One point per Delta, that is one a second, for what is drawn as a line."""
+        for uuid, reading in view.gpus.items():
+            self.ring(Key(Kind.GPU, view.name, uuid), "busy_ratio").add(reading.busy_ratio)
+        for name, status in view.instances.items():
+            said = status.reading
+            key = Key(Kind.INSTANCE, view.name, name)
+            self.ring(key, "generation_tok_s").add(said.generation_tok_s if said else None)
+            self.ring(key, "waiting").add(said.waiting if said else None)
+
+    def _mark_all(self, view: NodeView) -> None:
+        self._dirty.add(Key(Kind.NODE, view.name))
+        self._dirty.update(Key(Kind.GPU, view.name, uuid) for uuid in view.gpus)
+        self._dirty.update(Key(Kind.INSTANCE, view.name, name) for name in view.instances)

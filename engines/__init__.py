@@ -1,0 +1,1 @@
+"""Describe engines: how to launch, watch and read one. Nothing here opens or spawns anything."""

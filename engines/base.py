@@ -1,0 +1,173 @@
+"""The seam between gpuyard and an engine: plain data in, plain data out.
+
+    Launch ──► Engine.command ──► Command   what to execute
+           └─► Engine.ready ────► Probe     where to ask whether it serves
+    /metrics text ─► Engine.sample ─► EngineSample
+    one log line ──► Progress.progress ─► LoadProgress   (optional)
+
+An adapter is one file in `engines/adapters` that ends in `ENGINE = …`. It is pure: the agent
+executes, asks and scrapes.
+
+Errors:
+    EngineError
+    ├── UnknownEngine      no adapter of that name
+    └── BadOptions         options that the adapter's `Options` refuses
+"""
+
+from collections.abc import Mapping
+from typing import Any, ClassVar, Protocol, runtime_checkable
+
+import msgspec
+
+from engines.devices import Slice
+
+
+class EngineError(Exception):
+    """Something about an engine cannot be described. `hint` says what to do next."""
+
+    def __init__(self, message: str, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+
+class UnknownEngine(EngineError):
+    """No adapter has this name."""
+
+
+class BadOptions(EngineError):
+    """The options do not fit the adapter. `key` is the offending key, or "" for the whole mapping."""
+
+    def __init__(self, message: str, hint: str = "", key: str = "") -> None:
+        super().__init__(message, hint)
+        self.key = key
+
+
+class Launch(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything an adapter may use to build a command line.
+
+    `options` is an instance of the adapter's `Options`. No secret is ever in here: secrets reach the
+    engine as environment variables that the agent adds.
+    """
+
+    instance: str
+    model: str
+    served_name: str
+    port: int
+    options: msgspec.Struct
+    host: str = "127.0.0.1"
+    slices: tuple[Slice, ...] = ()
+
+
+class Command(msgspec.Struct, frozen=True, kw_only=True):
+    """What the agent executes. `env` is added to a small clean environment, never to the agent's own.
+
+    `needs_files` are local paths that must exist; a missing one fails the start before anything runs.
+    """
+
+    argv: tuple[str, ...]
+    env: Mapping[str, str] = {}
+    needs_files: tuple[str, ...] = ()
+
+
+class Probe(msgspec.Struct, frozen=True, kw_only=True):
+    """Where to ask. `ready_path` answers 200 once the engine serves; `load_deadline_s` is how long that may take."""
+
+    ready_path: str
+    metrics_path: str | None
+    load_deadline_s: float
+    timeout_s: float = 5.0
+
+
+class Histogram(msgspec.Struct, frozen=True, array_like=True):
+    """Cumulative buckets as Prometheus counts them: `counts[i]` observations were ≤ `bounds_s[i]`.
+
+    The last bound is +Inf and is left out of `bounds_s`, so `len(counts) == len(bounds_s) + 1`.
+    """
+
+    bounds_s: tuple[float, ...]
+    counts: tuple[float, ...]
+    sum_s: float
+
+    @property
+    def count(self) -> float:
+        return self.counts[-1] if self.counts else 0.0
+
+
+class EngineSample(msgspec.Struct, frozen=True, kw_only=True):
+    """One scrape in our words. None where the engine does not say; counters count since its start."""
+
+    running: float | None = None
+    waiting: float | None = None
+    kv_usage_ratio: float | None = None
+    prompt_tokens: float | None = None
+    generation_tokens: float | None = None
+    requests_finished: float | None = None
+    requests_failed: float | None = None
+    preemptions: float | None = None
+    prefix_cache_queries: float | None = None
+    prefix_cache_hits: float | None = None
+    ttft: Histogram | None = None
+    itl: Histogram | None = None
+    e2e: Histogram | None = None
+    queue: Histogram | None = None
+
+
+class LoadProgress(msgspec.Struct, frozen=True, kw_only=True):
+    """How far a start has come: a step in the engine's words, and 0–1 where the engine says."""
+
+    step: str
+    ratio: float | None = None
+
+
+class Engine(Protocol):
+    """The six members that every adapter has."""
+
+    name: ClassVar[str]
+    Options: ClassVar[type[msgspec.Struct]]
+    absent: ClassVar[Mapping[str, str]]
+    """Field of EngineSample → why this engine never reports it; shown as `n/a`."""
+
+    def command(self, launch: Launch) -> Command: ...
+
+    def ready(self, launch: Launch) -> Probe: ...
+
+    def sample(self, metrics: str) -> EngineSample:
+        """Read a metrics page. Never raises: text that is empty, cut off or foreign gives what is in it."""
+        ...
+
+    def live(self, old: Launch, new: Launch) -> bool:
+        """Can `new` be reached without a restart?"""
+        ...
+
+
+@runtime_checkable
+class Progress(Protocol):
+    """Optional: an adapter that can read the engine's log lines while it loads."""
+
+    def progress(self, line: str) -> LoadProgress | None: ...
+
+
+def options_for(engine: Engine, raw: Mapping[str, Any]) -> msgspec.Struct:
+    """The adapter's typed options from a plain mapping.
+
+    Raises BadOptions, with the key that does not fit where there is one.
+    """
+    try:
+        return msgspec.convert(dict(raw), engine.Options, strict=True)
+    except msgspec.ValidationError as error:
+        text, _, path = str(error).partition(" - at `$.")
+        key = path.rstrip("`").split(".")[0].split("[")[0]
+        if "unknown field" in text:
+            key = text.rsplit("`", 2)[1]
+            raise BadOptions(f"{engine.name} has no option `{key}`", nearest(key, engine.Options), key) from None
+        raise BadOptions(f"option `{key}`: {text}" if key else text, key=key) from None
+
+
+def nearest(name: str, struct: type[msgspec.Struct]) -> str:
+    """A hint with the field of `struct` that `name` may have meant."""
+    from difflib import get_close_matches
+
+    fields = [field.encode_name for field in msgspec.structs.fields(struct)]
+    close = get_close_matches(name, fields, n=1)
+    return f"did you mean `{close[0]}`?" if close else f"known: {', '.join(fields)}"

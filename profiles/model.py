@@ -1,0 +1,120 @@
+"""What should be: profiles as people write them, and the desired document that a node keeps.
+
+    Profile ──expand, place──► InstanceSpec per replica ──► Desired (one per node, with a generation)
+
+Everything is frozen: an edit is a new value.
+"""
+
+from enum import StrEnum
+from typing import Any
+
+import msgspec
+
+from engines.devices import Slice
+
+Options = dict[str, Any]
+"""An engine's own options, checked by its adapter (engines.base.options_for)."""
+
+
+class SecretRef(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The name of a secret on the node. A profile never holds its value."""
+
+    secret: str
+
+
+class GpuRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """GPUs named one by one, as `NODE/INDEX`. Replicas share the list out in order, evenly."""
+
+    devices: tuple[str, ...] = ()
+
+
+class PlaceRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Where a service may run. `nodes` is a node's name; left out, the only node there is."""
+
+    nodes: str | None = None
+
+
+class Service(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One model behind one engine, `replicas` times. `gpus` None runs on the CPU."""
+
+    model: str
+    engine: str | None = None
+    replicas: int = 1
+    gpus: GpuRequest | None = None
+    place: PlaceRequest = PlaceRequest()
+    port: int | None = None
+    options: Options = {}
+    env: dict[str, str | SecretRef] = {}
+
+
+class Defaults(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What every service of the profile has unless it says otherwise."""
+
+    engine: str | None = None
+
+
+class Profile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A YAML document of wanted services. `gpuyard: 1` is the version of this schema."""
+
+    gpuyard: int
+    profile: str
+    services: dict[str, Service]
+    description: str = ""
+    owner: str = ""
+    defaults: Defaults = Defaults()
+
+
+class Wanted(StrEnum):
+    """What an instance should be doing."""
+
+    RUNNING = "running"
+    STOPPED = "stopped"
+
+
+class InstanceSpec(msgspec.Struct, frozen=True, kw_only=True):
+    """One instance as a node should run it.
+
+    `port` None lets the node choose. `restarts_asked` counts restarts that people asked for: an instance
+    started under a smaller count is replaced, which makes "restart" an edit like any other.
+    """
+
+    name: str
+    service: str
+    engine: str
+    model: str
+    slices: tuple[Slice, ...] = ()
+    port: int | None = None
+    options: Options = {}
+    env: dict[str, str | SecretRef] = {}
+    wanted: Wanted = Wanted.RUNNING
+    restarts_asked: int = 0
+
+    def launch_key(self) -> tuple[object, ...]:
+        """Equal for two specs that the same running process satisfies."""
+        return (
+            self.engine,
+            self.model,
+            self.slices,
+            self.port,
+            msgspec.json.encode(self.options, order="deterministic"),
+            msgspec.json.encode(self.env, order="deterministic"),
+            self.restarts_asked,
+        )
+
+
+class DesiredInstance(msgspec.Struct, frozen=True, kw_only=True):
+    """An instance and the revision that wants it. A profile owns its instances: only it prunes them."""
+
+    profile: str
+    revision: int
+    spec: InstanceSpec
+
+
+class Desired(msgspec.Struct, frozen=True, kw_only=True):
+    """All that a node should run. `generation` is the node's compare-and-set counter: 0 before the first edit."""
+
+    generation: int = 0
+    instances: dict[str, DesiredInstance] = {}
+    author: str = ""
+    reason: str = ""
+    at_unix_s: float = 0.0

@@ -1,0 +1,196 @@
+"""The difference between what nodes are asked to run now and what they should be asked: pure, no I/O.
+
+    plan_profile   a whole profile: starts, replaces and keeps its instances and prunes those it no longer has
+    plan_verb      start, stop or restart named instances
+
+A Plan holds, per node, the complete new desired instances and the generation that they replace, so applying
+it is one compare-and-set per node. Instances of other profiles are carried over untouched.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from enum import StrEnum
+
+import msgspec
+from msgspec.structs import replace
+
+from profiles.model import Desired, DesiredInstance, InstanceSpec, Wanted
+from profiles.status import Reason
+
+
+class Action(StrEnum):
+    KEEP = "keep"
+    START = "start"
+    STOP = "stop"
+    REPLACE = "replace"
+    PRUNE = "prune"
+
+
+class Verb(StrEnum):
+    """What a person may ask of running instances."""
+
+    START = "start"
+    STOP = "stop"
+    RESTART = "restart"
+
+
+class Change(msgspec.Struct, frozen=True):
+    """One key of an instance, old → new, as text; "" where it was or will be absent."""
+
+    key: str
+    old: str
+    new: str
+
+
+class Step(msgspec.Struct, frozen=True, kw_only=True):
+    """What happens to one instance."""
+
+    action: Action
+    node: str
+    instance: str
+    changes: tuple[Change, ...] = ()
+
+
+class NodePlan(msgspec.Struct, frozen=True, kw_only=True):
+    """The edit of one node's desired document."""
+
+    node: str
+    expected_generation: int
+    instances: dict[str, DesiredInstance]
+
+
+class Plan(msgspec.Struct, frozen=True, kw_only=True):
+    """Steps to show, and edits to make. A plan with `blockers` is not applied."""
+
+    title: str
+    steps: tuple[Step, ...]
+    nodes: tuple[NodePlan, ...]
+    blockers: tuple[Reason, ...] = ()
+
+    @property
+    def changes_anything(self) -> bool:
+        return any(step.action is not Action.KEEP for step in self.steps)
+
+
+def plan_profile(profile: str, wanted: Mapping[str, Iterable[InstanceSpec]], desired: Mapping[str, Desired]) -> Plan:
+    """The plan that makes the nodes of `desired` run exactly `wanted` (node → specs) of `profile`.
+
+    Nodes without a change are left out of `Plan.nodes`. A name that another profile owns is a blocker.
+    """
+    revision = 1 + max(
+        (owned.revision for document in desired.values() for owned in document.instances.values()
+         if owned.profile == profile),
+        default=0,
+    )  # fmt: skip
+    steps: list[Step] = []
+    edits: list[NodePlan] = []
+    blockers: list[Reason] = []
+    for node in sorted(desired):
+        document = desired[node]
+        specs = {spec.name: spec for spec in wanted.get(node, ())}
+        instances: dict[str, DesiredInstance] = {}
+        changed = False
+        for name, owned in document.instances.items():
+            if owned.profile == profile and name not in specs:
+                steps.append(Step(action=Action.PRUNE, node=node, instance=name))
+                changed = True
+            else:
+                instances[name] = owned
+        for name, spec in sorted(specs.items()):
+            before = document.instances.get(name)
+            if before is not None and before.profile != profile:
+                text = f"{name} on {node} belongs to profile {before.profile}"
+                blockers.append(Reason("owned", text, "rename the service, or take it out of that profile first"))
+                continue
+            step = _step(node, before.spec if before else None, spec)
+            steps.append(step)
+            if step.action is not Action.KEEP:
+                asked = before.spec.restarts_asked if before else 0
+                kept = replace(spec, restarts_asked=asked)
+                instances[name] = DesiredInstance(profile=profile, revision=revision, spec=kept)
+                changed = True
+        if changed:
+            edits.append(NodePlan(node=node, expected_generation=document.generation, instances=instances))
+    for node in sorted(set(wanted) - set(desired)):
+        blockers.append(Reason("unreachable", f"{node} cannot be reached, so nothing can be placed there",
+                               "bring the node back, or place the service elsewhere"))  # fmt: skip
+    return Plan(title=f"{profile} r{revision}", steps=tuple(steps), nodes=tuple(edits), blockers=tuple(blockers))
+
+
+def plan_verb(verb: Verb, targets: Iterable[tuple[str, str]], desired: Mapping[str, Desired]) -> Plan:
+    """The plan of one verb on (node, instance) pairs. An instance that a node does not know is a blocker."""
+    edit, action = _VERBS[verb]
+    steps: list[Step] = []
+    blockers: list[Reason] = []
+    new: dict[str, dict[str, DesiredInstance]] = {}
+    for node, name in targets:
+        owned = desired[node].instances.get(name) if node in desired else None
+        if owned is None:
+            blockers.append(Reason("not_found", f"no instance {name} on {node}", "see `gpuyard instances`"))
+            continue
+        spec = edit(owned.spec)
+        if spec == owned.spec:
+            steps.append(Step(action=Action.KEEP, node=node, instance=name))
+            continue
+        steps.append(Step(action=action, node=node, instance=name, changes=changes(owned.spec, spec)))
+        instances = new.setdefault(node, dict(desired[node].instances))
+        instances[name] = replace(owned, spec=spec)
+    edits = tuple(
+        NodePlan(node=node, expected_generation=desired[node].generation, instances=new[node]) for node in sorted(new)
+    )
+    return Plan(title=str(verb), steps=tuple(steps), nodes=edits, blockers=tuple(blockers))
+
+
+def changes(old: InstanceSpec | None, new: InstanceSpec) -> tuple[Change, ...]:
+    """The keys in which two specs differ; options and env key by key, under their own names."""
+    before = _flat(old) if old else {}
+    after = _flat(new)
+    keys = sorted(before.keys() | after.keys())
+    return tuple(
+        Change(key, before.get(key, ""), after.get(key, "")) for key in keys if before.get(key) != after.get(key)
+    )
+
+
+def _step(node: str, before: InstanceSpec | None, spec: InstanceSpec) -> Step:
+    if before is None:
+        return Step(action=Action.START, node=node, instance=spec.name)
+    if before.wanted is Wanted.STOPPED and spec.wanted is Wanted.RUNNING:
+        return Step(action=Action.START, node=node, instance=spec.name, changes=changes(before, spec))
+    differing = changes(before, replace(spec, restarts_asked=before.restarts_asked))
+    action = Action.REPLACE if differing else Action.KEEP
+    return Step(action=action, node=node, instance=spec.name, changes=differing)
+
+
+def _flat(spec: InstanceSpec) -> dict[str, str]:
+    plain: dict[str, object] = msgspec.to_builtins(spec)
+    flat: dict[str, str] = {}
+    for key, value in plain.items():
+        if key in ("options", "env") and isinstance(value, dict):
+            flat.update({f"{key}.{inner}": _text(item) for inner, item in value.items()})
+        elif key == "slices":
+            flat["gpus"] = " ".join(str(held.gpu_index) for held in spec.slices)
+        elif key != "restarts_asked":
+            flat[key] = _text(value)
+    return flat
+
+
+def _text(value: object) -> str:
+    return "" if value is None else value if isinstance(value, str) else msgspec.json.encode(value).decode()
+
+
+def _started(spec: InstanceSpec) -> InstanceSpec:
+    return replace(spec, wanted=Wanted.RUNNING)
+
+
+def _stopped(spec: InstanceSpec) -> InstanceSpec:
+    return replace(spec, wanted=Wanted.STOPPED)
+
+
+def _restarted(spec: InstanceSpec) -> InstanceSpec:
+    return replace(spec, wanted=Wanted.RUNNING, restarts_asked=spec.restarts_asked + 1)
+
+
+_VERBS: dict[Verb, tuple[Callable[[InstanceSpec], InstanceSpec], Action]] = {
+    Verb.START: (_started, Action.START),
+    Verb.STOP: (_stopped, Action.STOP),
+    Verb.RESTART: (_restarted, Action.REPLACE),
+}

@@ -1,0 +1,204 @@
+"""What is: nodes, GPUs and instances as an agent observes them.
+
+None means unknown and is drawn `–`; what can never be known carries its reason in `absent` and is drawn
+`n/a`; zero means zero.
+"""
+
+from enum import StrEnum
+
+import msgspec
+
+from engines.base import Histogram, LoadProgress
+from engines.devices import Slice
+from profiles.model import Wanted
+
+
+class Phase(StrEnum):
+    """Where an instance is in its life: one list for code, YAML, screens and docs."""
+
+    PENDING = "pending"
+    STARTING = "starting"
+    LOADING = "loading"
+    READY = "ready"
+    DEGRADED = "degraded"
+    STALLED = "stalled"
+    SLEEPING = "sleeping"
+    DRAINING = "draining"
+    STOPPING = "stopping"
+    STOPPED = "stopped"
+    BACKOFF = "backoff"
+    FAILED = "failed"
+    LOST = "lost"
+
+
+HAS_PROCESS = frozenset(
+    {Phase.STARTING, Phase.LOADING, Phase.READY, Phase.DEGRADED, Phase.STALLED, Phase.SLEEPING, Phase.DRAINING,
+     Phase.STOPPING}
+)  # fmt: skip
+"""Phases in which an engine process exists."""
+
+PROBLEM = frozenset({Phase.DEGRADED, Phase.STALLED, Phase.BACKOFF, Phase.FAILED, Phase.LOST})
+"""Phases that somebody should look at."""
+
+
+class Role(StrEnum):
+    """What a peer may do; each role may do all that the ones before it may."""
+
+    VIEWER = "viewer"
+    OPERATOR = "operator"
+    ADMIN = "admin"
+
+    @property
+    def rank(self) -> int:
+        return list(Role).index(self)
+
+
+class Reason(msgspec.Struct, frozen=True):
+    """Why something is as it is: a code for programs, a sentence for people, and what to do next."""
+
+    code: str
+    text: str
+    hint: str = ""
+
+
+class HostReading(msgspec.Struct, frozen=True, kw_only=True):
+    """The machine itself. `cpu_ratio` is of all cores."""
+
+    cores: int
+    memory_total_mib: int
+    cpu_ratio: float | None = None
+    memory_used_mib: int | None = None
+    load_1m: float | None = None
+    agent_cpu_ratio: float | None = None
+    """The agent with its GPU reader, of one core."""
+    agent_memory_mib: float | None = None
+
+
+class GpuState(StrEnum):
+    OK = "ok"
+    STALE = "stale"
+    LOST = "lost"
+
+
+class GpuProcess(msgspec.Struct, frozen=True, kw_only=True):
+    """A process on a GPU; `instance` None means foreign to gpuyard."""
+
+    pid: int
+    name: str = ""
+    user: str = ""
+    memory_mib: int | None = None
+    busy_ratio: float | None = None
+    instance: str | None = None
+
+
+class GpuReading(msgspec.Struct, frozen=True, kw_only=True):
+    """One GPU at one moment. memory_total = reserved + used + free.
+
+    `busy_ratio` is the share of time in which any kernel ran (NVML utilization).
+    """
+
+    uuid: str
+    index: int
+    name: str
+    memory_total_mib: int | None = None
+    memory_used_mib: int | None = None
+    memory_reserved_mib: int | None = None
+    busy_ratio: float | None = None
+    power_w: float | None = None
+    power_limit_w: float | None = None
+    temperature_c: float | None = None
+    energy_mj: int | None = None
+    throttle: tuple[str, ...] = ()
+    processes: tuple[GpuProcess, ...] = ()
+    state: GpuState = GpuState.OK
+    absent: dict[str, str] = {}
+
+
+class GpuSourceKind(StrEnum):
+    NVML = "nvml"
+    SIMULATED = "simulated"
+    NONE = "none"
+
+
+class GpuSource(msgspec.Struct, frozen=True):
+    """Where GPU readings come from; `note` says in a sentence why there are none, or what is odd."""
+
+    kind: GpuSourceKind
+    note: str = ""
+
+
+class EngineReading(msgspec.Struct, frozen=True, kw_only=True):
+    """What an engine did lately, from the difference of two scrapes at most `window_s` apart.
+
+    Histograms hold only the observations of the window, so replicas are merged by adding buckets.
+    """
+
+    at_unix_s: float
+    window_s: float = 0.0
+    running: float | None = None
+    waiting: float | None = None
+    kv_usage_ratio: float | None = None
+    requests_per_s: float | None = None
+    failed_per_s: float | None = None
+    prompt_tok_s: float | None = None
+    generation_tok_s: float | None = None
+    preemptions_per_s: float | None = None
+    ttft: Histogram | None = None
+    itl: Histogram | None = None
+    e2e: Histogram | None = None
+    queue: Histogram | None = None
+    absent: dict[str, str] = {}
+    """Field → why this engine never says it."""
+
+
+class InstanceStatus(msgspec.Struct, frozen=True, kw_only=True):
+    """One instance as its node sees it. `since_unix_s` is when `phase` began."""
+
+    name: str
+    profile: str
+    revision: int
+    engine: str
+    model: str
+    phase: Phase
+    since_unix_s: float
+    wanted: Wanted = Wanted.RUNNING
+    reason: Reason | None = None
+    slices: tuple[Slice, ...] = ()
+    port: int | None = None
+    pid: int | None = None
+    restarts: int = 0
+    load: LoadProgress | None = None
+    reading: EngineReading | None = None
+
+
+class NodeStatus(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything observed on one node."""
+
+    hostname: str
+    agent_version: str
+    boot_id: str
+    at_unix_s: float
+    host: HostReading
+    gpu_source: GpuSource
+    gpus: tuple[GpuReading, ...] = ()
+    instances: tuple[InstanceStatus, ...] = ()
+
+
+class EventKind(StrEnum):
+    AGENT = "agent"
+    DESIRED = "desired"
+    PHASE = "phase"
+    EXIT = "exit"
+    GPU = "gpu"
+
+
+class Event(msgspec.Struct, frozen=True, kw_only=True):
+    """Something that happened on a node. `seq` grows by one; a gap means that events were missed."""
+
+    seq: int
+    at_unix_s: float
+    kind: EventKind
+    text: str
+    instance: str | None = None
+    author: str = ""
+    code: str = ""
