@@ -1,0 +1,214 @@
+"""An engine's process: start it through a shim, know it again, see its exit, end it with all its children.
+
+spawn ──► shim ──► handle.json ──► Process ── pidfd readable ──► exited
+adopt ────────────► handle.json ──┘
+"""
+
+import asyncio
+import os
+import select
+import signal
+import socket
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+
+from agents import shim, state, tree
+from agents.errors import AgentError
+from agents.layout import InstanceLayout
+
+KILL_LIMIT_S = 10.0
+SHIM_LIMIT_S = 15.0
+
+
+class AlreadyLocked(AgentError):
+    """A living engine still holds the instance's lock."""
+
+
+class CannotExecute(AgentError):
+    """The kernel refused to execute the program."""
+
+
+class Launch(msgspec.Struct, frozen=True, kw_only=True):
+    """What a shim is told on its stdin. `env` may hold secrets."""
+
+    argv: tuple[str, ...]
+    env: dict[str, str]
+    incarnation: int
+    port: int
+    log_budget_bytes: int = shim.LOG_BUDGET_BYTES
+
+
+class Handle(msgspec.Struct, frozen=True, kw_only=True):
+    """Who the engine is: (boot, pid, start time) is an identity. Ticks are those of /proc/PID/stat."""
+
+    pid: int
+    start_ticks: int
+    boot_id: str
+    shim_pid: int
+    shim_start_ticks: int
+    incarnation: int
+    port: int
+
+
+class Exit(msgspec.Struct, frozen=True, kw_only=True):
+    """How an incarnation ended: with a code, or by a signal."""
+
+    incarnation: int
+    at_unix_s: float
+    code: int | None = None
+    signal: int | None = None
+
+    def text(self) -> str:
+        if self.signal is not None:
+            return (
+                f"killed by {signal.Signals(self.signal).name}" if self.signal in _SIGNALS else f"signal {self.signal}"
+            )
+        return f"exit code {self.code}"
+
+
+_SIGNALS = {int(number) for number in signal.Signals}
+
+
+class Process:
+    """A living engine, started or adopted. `changed` is called once when it exits."""
+
+    def __init__(self, handle: Handle, pidfd: int, changed: Callable[[], None]) -> None:
+        self.handle = handle
+        self.exited = asyncio.Event()
+        self._pidfd = pidfd
+        self._changed = changed
+        self._loop = asyncio.get_running_loop()
+        self._loop.add_reader(pidfd, self._on_exit)
+
+    def close(self) -> None:
+        """Stop watching; the engine goes on."""
+        if self._pidfd >= 0:
+            self._loop.remove_reader(self._pidfd)
+            os.close(self._pidfd)
+            self._pidfd = -1
+
+    def terminate(self) -> None:
+        """Ask the main process alone: a signal to the group breaks engines that drain with their workers."""
+        if self._pidfd >= 0 and not self.exited.is_set():
+            for number in (signal.SIGTERM, signal.SIGCONT):
+                try:
+                    signal.pidfd_send_signal(self._pidfd, number)
+                except ProcessLookupError:
+                    return
+
+    def _on_exit(self) -> None:
+        self._loop.remove_reader(self._pidfd)
+        self.exited.set()
+        self._changed()
+
+
+def adopt(handle: Handle, changed: Callable[[], None]) -> Process | None:
+    """The process of `handle` if it still lives.
+
+    Opened first, compared after: the other way round a reused pid could slip in between. A dead process that
+    nobody has reaped still has its start time, but its pidfd is readable.
+    """
+    if handle.boot_id != tree.boot_id():
+        return None
+    try:
+        pidfd = os.pidfd_open(handle.pid)
+    except ProcessLookupError:
+        return None
+    found = tree.stat(handle.pid)
+    if found is None or found.start_ticks != handle.start_ticks or select.select([pidfd], [], [], 0)[0]:
+        os.close(pidfd)
+        return None
+    return Process(handle, pidfd, changed)
+
+
+async def spawn(paths: InstanceLayout, launch: Launch) -> Handle:
+    """Start an engine that outlives us. Raises AlreadyLocked, CannotExecute, OSError."""
+    paths.handle.unlink(missing_ok=True)
+    paths.exit.unlink(missing_ok=True)
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-I", "-S", str(Path(shim.__file__).absolute()), str(paths.directory),
+        stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.PIPE,
+        start_new_session=True, cwd="/", env={"PATH": os.defpath},
+    )  # fmt: skip
+    try:
+        async with asyncio.timeout(SHIM_LIMIT_S):
+            _, errors = await process.communicate(msgspec.json.encode(launch))
+    except TimeoutError:
+        process.kill()
+        await process.wait()
+        raise CannotExecute("the shim did not start the engine in time", "see the load of the machine") from None
+    if process.returncode == shim.BUSY:
+        raise AlreadyLocked("an engine of this instance is still running", "stop it first")
+    if process.returncode != 0:
+        raise CannotExecute(errors.decode(errors="replace").strip()[-500:], "check the program of this engine")
+    handle = state.load(paths.handle, Handle)
+    if not isinstance(handle, Handle):
+        raise CannotExecute("the shim wrote no readable handle.json", "check the disk of the state directory")
+    return handle
+
+
+def members(handle: Handle, marker: tuple[str, str]) -> list[tree.Stat]:
+    """Every living process of the engine, its shim apart."""
+    if handle.boot_id != tree.boot_id():
+        return []
+    engine = tree.Stat(handle.pid, 0, handle.pid, handle.start_ticks, False)
+    keeper = tree.Stat(handle.shim_pid, 0, 0, handle.shim_start_ticks, False)
+    return tree.members(engine, keeper, marker)
+
+
+async def stop(process: Process, marker: tuple[str, str], grace_s: float) -> list[int]:
+    """End the engine and everything that it started: ask, wait, kill. The pids that even SIGKILL left."""
+    process.terminate()
+    try:
+        async with asyncio.timeout(grace_s):
+            await process.exited.wait()
+    except TimeoutError:
+        pass
+    return await kill_all(process.handle, marker)
+
+
+async def kill_all(handle: Handle, marker: tuple[str, str]) -> list[int]:
+    """SIGKILL to every process of the engine until none is left; what survives KILL_LIMIT_S is returned."""
+    deadline = asyncio.get_running_loop().time() + KILL_LIMIT_S
+    while left := members(handle, marker):
+        for one in left:
+            tree.send(one, signal.SIGKILL)
+        if asyncio.get_running_loop().time() > deadline:
+            return [one.pid for one in left]
+        await asyncio.sleep(0.02)
+    return []
+
+
+async def read_exit(paths: InstanceLayout, handle: Handle, limit_s: float = 5.0) -> Exit | None:
+    """The record of an ended incarnation, waiting for the shim to write it; None if the shim is gone without."""
+    deadline = asyncio.get_running_loop().time() + limit_s
+    while True:
+        found = tree.stat(handle.shim_pid)
+        shim_lives = found is not None and found.start_ticks == handle.shim_start_ticks and not found.zombie
+        record = state.load(paths.exit, Exit)
+        if isinstance(record, Exit) and record.incarnation == handle.incarnation:
+            return record
+        if not shim_lives or asyncio.get_running_loop().time() > deadline:
+            return None
+        await asyncio.sleep(0.02)
+
+
+def port_is_free(port: int) -> bool:
+    """Could an engine listen on this loopback port now? Lingering closed connections do not count."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+        return True
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port

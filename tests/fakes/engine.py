@@ -1,0 +1,75 @@
+"""A small real engine for tests: /health and /metrics on loopback, and the ways in which engines misbehave.
+
+python engine.py --port N [--load-s S] [--ignore-term] [--children N] [--crash-after-s S] [--crash-at-start]
+"""
+
+import argparse
+import os
+import signal
+import socketserver
+import subprocess
+import sys
+import threading
+import time
+from http.server import BaseHTTPRequestHandler
+from pathlib import Path
+
+
+def parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--port", type=int, required=True)
+    parser.add_argument("--load-s", type=float, default=0.0)
+    parser.add_argument("--ignore-term", action="store_true")
+    parser.add_argument("--children", type=int, default=0)
+    parser.add_argument("--crash-after-s", type=float, default=None)
+    parser.add_argument("--crash-at-start", action="store_true")
+    parser.add_argument("--hang", action="store_true", help="never become ready")
+    parser.add_argument("--dump-env", default="", help="write the environment to this file")
+    return parser.parse_args()
+
+
+class Handler(BaseHTTPRequestHandler):
+    ready_at = 0.0
+    requests = 0
+
+    def do_GET(self) -> None:
+        Handler.requests += 1
+        ready = time.monotonic() >= Handler.ready_at
+        body = f"fake_running 2\nfake_finished {Handler.requests}\n" if self.path == "/metrics" else "ok\n"
+        self.send_response(200 if ready else 503)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body.encode())
+
+    def log_message(self, format: str, *args: object) -> None:
+        pass
+
+
+class Server(socketserver.ThreadingTCPServer):
+    allow_reuse_address = True
+    daemon_threads = True
+
+
+def main() -> None:
+    args = parse()
+    if args.dump_env:
+        Path(args.dump_env).write_text("\n".join(f"{key}={value}" for key, value in os.environ.items()))
+    if args.crash_at_start:
+        sys.exit("RuntimeError: the model does not fit")
+    if args.ignore_term:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    else:
+        signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
+    for _ in range(args.children):
+        # Sessions of their own and deaf to SIGTERM: nothing but a walk of the tree finds them.
+        code = "import signal,time; signal.signal(signal.SIGTERM, signal.SIG_IGN); time.sleep(600)"
+        subprocess.Popen([sys.executable, "-S", "-c", code], start_new_session=True)
+    Handler.ready_at = float("inf") if args.hang else time.monotonic() + args.load_s
+    if args.crash_after_s is not None:
+        threading.Timer(args.crash_after_s, os._exit, (3,)).start()
+    print("loading weights 50%", flush=True)
+    Server(("127.0.0.1", args.port), Handler).serve_forever()
+
+
+if __name__ == "__main__":
+    main()
