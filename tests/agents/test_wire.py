@@ -1,0 +1,82 @@
+"""What was once sent must stay readable: these bytes are recorded, not made by today's code."""
+
+import pytest
+
+from agents import wire
+from agents.framing import FrameReader
+from profiles.model import Desired, DesiredInstance, InstanceSpec
+from profiles.status import Event, EventKind, GpuSource, GpuSourceKind, HostReading, NodeStatus, Role
+
+STATUS = NodeStatus(
+    hostname="n1",
+    agent_version="0.1.0",
+    boot_id="b",
+    at_unix_s=1.5,
+    host=HostReading(cores=2, memory_total_mib=64),
+    gpu_source=GpuSource(GpuSourceKind.NONE, "no driver"),
+)
+
+RECORDED: list[tuple[bytes, wire.AnyFrame]] = [
+    (
+        b'{"type":"hello","protocol_min":1,"protocol_max":1,"version":"0.1.0","role":"operator","node":"n1"}',
+        wire.Hello(version="0.1.0", role=Role.OPERATOR, node="n1"),
+    ),
+    (b'{"type":"hello"}', wire.Hello()),
+    (
+        b'{"type":"snapshot","status":{"hostname":"n1","agent_version":"0.1.0","boot_id":"b","at_unix_s":1.5,'
+        b'"host":{"cores":2,"memory_total_mib":64},"gpu_source":{"kind":"none","note":"no driver"}},"desired":{}}',
+        wire.Snapshot(status=STATUS, desired=Desired()),
+    ),
+    (b'{"type":"delta","at_unix_s":2.0,"gpus_gone":["GPU-1"]}', wire.Delta(at_unix_s=2.0, gpus_gone=("GPU-1",))),
+    (
+        b'{"type":"happened","events":[{"seq":4,"at_unix_s":1.0,"kind":"exit","text":"left","instance":"a/0"}]}',
+        wire.Happened(events=(Event(seq=4, at_unix_s=1.0, kind=EventKind.EXIT, text="left", instance="a/0"),)),
+    ),
+    (
+        b'{"type":"request","id":3,"body":{"op":"setdesired","expected_generation":1,"instances":{"a/0":{"profile":"p",'
+        b'"revision":2,"spec":{"name":"a/0","service":"a","engine":"e","model":"m"}}},"author":"ann","reason":"x"}}',
+        wire.Request(
+            id=3,
+            body=wire.SetDesired(
+                expected_generation=1,
+                instances={
+                    "a/0": DesiredInstance(
+                        profile="p", revision=2, spec=InstanceSpec(name="a/0", service="a", engine="e", model="m")
+                    )
+                },
+                author="ann",
+                reason="x",
+            ),
+        ),
+    ),
+    (
+        b'{"type":"request","id":4,"body":{"op":"readlog","instance":"a/0","offset":7},"deadline_s":3.0}',
+        wire.Request(id=4, body=wire.ReadLog(instance="a/0", offset=7), deadline_s=3.0),
+    ),
+    (
+        b'{"type":"reply","id":3,"body":{"op":"desiredset","generation":2}}',
+        wire.Reply(id=3, body=wire.DesiredSet(generation=2)),
+    ),
+    (
+        b'{"type":"reply","id":4,"body":{"op":"logpiece","text":"l\\n","offset":7,"next_offset":9}}',
+        wire.Reply(id=4, body=wire.LogPiece(text="l\n", offset=7, next_offset=9)),
+    ),
+    (b'{"type":"failure","code":"stale","message":"m"}', wire.Failure(code="stale", message="m")),
+    (b'{"type":"ping","number":1}', wire.Ping(number=1)),
+    (b'{"type":"pong","number":1}', wire.Pong(number=1)),
+]
+
+
+@pytest.mark.parametrize(("recorded", "frame"), RECORDED)
+def test_recorded_frames_decode(recorded: bytes, frame: wire.AnyFrame) -> None:
+    assert FrameReader(preamble=False).frames(len(recorded).to_bytes(4, "big") + recorded) == [frame]
+
+
+@pytest.mark.parametrize("recorded", [recorded for recorded, _ in RECORDED])
+def test_unknown_fields_are_ignored(recorded: bytes) -> None:
+    assert wire.decode(recorded[:-1] + b',"of_tomorrow":{"a":[1]}}') == wire.decode(recorded)
+
+
+@pytest.mark.parametrize("frame", [frame for _, frame in RECORDED])
+def test_round_trip(frame: wire.AnyFrame) -> None:
+    assert wire.decode(wire.encode(frame)) == frame
