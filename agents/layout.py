@@ -1,0 +1,121 @@
+"""Where a daemon keeps its files, and where its socket is found. Standard library only: the bridge imports it.
+
+<state>/
+  desired.json  events.jsonl  agent.lock  agent.log  agent.sock
+  secrets/<name>
+  instances/<name, / as .>/{spec.json, handle.json, exit.json, lock, log.<incarnation>}
+"""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+SYSTEM_STATE = Path("/var/lib/gpuyard")
+SYSTEM_SOCKET = Path("/run/gpuyard/agent.sock")
+
+
+@dataclass(frozen=True, slots=True)
+class InstanceLayout:
+    """The files of one instance."""
+
+    directory: Path
+
+    @property
+    def spec(self) -> Path:
+        return self.directory / "spec.json"
+
+    @property
+    def handle(self) -> Path:
+        return self.directory / "handle.json"
+
+    @property
+    def exit(self) -> Path:
+        return self.directory / "exit.json"
+
+    @property
+    def lock(self) -> Path:
+        return self.directory / "lock"
+
+    def log(self, incarnation: int) -> Path:
+        return self.directory / f"log.{incarnation}"
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """The paths of one daemon. `make` creates the directories; nothing else here touches the disk."""
+
+    state: Path
+    socket: Path
+
+    @classmethod
+    def find(
+        cls, state: Path | None = None, socket: Path | None = None, environ: Mapping[str, str] = os.environ
+    ) -> "Layout":
+        """The usual search; a given path wins. A given state directory keeps its socket inside itself."""
+        directory = (state or find_state(environ)).absolute()
+        if socket is None:
+            socket = directory / "agent.sock" if state is not None else find_socket(directory, environ)
+        return cls(directory, socket.absolute())
+
+    @property
+    def desired(self) -> Path:
+        return self.state / "desired.json"
+
+    @property
+    def events(self) -> Path:
+        return self.state / "events.jsonl"
+
+    @property
+    def lock(self) -> Path:
+        return self.state / "agent.lock"
+
+    @property
+    def log(self) -> Path:
+        """What a detached daemon prints."""
+        return self.state / "agent.log"
+
+    @property
+    def instances(self) -> Path:
+        return self.state / "instances"
+
+    @property
+    def secrets(self) -> Path:
+        return self.state / "secrets"
+
+    def instance(self, name: str) -> InstanceLayout:
+        """Raises ValueError for a name that would leave the instances' directory."""
+        return InstanceLayout(self.instances / _file_name(name))
+
+    def secret(self, name: str) -> Path:
+        """Raises ValueError for a name that would leave the secrets' directory."""
+        return self.secrets / _file_name(name)
+
+    def make(self) -> None:
+        """Create the directories that are missing, readable by their owner alone."""
+        for directory in (self.state, self.instances, self.secrets, self.socket.parent):
+            directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+
+def find_state(environ: Mapping[str, str] = os.environ) -> Path:
+    if os.access(SYSTEM_STATE, os.W_OK | os.X_OK):
+        return SYSTEM_STATE
+    if base := environ.get("XDG_STATE_HOME"):
+        return Path(base) / "gpuyard"
+    return Path.home() / ".local" / "state" / "gpuyard"
+
+
+def find_socket(state: Path, environ: Mapping[str, str] = os.environ) -> Path:
+    if SYSTEM_SOCKET.exists():
+        return SYSTEM_SOCKET
+    if (base := environ.get("XDG_RUNTIME_DIR")) and (found := Path(base) / "gpuyard" / "agent.sock").exists():
+        return found
+    return state / "agent.sock"
+
+
+def _file_name(name: str) -> str:
+    """`chat-70b/0` is kept as `chat-70b.0`."""
+    file_name = name.replace("/", ".")
+    if not file_name or file_name.startswith(".") or "\0" in file_name:
+        raise ValueError(f"not a name for a file: {name!r}")
+    return file_name
