@@ -1,0 +1,130 @@
+"""Profiles from YAML files, checked as far as a file can be checked without a node."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+from engines import registry
+from engines.base import BadOptions, UnknownEngine, options_for
+from profiles.conform import convert
+from profiles.document import Document, Where
+from profiles.model import Profile, Service
+from profiles.yamltext import read
+
+VERSION = 1
+MAX_REPLICAS = 1000
+
+NAME = re.compile(r"[a-z0-9](?:[a-z0-9._-]{0,62}[a-z0-9])?")
+"""What a profile, a service and a secret may be called."""
+
+_NAME_HINT = "small letters, digits, `.`, `_` and `-`, at most 64, with a letter or digit at both ends"
+_DEVICE = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,61}[A-Za-z0-9])?/(?:0|[1-9][0-9]{0,3})", re.ASCII)
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
+_SECRETS = re.compile(
+    r"\bhf_[A-Za-z0-9]{8}|\bsk-[A-Za-z0-9_-]{8}|\b(?:AKIA|ASIA)[A-Z0-9]{12}|-----BEGIN [A-Z ]*PRIVATE KEY"
+)
+
+
+def load_profile(path: Path) -> Profile:
+    """The profile in the file at `path`. Raises FileError at the first thing that is wrong."""
+    return parse_profile(read(path))
+
+
+def parse_profile(document: Document) -> Profile:
+    """The profile in `document`. Raises FileError at the first thing that is wrong."""
+    _check_version(document)
+    profile = convert(document, Profile)
+    if not NAME.fullmatch(profile.profile):
+        raise document.error(("profile",), f"`{profile.profile}` cannot name a profile", _NAME_HINT)
+    if not profile.services:
+        raise document.error(("services",), "no service is listed", "add one: `chat: {engine: vllm, model: …}`")
+    if profile.defaults.engine is not None:
+        _check_engine(document, ("defaults", "engine"), profile.defaults.engine)
+    for name, service in profile.services.items():
+        _check_service(document, profile, name, service)
+    return profile
+
+
+def _check_version(document: Document) -> None:
+    """Before anything else: another version may have other keys."""
+    found = document.data.get("gpuyard") if isinstance(document.data, dict) else None
+    if type(found) is int and found != VERSION:
+        hint = f"write `gpuyard: {VERSION}`, or upgrade gpuyard"
+        raise document.error(("gpuyard",), f"version {found} of this file is not known", hint)
+
+
+def _check_service(document: Document, profile: Profile, name: str, service: Service) -> None:
+    here: Where = ("services", name)
+    if not NAME.fullmatch(name):
+        raise document.error(here, f"`{name}` cannot name a service", _NAME_HINT, at_key=True)
+    engine = service.engine or profile.defaults.engine
+    if engine is None:
+        hint = f"add `engine: …`, here or under `defaults` (known: {', '.join(registry.names())})"
+        raise document.error(here, f"`{name}` has no engine", hint, at_key=True)
+    if service.engine is not None:
+        _check_engine(document, (*here, "engine"), service.engine)
+    if not service.model.strip():
+        raise document.error((*here, "model"), "the model is empty", "a model's name, or the path of its file")
+    _check_replicas(document, here, service)
+    _check_devices(document, here, service)
+    _check_env(document, here, service)
+    _check_options(document, here, engine, service.options)
+
+
+def _check_engine(document: Document, where: Where, engine: str) -> None:
+    try:
+        registry.get(engine)
+    except UnknownEngine as error:
+        raise document.error(where, error.message, error.hint) from None
+
+
+def _check_replicas(document: Document, here: Where, service: Service) -> None:
+    if not 1 <= service.replicas <= MAX_REPLICAS:
+        hint = "take the service out to run none" if service.replicas < 1 else "list fewer"
+        message = f"replicas must be 1 to {MAX_REPLICAS}, not {service.replicas}"
+        raise document.error((*here, "replicas"), message, hint)
+    if service.port is None:
+        return
+    if not 1 <= service.port <= 65535:
+        raise document.error((*here, "port"), f"{service.port} is no port", "1 to 65535, or leave it to the node")
+    if service.port + service.replicas - 1 > 65535:
+        message = f"{service.replicas} replicas from port {service.port} on go past 65535"
+        raise document.error((*here, "port"), message, "each replica has the next port; choose a lower one")
+
+
+def _check_devices(document: Document, here: Where, service: Service) -> None:
+    if service.gpus is None:
+        return
+    where = (*here, "gpus", "devices")
+    if not service.gpus.devices:
+        raise document.error(where, "no device is listed", "list NODE/INDEX, or leave `gpus` out to use the CPU")
+    for place, device in enumerate(service.gpus.devices):
+        if not _DEVICE.fullmatch(device):
+            raise document.error((*where, place), f"`{device}` is no device", "write NODE/INDEX, like `fra-1/0`")
+
+
+def _check_env(document: Document, here: Where, service: Service) -> None:
+    for variable, value in service.env.items():
+        where = (*here, "env", variable)
+        if not _VARIABLE.fullmatch(variable):
+            hint = "letters, digits and `_`, not a digit first"
+            raise document.error(where, f"`{variable}` cannot name a variable", hint, at_key=True)
+        if isinstance(value, str):
+            if _SECRETS.search(value):
+                hint = f"store it on the node and write `{variable}: {{secret: name}}`"
+                raise document.error(where, f"the value of {variable} looks like a secret", hint)
+        elif not NAME.fullmatch(value.secret):
+            raise document.error((*where, "secret"), f"`{value.secret}` cannot name a secret", _NAME_HINT)
+
+
+def _check_options(document: Document, here: Where, engine: str, options: dict[str, Any]) -> None:
+    where = (*here, "options")
+    for key, value in options.items():
+        if isinstance(value, str) and _SECRETS.search(value):
+            hint = "store it on the node and pass it through `env: {NAME: {secret: name}}`"
+            raise document.error((*where, key), f"the value of {key} looks like a secret", hint)
+    try:
+        options_for(registry.get(engine), options)
+    except BadOptions as error:
+        unknown = error.key not in options or "has no option" in error.message
+        raise document.error((*where, error.key), error.message, error.hint, at_key=unknown) from None
