@@ -1,0 +1,82 @@
+"""The simulated engine: a real HTTP server with a model of batching inside. It speaks vLLM's metrics and log lines."""
+
+import os
+import sys
+
+import msgspec
+
+from engines.adapters.vllm import ENGINE as VLLM
+from engines.base import Command, EngineSample, Launch, LoadProgress, Probe
+from engines.launching import flags, visible_devices
+from engines.simulated_device import DIRECTORY_VARIABLE
+
+
+class Options(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What the simulated engine is like; memory is per GPU. The last four make it misbehave.
+
+    A decode step takes `decode_base_ms` and `decode_per_seq_ms` more for each sequence in the batch.
+    """
+
+    program: str = sys.executable
+    load_seconds: float = 3.0
+    weights_mib: int = 16_000
+    kv_cache_mib: int = 16_000
+    kv_mib_per_token: float = 0.125
+    max_num_seqs: int = 32
+    max_model_len: int = 8192
+    prefill_tok_s: float = 8000.0
+    decode_base_ms: float = 20.0
+    decode_per_seq_ms: float = 0.5
+    shutdown_timeout: float = 5.0
+    seed: int = 0
+    hang_after: float | None = None
+    """Seconds after it is ready at which it stops making tokens and goes on answering `/health`."""
+    crash_after: float | None = None
+    """Seconds after it is ready at which it dies with exit code 1."""
+    leak_mib_per_s: float | None = None
+    ignore_sigterm: bool | None = None
+
+
+class Simulated:
+    """Drives `python -m engines.simulated`."""
+
+    name = "simulated"
+    Options = Options
+    absent = {
+        "prefix_cache_queries": "the simulated engine has no prefix cache",
+        "prefix_cache_hits": "the simulated engine has no prefix cache",
+    }
+
+    def command(self, launch: Launch) -> Command:
+        options = msgspec.convert(launch.options, Options, from_attributes=True)
+        values = {name: value for name, value in msgspec.structs.asdict(options).items() if name != "program"}
+        if not options.ignore_sigterm:
+            del values["ignore_sigterm"]
+        directory = os.environ.get(DIRECTORY_VARIABLE)
+        return Command(
+            argv=(
+                options.program,
+                "-m",
+                "engines.simulated",
+                *flags({"model": launch.model, "served_model_name": launch.served_name}),
+                *flags({"instance": launch.instance, "host": launch.host, "port": launch.port}),
+                *flags(values),
+            ),
+            env={**visible_devices(launch.slices), **({DIRECTORY_VARIABLE: directory} if directory else {})},
+        )
+
+    def ready(self, launch: Launch) -> Probe:
+        options = msgspec.convert(launch.options, Options, from_attributes=True)
+        return Probe(ready_path="/health", metrics_path="/metrics", load_deadline_s=60.0 + 3 * options.load_seconds)
+
+    def sample(self, metrics: str) -> EngineSample:
+        return VLLM.sample(metrics)
+
+    def live(self, old: Launch, new: Launch) -> bool:
+        return old == new
+
+    def progress(self, line: str) -> LoadProgress | None:
+        return VLLM.progress(line)
+
+
+ENGINE = Simulated()

@@ -1,0 +1,147 @@
+"""vLLM, checked against 0.32.0; metric names back to 0.9."""
+
+import re
+from pathlib import PurePath
+from typing import Literal
+
+import msgspec
+
+from engines.base import Command, EngineSample, Launch, LoadProgress, Probe
+from engines.launching import flags, local_files, visible_devices
+from engines.vocabulary import Vocabulary
+
+
+class Options(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """vLLM's own words; what is left out is vLLM's choice.
+
+    `program` is `vllm` or a path to it; a Python interpreter (its name begins with `python`) runs the
+    API server module instead. `tensor_parallel_size` left out is the number of GPUs given.
+    """
+
+    program: str = "vllm"
+    max_model_len: int | None = None
+    max_num_seqs: int | None = None
+    max_num_batched_tokens: int | None = None
+    gpu_memory_utilization: float | None = None
+    tensor_parallel_size: int | None = None
+    pipeline_parallel_size: int | None = None
+    dtype: Literal["auto", "half", "float16", "bfloat16", "float", "float32"] | None = None
+    quantization: str | None = None
+    kv_cache_dtype: str | None = None
+    load_format: str | None = None
+    enforce_eager: bool | None = None
+    enable_prefix_caching: bool | None = None
+    seed: int | None = None
+    shutdown_timeout: int = 30
+    """Seconds in which running requests may finish after SIGTERM; vLLM's own default aborts them at once."""
+
+
+WORDS = Vocabulary(
+    totals={
+        "running": ("vllm:num_requests_running",),
+        "waiting": ("vllm:num_requests_waiting",),
+        "prompt_tokens": ("vllm:prompt_tokens_total",),
+        "generation_tokens": ("vllm:generation_tokens_total",),
+        "preemptions": ("vllm:num_preemptions_total",),
+        "prefix_cache_queries": ("vllm:prefix_cache_queries_total", "vllm:gpu_prefix_cache_queries_total"),
+        "prefix_cache_hits": ("vllm:prefix_cache_hits_total", "vllm:gpu_prefix_cache_hits_total"),
+    },
+    # In spite of its name it is a ratio; with data parallelism there is one a rank.
+    peaks={"kv_usage_ratio": ("vllm:kv_cache_usage_perc", "vllm:gpu_cache_usage_perc")},
+    histograms={
+        "ttft": ("vllm:time_to_first_token_seconds",),
+        "itl": ("vllm:inter_token_latency_seconds", "vllm:time_per_output_token_seconds"),
+        "e2e": ("vllm:e2e_request_latency_seconds",),
+        "queue": ("vllm:request_queue_time_seconds",),
+    },
+    also=("vllm:request_success_total", "vllm:admission_rejections_total"),
+)
+
+_SHARDS = re.compile(r"checkpoint shards:\s+(\d{1,3})% Completed")
+
+# Log text → step; the first match wins. Lines as vLLM 0.32.0 prints them.
+_STEPS = (
+    ("non-default args:", "reading arguments"),
+    ("Resolved architecture:", "reading the configuration"),
+    ("Using max model len", "reading the configuration"),
+    ("Initializing a V1 LLM engine", "starting the engine process"),
+    ("Starting to load model", "loading weights"),
+    ("Loading weights took", "weights loaded"),
+    ("Model loading took", "weights loaded"),
+    ("Dynamo bytecode transform time", "compiling"),
+    ("Compiling a graph", "compiling"),
+    ("torch.compile took", "compiled"),
+    ("Available KV cache memory:", "allocating the KV cache"),
+    ("KV cache size:", "allocating the KV cache"),
+    ("Capturing CUDA graphs", "capturing CUDA graphs"),
+    ("Graph capturing finished", "CUDA graphs captured"),
+    ("init engine (", "engine ready"),
+    ("Starting vLLM server", "starting the server"),
+    ("Application startup complete", "serving"),
+)
+
+
+class Vllm:
+    """Drives `vllm serve`."""
+
+    name = "vllm"
+    Options = Options
+    absent: dict[str, str] = {}
+
+    def command(self, launch: Launch) -> Command:
+        options = msgspec.convert(launch.options, Options, from_attributes=True)
+        python = PurePath(options.program).name.startswith("python")
+        how = ("-m", "vllm.entrypoints.openai.api_server", "--model") if python else ("serve",)
+        values: dict[str, object] = {
+            name: value for name, value in msgspec.structs.asdict(options).items() if name != "program"
+        }
+        values["tensor_parallel_size"] = options.tensor_parallel_size or len(launch.slices) or None
+        address = {"served_model_name": launch.served_name, "host": launch.host, "port": launch.port}
+        return Command(
+            argv=(
+                options.program,
+                *how,
+                launch.model,
+                *flags(address),
+                *flags(values),
+                "--disable-access-log-for-endpoints",
+                "/health,/metrics,/ping",
+                "--enable-server-load-tracking",
+            ),
+            env={
+                **visible_devices(launch.slices),
+                "VLLM_NO_USAGE_STATS": "1",
+                "VLLM_DO_NOT_TRACK": "1",
+                "DO_NOT_TRACK": "1",
+                "VLLM_LOGGING_COLOR": "0",
+                "NO_COLOR": "1",
+            },
+            needs_files=local_files(launch.model),
+        )
+
+    def ready(self, launch: Launch) -> Probe:
+        # A cold compile cache or a large checkpoint takes many minutes.
+        return Probe(ready_path="/health", metrics_path="/metrics", load_deadline_s=1800.0)
+
+    def sample(self, metrics: str) -> EngineSample:
+        page = WORDS.page(metrics)
+        errors = page.where("vllm:request_success_total", "finished_reason", "error")
+        rejected = page.total("vllm:admission_rejections_total")  # since 0.29
+        known = [number for number in (errors, rejected) if number is not None]
+        return msgspec.structs.replace(
+            WORDS.sample(page),
+            requests_finished=page.total("vllm:request_success_total", without={"finished_reason": "error"}),
+            requests_failed=sum(known) if known else None,
+        )
+
+    def live(self, old: Launch, new: Launch) -> bool:
+        return old == new
+
+    def progress(self, line: str) -> LoadProgress | None:
+        if shards := _SHARDS.search(line):
+            return LoadProgress(step="loading weights", ratio=min(1.0, int(shards[1]) / 100))
+        step = next((step for text, step in _STEPS if text in line), None)
+        return LoadProgress(step=step) if step else None
+
+
+ENGINE = Vllm()
