@@ -1,0 +1,79 @@
+"""Latency quantiles from the cumulative histograms of two scrapes, no more precise than their buckets."""
+
+import math
+from collections.abc import Iterable
+
+import msgspec
+
+from engines.base import Histogram
+
+INTERPOLATED_UP_TO = 1.5
+"""A bucket whose bounds are further apart than this factor is shown as it is."""
+
+
+class Quantile(msgspec.Struct, frozen=True):
+    """`low_s == high_s` is one number; otherwise the value is somewhere between. `high_s` may be infinite."""
+
+    low_s: float
+    high_s: float
+
+
+def window(older: Histogram, newer: Histogram) -> Histogram | None:
+    """The observations between two scrapes of one engine; None where their bounds differ.
+
+    A count that went down means that the engine started anew: then everything in `newer` was observed
+    in the window, and that is the answer. What happened between `older` and the restart is lost.
+    """
+    if older.bounds_s != newer.bounds_s or len(older.counts) != len(newer.counts):
+        return None
+    counts = tuple(after - before for before, after in zip(older.counts, newer.counts, strict=True))
+    sum_s = newer.sum_s - older.sum_s
+    # Deltas of cumulative counts grow with the bound, unless the two scrapes are of different lives.
+    if sum_s < 0 or any(low > high for low, high in zip((0.0, *counts), counts, strict=False)):
+        return newer
+    return Histogram(newer.bounds_s, counts, sum_s)
+
+
+def merge(histograms: Iterable[Histogram]) -> Histogram | None:
+    """Replicas as one service. None where there are none, or where their bounds differ."""
+    parts = list(histograms)
+    if not parts or len({(part.bounds_s, len(part.counts)) for part in parts}) > 1:
+        return None
+    counts = tuple(map(sum, zip(*(part.counts for part in parts), strict=True)))
+    return Histogram(parts[0].bounds_s, counts, sum(part.sum_s for part in parts))
+
+
+def quantile(histogram: Histogram, q: float) -> Quantile | None:
+    """The value that a share `q` (0–1) of the observations do not exceed; None without observations."""
+    if not histogram.count:
+        return None
+    rank = _rank(histogram, q)
+    index = _containing(histogram, rank)
+    low_s, high_s = _bounds(histogram, index)
+    if low_s <= 0 or high_s > low_s * INTERPOLATED_UP_TO:
+        return Quantile(low_s, high_s)
+    before = histogram.counts[index - 1]
+    value_s = low_s + (high_s - low_s) * (rank - before) / (histogram.counts[index] - before)
+    return Quantile(value_s, value_s)
+
+
+def bucket(histogram: Histogram, q: float) -> Quantile | None:
+    """The bounds of the bucket that holds the quantile, however narrow it is."""
+    if not histogram.count:
+        return None
+    return Quantile(*_bounds(histogram, _containing(histogram, _rank(histogram, q))))
+
+
+def _rank(histogram: Histogram, q: float) -> float:
+    # 1e-9 keeps a product like 0.07 × 100 = 7.000000000000001 from being rounded up.
+    return float(min(histogram.count, max(1, math.ceil(q * histogram.count - 1e-9))))
+
+
+def _containing(histogram: Histogram, rank: float) -> int:
+    return next(i for i, count in enumerate(histogram.counts) if count >= rank)
+
+
+def _bounds(histogram: Histogram, index: int) -> tuple[float, float]:
+    high_s = histogram.bounds_s[index] if index < len(histogram.bounds_s) else math.inf
+    low_s = histogram.bounds_s[index - 1] if index else min(0.0, high_s)
+    return low_s, high_s
