@@ -46,7 +46,7 @@ async def started(served: Served, state: Path) -> AsyncIterator[Running]:
     base = {"PATH": os.defpath, "HOME": str(state)}
     handle = await process.spawn(
         paths,
-        process.Launch(argv=command.argv, env=base | command.env | served.env | marks, incarnation=1, port=port),
+        process.Launch(argv=command.argv, env={**base, **command.env, **served.env, **marks}, incarnation=1, port=port),
     )
     running = Running(handle, marker, paths.log(1))
     try:
@@ -80,11 +80,11 @@ async def test_an_adapter_starts_reads_and_ends_its_engine(served: Served, tmp_p
         assert steps[-1] == "serving"
         assert len(set(steps)) >= 4
 
-        found = process.adopt(running.handle, lambda: None)
-        assert found is not None
-        assert await process.stop(found, running.marker, 20.0) == []
-        assert found.exited.is_set()
-        found.close()
+        living = process.adopt(running.handle, lambda: None)
+        assert living is not None
+        assert await process.stop(living, running.marker, 20.0) == []
+        assert living.exited.is_set()
+        living.close()
         assert process.port_is_free(port)
 
 
