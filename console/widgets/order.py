@@ -1,0 +1,83 @@
+"""Which rows a table shows and in which order: filter, sort, and places of keys. No drawing."""
+
+from collections.abc import Callable, Iterable
+
+from console.render.table import Row, RowMaker
+from console.store import Key
+
+SortKey = tuple[int, float, str, Key]
+
+
+class Order:
+    """Rows by key, the visible keys in order, and each key's place.
+
+    Order is settled by `arrange`; a changed value alone moves no row, so the table stays readable while
+    numbers tick.
+    """
+
+    def __init__(self, make: RowMaker) -> None:
+        self._make = make
+        self.rows: dict[Key, Row] = {}
+        self.versions: dict[Key, int] = {}
+        self.keys: list[Key] = []
+        self.places: dict[Key, int] = {}
+        self.column = 0
+        self.descending = False
+        self.needle = ""
+        self.only: Callable[[Row], bool] | None = None
+
+    def load(self, keys: Iterable[Key]) -> None:
+        """Replace all rows."""
+        made = ((key, self._make(key)) for key in keys)
+        self.rows = {key: row for key, row in made if row is not None}
+        for key in self.rows:
+            self.versions[key] = self.versions.get(key, 0) + 1
+        self.arrange()
+
+    def update(self, keys: Iterable[Key]) -> tuple[list[int], bool]:
+        """Make the rows of `keys` anew. Gives the places that look different, and whether rows came or went."""
+        changed: list[int] = []
+        moved = False
+        for key in keys:
+            row, before = self._make(key), self.rows.get(key)
+            if row == before:
+                continue
+            if row is None:
+                del self.rows[key]
+                moved = True
+                continue
+            self.rows[key] = row
+            self.versions[key] = self.versions.get(key, 0) + 1
+            place = self.places.get(key)
+            if before is None or self._shows(row) != (place is not None):
+                moved = True
+            elif place is not None:
+                changed.append(place)
+        return changed, moved
+
+    def arrange(self) -> bool:
+        """Filter and sort again; True when the visible order changed."""
+        shown = [row for row in self.rows.values() if self._shows(row)]
+        known = [row for row in shown if self._value(row) is not None]
+        unknown = [row for row in shown if self._value(row) is None]
+        known.sort(key=lambda row: row.key)
+        known.sort(key=self._rank, reverse=self.descending)
+        unknown.sort(key=lambda row: row.key)
+        keys = [row.key for row in known + unknown]
+        if keys == self.keys:
+            return False
+        self.keys = keys
+        self.places = {key: place for place, key in enumerate(keys)}
+        return True
+
+    def _shows(self, row: Row) -> bool:
+        if self.only is not None and not self.only(row):
+            return False
+        return not self.needle or any(self.needle in cell.text.casefold() for cell in row.cells)
+
+    def _value(self, row: Row) -> float | str | None:
+        return row.cells[self.column].sort
+
+    def _rank(self, row: Row) -> tuple[int, float, str]:
+        value = self._value(row)
+        return (1, 0.0, value.casefold()) if isinstance(value, str) else (0, value or 0.0, "")
