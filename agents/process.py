@@ -126,8 +126,6 @@ def adopt(handle: Handle, changed: Callable[[], None]) -> Process | None:
 
 async def spawn(paths: InstanceLayout, launch: Launch) -> Handle:
     """Start an engine that outlives us. Raises AlreadyLocked, CannotExecute, OSError."""
-    paths.handle.unlink(missing_ok=True)
-    paths.exit.unlink(missing_ok=True)
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-I", "-S", str(Path(shim.__file__).absolute()), str(paths.directory),
         stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.PIPE,
@@ -137,15 +135,17 @@ async def spawn(paths: InstanceLayout, launch: Launch) -> Handle:
         async with asyncio.timeout(SHIM_LIMIT_S):
             _, errors = await process.communicate(msgspec.json.encode(launch))
     except TimeoutError:
-        process.kill()
-        await process.wait()
         raise CannotExecute("the shim did not start the engine in time", "see the load of the machine") from None
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
     if process.returncode == shim.BUSY:
         raise AlreadyLocked("an engine of this instance is still running", "stop it first")
     if process.returncode != 0:
         raise CannotExecute(errors.decode(errors="replace").strip()[-500:], "check the program of this engine")
     handle = state.load(paths.handle, Handle)
-    if not isinstance(handle, Handle):
+    if not isinstance(handle, Handle) or handle.incarnation != launch.incarnation:
         raise CannotExecute("the shim wrote no readable handle.json", "check the disk of the state directory")
     return handle
 

@@ -42,7 +42,7 @@ def stat(pid: int) -> Stat | None:
 
 def everyone() -> dict[int, Stat]:
     """All living processes of this pid namespace; zombies are no longer living."""
-    found = (stat(int(name)) for name in os.listdir("/proc") if name.isdigit())
+    found = (stat(int(entry.name)) for entry in Path("/proc").iterdir() if entry.name.isdigit())
     return {one.pid: one for one in found if one is not None and not one.zombie}
 
 

@@ -1,0 +1,69 @@
+"""Whether a new desired document may replace the one there is: decided before anything is written."""
+
+import re
+from collections.abc import Mapping
+
+from agents.errors import Refused
+from agents.preparation import CannotStart, describe
+from agents.wire import SetDesired
+from profiles.model import Desired, DesiredInstance, InstanceSpec
+
+MAX_INSTANCES = 256
+_NAME = re.compile(r"[a-z0-9](?:[a-z0-9._-]{0,62}[a-z0-9])?(?:/[0-9]{1,4})?")
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_FORBIDDEN = re.compile(r"LD_(?!LIBRARY_PATH$).*|PYTHON.*|GPUYARD_.*|PATH|BASH_ENV|ENV|IFS|GCONV_PATH|NODE_OPTIONS")
+"""Variables by which an edit could run other code than the engine. LD_LIBRARY_PATH is let through: builds of
+llama.cpp need it to find their own libraries."""
+
+
+def check(request: SetDesired, current: Desired) -> None:
+    """Raises Refused: `stale` when the document moved on, `invalid` when it could never run."""
+    if request.expected_generation != current.generation:
+        raise Refused(
+            "stale",
+            f"the node is at generation {current.generation}, not {request.expected_generation}:"
+            f" {current.author or 'nobody'} edited it ({current.reason or 'no reason given'})",
+            "plan again",
+        )
+    if len(request.instances) > MAX_INSTANCES:
+        raise Refused("invalid", f"{len(request.instances)} instances, a node takes {MAX_INSTANCES}")
+    directories: dict[str, str] = {}
+    for name, owned in request.instances.items():
+        _check_name(name, owned)
+        clash = directories.setdefault(name.replace("/", "."), name)
+        if clash != name:
+            raise Refused("invalid", f"{clash} and {name} would share a directory", "rename one")
+        before = current.instances.get(name)
+        if before is None or before.spec != owned.spec:
+            _check_spec(owned.spec)
+    _check_ports(request.instances)
+
+
+def _check_name(name: str, owned: DesiredInstance) -> None:
+    if not _NAME.fullmatch(name):
+        raise Refused("invalid", f"{name!r} is no name for an instance", "use a-z 0-9 . _ - and a number: chat-70b/0")
+    if owned.spec.name != name:
+        raise Refused("invalid", f"{name} holds the spec of {owned.spec.name}")
+
+
+def _check_spec(spec: InstanceSpec) -> None:
+    if spec.port is not None and not 1024 <= spec.port <= 65535:
+        raise Refused("invalid", f"{spec.name}: port {spec.port}", "use 1024 to 65535")
+    if spec.model.startswith("-") or "\0" in spec.model or not spec.model:
+        raise Refused("invalid", f"{spec.name}: {spec.model!r} is no model")
+    for variable, value in spec.env.items():
+        if not _VARIABLE.fullmatch(variable) or (isinstance(value, str) and "\0" in value):
+            raise Refused("invalid", f"{spec.name}: {variable!r} is no environment variable")
+        if _FORBIDDEN.fullmatch(variable):
+            raise Refused("invalid", f"{spec.name}: {variable} may not be set", "it would change what is executed")
+    try:
+        describe(spec, spec.port or 0)
+    except CannotStart as error:
+        raise Refused("invalid", f"{spec.name}: {error.message}", error.hint) from None
+
+
+def _check_ports(instances: Mapping[str, DesiredInstance]) -> None:
+    holders: dict[int, str] = {}
+    for name, owned in instances.items():
+        if owned.spec.port is not None and (other := holders.setdefault(owned.spec.port, name)) != name:
+            raise Refused("invalid", f"{other} and {name} both want port {owned.spec.port}", "leave `port` out")

@@ -1,0 +1,46 @@
+"""What an engine's log says: new lines while it loads, the telling one after it ended."""
+
+import os
+import re
+from pathlib import Path
+
+PIECE_BYTES = 64 * 1024
+_LINE_MAX = 300
+_TELLING = re.compile(r"error|exception|fatal|failed|out of memory|abort", re.IGNORECASE)
+# Control characters, and the colour sequences that begin with one.
+_UNPRINTABLE = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]|[\x00-\x1f\x7f-\x9f]")
+
+
+class LogTail:
+    """Reads on from where it stopped; a jump of more than PIECE_BYTES skips to the end."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._offset = 0
+
+    def lines(self) -> list[str]:
+        """Whole lines since the last call. A missing file has none."""
+        try:
+            with self._path.open("rb") as file:
+                end = os.fstat(file.fileno()).st_size
+                self._offset = max(self._offset, end - PIECE_BYTES)
+                file.seek(self._offset)
+                content = file.read(PIECE_BYTES)
+        except OSError:
+            return []
+        whole = max(content.rfind(b"\n"), content.rfind(b"\r")) + 1  # progress bars end their lines with \r
+        self._offset += whole
+        return clean(content[:whole])
+
+
+def telling_line(path: Path) -> str:
+    """The last line that speaks of an error, else the last line at all; "" for an empty log."""
+    lines = LogTail(path).lines()
+    return next((line for line in reversed(lines) if _TELLING.search(line)), lines[-1] if lines else "")
+
+
+def clean(content: bytes) -> list[str]:
+    """Printable, non-blank lines of at most 300 characters."""
+    text = content.decode(errors="replace").replace("\r", "\n").strip("\0")
+    lines = (_UNPRINTABLE.sub("", line).strip() for line in text.split("\n"))
+    return [line[:_LINE_MAX] for line in lines if line]

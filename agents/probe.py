@@ -1,0 +1,57 @@
+"""One GET to an engine on this machine, bounded in time and size."""
+
+import asyncio
+import contextlib
+
+import h11
+import msgspec
+
+MAX_BODY_BYTES = 2 * 1024 * 1024
+
+
+class ProbeFailed(Exception):
+    """No answer: refused, late, too long or not HTTP."""
+
+
+class Answer(msgspec.Struct, frozen=True):
+    status: int
+    body: bytes
+
+
+async def get(port: int, path: str, timeout_s: float) -> Answer:
+    """The whole answer of 127.0.0.1:`port`. Raises ProbeFailed."""
+    try:
+        async with asyncio.timeout(timeout_s):
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            try:
+                return await _exchange(reader, writer, path)
+            finally:
+                writer.close()
+                with contextlib.suppress(OSError):
+                    await writer.wait_closed()
+    except TimeoutError:
+        raise ProbeFailed(f"no answer within {timeout_s:g} s") from None
+    except OSError as error:
+        raise ProbeFailed(error.strerror or str(error)) from None
+    except h11.RemoteProtocolError as error:
+        raise ProbeFailed(f"not HTTP: {error}") from None
+
+
+async def _exchange(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, path: str) -> Answer:
+    connection = h11.Connection(h11.CLIENT)
+    headers = [("Host", "127.0.0.1"), ("Accept", "*/*"), ("Connection", "close")]
+    head = connection.send(h11.Request(method="GET", target=path, headers=headers))
+    writer.write((head or b"") + (connection.send(h11.EndOfMessage()) or b""))
+    status, body = 0, bytearray()
+    while True:
+        event = connection.next_event()
+        if event is h11.NEED_DATA:
+            connection.receive_data(await reader.read(65536))
+        elif isinstance(event, h11.Response):
+            status = event.status_code
+        elif isinstance(event, h11.Data):
+            body += event.data
+            if len(body) > MAX_BODY_BYTES:
+                raise ProbeFailed(f"the answer is longer than {MAX_BODY_BYTES} bytes")
+        elif isinstance(event, (h11.EndOfMessage, h11.ConnectionClosed)):
+            return Answer(status, bytes(body))

@@ -1,0 +1,196 @@
+"""All instances of the node: the desired document in, one keeper an instance, the board and events out.
+
+    set_desired ──► desired.json ──► reconcile ──► Keeper (one task an instance) ──► Board, EventLog
+    instances/* ──► found at the start ──┘
+
+Ending `run` ends no engine; the next supervisor finds them all again.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+
+from agents import edits, state
+from agents.board import Board
+from agents.events import EventLog
+from agents.keeper import Keeper, Neighbours
+from agents.layout import Layout
+from agents.restart import RestartPolicy
+from agents.runner import Context, Started
+from agents.wire import SetDesired
+from engines.base import Engine, Probe
+from profiles.model import Desired, DesiredInstance, InstanceSpec
+from profiles.status import EngineReading, EventKind, Phase
+
+
+class Scraped(msgspec.Struct, frozen=True):
+    """A ready engine and where its metrics are. `incarnation` changes when counters begin anew."""
+
+    name: str
+    incarnation: int
+    port: int
+    engine: Engine
+    probe: Probe
+
+
+class Supervisor:
+    """Reads the desired document of `layout`. Raises BadState for one that a newer version wrote."""
+
+    def __init__(
+        self,
+        layout: Layout,
+        board: Board,
+        events: EventLog,
+        *,
+        simulated: Path | None = None,
+        policy: RestartPolicy | None = None,
+        grace_s: float = 30.0,
+        wall: Callable[[], float] = time.time,
+    ) -> None:
+        self._layout = layout
+        self._board = board
+        self._events = events
+        self._wall = wall
+        self._context = Context(
+            layout=layout,
+            board=board,
+            events=events,
+            policy=policy or RestartPolicy(),
+            grace_s=grace_s,
+            simulated=simulated,
+            wall=wall,
+        )
+        self._keepers: dict[str, Keeper] = {}
+        self._tasks: asyncio.TaskGroup | None = None
+        self._found = find(layout, events)
+        self._desired = self._read_desired()
+        board.set_desired(self._desired)
+
+    async def run(self) -> None:
+        """Until cancelled; engines go on living. Adopts what lives, starts and stops the rest."""
+        try:
+            async with asyncio.TaskGroup() as self._tasks:
+                for name in [*self._found, *self._desired.instances]:
+                    self._keep(name, self._desired.instances.get(name))
+                await asyncio.Event().wait()
+        finally:
+            self._tasks = None
+            self._keepers.clear()
+
+    def set_desired(self, request: SetDesired, author: str) -> int:
+        """The new generation, durable when this returns. Raises Refused, and OSError when it cannot be written."""
+        edits.check(request, self._desired)
+        new = Desired(
+            generation=self._desired.generation + 1,
+            instances=request.instances,
+            author=author,
+            reason=request.reason,
+            at_unix_s=self._wall(),
+        )
+        state.save(self._layout.desired, new)
+        self._desired = new
+        self._board.set_desired(new)
+        text = f"generation {new.generation}: {request.reason or 'no reason given'}"
+        self._events.append(EventKind.DESIRED, text, author=author)
+        self._reconcile()
+        return new.generation
+
+    def log_path(self, instance: str, previous: bool) -> tuple[Path, int] | None:
+        """The log file and incarnation of an instance; `previous` the one before. None where there is none."""
+        keeper = self._keepers.get(instance)
+        return keeper.runner.log_path(previous) if keeper else None
+
+    def scraped(self) -> list[Scraped]:
+        """The engines that serve and have metrics."""
+        found = []
+        for name, keeper in self._keepers.items():
+            started, described, probe = keeper.runner.started, keeper.runner.described, keeper.runner.probe
+            if keeper.life.phase is Phase.READY and started and described and probe and probe.metrics_path:
+                found.append(Scraped(name, started.incarnation, started.port, described.engine, probe))
+        return found
+
+    def set_reading(self, name: str, reading: EngineReading) -> None:
+        """Show what an engine does; ignored for one that is no longer there."""
+        if keeper := self._keepers.get(name):
+            keeper.reading = reading
+            keeper.publish()
+
+    def roots(self) -> dict[int, str]:
+        """Pids of living engines and their shims → instance: whoever descends from them is theirs."""
+        living = [(name, keeper.runner.process) for name, keeper in self._keepers.items()]
+        pairs = [(name, process.handle) for name, process in living if process]
+        return {pid: name for name, handle in pairs for pid in (handle.pid, handle.shim_pid)}
+
+    def _reconcile(self) -> None:
+        if self._tasks is None:
+            return
+        for name in self._keepers.keys() | self._desired.instances.keys():
+            owned = self._desired.instances.get(name)
+            if keeper := self._keepers.get(name):
+                if keeper.owned != owned:
+                    keeper.want(owned)
+            else:
+                self._keep(name, owned)
+
+    def _keep(self, name: str, owned: DesiredInstance | None) -> None:
+        if name in self._keepers or self._tasks is None:
+            return
+        keeper = Keeper(self._context, name, owned, Neighbours(self._starting, self._ports))
+        self._keepers[name] = keeper
+        self._tasks.create_task(self._attend(keeper))
+
+    async def _attend(self, keeper: Keeper) -> None:
+        await keeper.run()
+        self._keepers.pop(keeper.name, None)
+        self._reconcile()  # it may have been wanted again in its last moment
+
+    def _starting(self, name: str, spec: InstanceSpec) -> str | None:
+        wanted = {part.gpu_uuid for part in spec.slices}
+        for other, keeper in self._keepers.items():
+            started = keeper.runner.started
+            if other == name or keeper.life.phase not in (Phase.STARTING, Phase.LOADING) or keeper.owned is None:
+                continue
+            shown = started.owned.spec if started else keeper.owned.spec
+            if wanted & {part.gpu_uuid for part in (*shown.slices, *keeper.owned.spec.slices)}:
+                return other
+        return None
+
+    def _ports(self, name: str) -> list[int]:
+        others = (keeper.runner.started for other, keeper in self._keepers.items() if other != name)
+        fixed = [owned.spec.port for other, owned in self._desired.instances.items() if other != name]
+        return [started.port for started in others if started] + [port for port in fixed if port is not None]
+
+    def _read_desired(self) -> Desired:
+        """The document. Where it is gone or damaged, what runs is taken as wanted: a lost file must stop nothing."""
+        found = state.load(self._layout.desired, Desired)
+        if isinstance(found, Desired):
+            return found
+        if found is not None:
+            self._events.append(EventKind.AGENT, found.problem, code="state_damaged")
+        if not self._found:
+            return Desired()
+        desired = Desired(
+            generation=1,
+            instances={name: started.owned for name, started in self._found.items()},
+            author="gpuyard-agent",
+            reason="rebuilt from the instances that were there",
+            at_unix_s=self._wall(),
+        )
+        state.save(self._layout.desired, desired)
+        return desired
+
+
+def find(layout: Layout, events: EventLog) -> dict[str, Started]:
+    """Instances that have a directory. One whose spec.json is unreadable is told of and left alone."""
+    found = {}
+    for directory in sorted(layout.instances.iterdir()):
+        match state.load(directory / "spec.json", Started):
+            case Started() as started:
+                found[started.owned.spec.name] = started
+            case state.Damaged(problem=problem):
+                text = f"{directory.name}: {problem}; an engine that it describes is not adopted"
+                events.append(EventKind.AGENT, text, code="state_damaged")
+    return found

@@ -1,0 +1,328 @@
+import asyncio
+import os
+import signal
+import socket
+import sys
+from collections.abc import AsyncIterator, Callable, Mapping
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from agents import state, tree
+from agents.board import Board
+from agents.errors import Refused
+from agents.events import EventLog
+from agents.layout import Layout
+from agents.process import port_is_free
+from agents.restart import RestartPolicy
+from agents.supervisor import Supervisor
+from agents.wire import SetDesired
+from engines import registry
+from engines.base import Command, EngineSample, Launch, LoadProgress, Probe
+from engines.devices import Slice
+from profiles.model import Desired, DesiredInstance, InstanceSpec, SecretRef, Wanted
+from profiles.status import EventKind, GpuSource, GpuSourceKind, HostReading, InstanceStatus, Phase
+
+FAKE = Path(__file__).parents[1] / "fakes" / "engine.py"
+POLICY = RestartPolicy(first_s=0.1, max_exits=3)
+
+
+class FakeOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    program: str = sys.executable
+    flags: list[str] = []
+    deadline_s: float = 30.0
+
+
+class FakeEngine:
+    name = "fake"
+    Options = FakeOptions
+    absent: Mapping[str, str] = {}
+
+    def command(self, launch: Launch) -> Command:
+        options = launch.options
+        assert isinstance(options, FakeOptions)
+        files = (launch.model,) if launch.model.startswith("/") else ()
+        argv = (options.program, str(FAKE), "--port", str(launch.port), *options.flags)
+        return Command(argv=argv, needs_files=files)
+
+    def ready(self, launch: Launch) -> Probe:
+        options = launch.options
+        assert isinstance(options, FakeOptions)
+        return Probe(ready_path="/health", metrics_path="/metrics", load_deadline_s=options.deadline_s)
+
+    def sample(self, metrics: str) -> EngineSample:
+        return EngineSample(running=2.0)
+
+    def live(self, old: Launch, new: Launch) -> bool:
+        return False
+
+    def progress(self, line: str) -> LoadProgress | None:
+        return LoadProgress(step="weights", ratio=0.5) if "loading weights" in line else None
+
+
+class Agent:
+    """One daemon's worth of parts on a state directory; `start` again after `kill` is the next daemon."""
+
+    def __init__(self, directory: Path) -> None:
+        self.layout = Layout(directory / "state", directory / "state" / "agent.sock")
+        self.layout.make()
+        self.task: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        host = HostReading(cores=1, memory_total_mib=1)
+        self.board = Board(
+            hostname="h", agent_version="0", boot_id=tree.boot_id(), host=host, gpu_source=GpuSource(GpuSourceKind.NONE)
+        )
+        self.events = EventLog(self.layout.events)
+        self.supervisor = Supervisor(self.layout, self.board, self.events, policy=POLICY, grace_s=5.0)
+        self.task = asyncio.create_task(self.supervisor.run())
+
+    async def kill(self) -> None:
+        assert self.task is not None
+        self.task.cancel()
+        await asyncio.gather(self.task, return_exceptions=True)
+        self.events.close()
+
+    def set(self, *specs: InstanceSpec) -> int:
+        instances = {spec.name: DesiredInstance(profile="p", revision=1, spec=spec) for spec in specs}
+        generation = self.board.desired.generation
+        request = SetDesired(expected_generation=generation, instances=instances, author="ann", reason="because")
+        return self.supervisor.set_desired(request, "ann")
+
+    def status(self, name: str = "chat/0") -> InstanceStatus | None:
+        return next((one for one in self.board.status().instances if one.name == name), None)
+
+    async def until(self, test: Callable[[InstanceStatus], bool], name: str = "chat/0") -> InstanceStatus:
+        seen = None
+        try:
+            async with asyncio.timeout(25):
+                while not ((seen := self.status(name)) and test(seen)):
+                    assert self.task is not None
+                    if self.task.done():
+                        await self.task
+                    await asyncio.sleep(0.02)
+        except TimeoutError:
+            raise AssertionError(f"never came: {seen}; {[event.text for event in self.events.after(0, 99)]}") from None
+        return seen
+
+    async def until_phase(self, phase: Phase, name: str = "chat/0") -> InstanceStatus:
+        return await self.until(lambda one: one.phase is phase, name)
+
+    def mine(self) -> list[int]:
+        """Pids of every living engine process of this state directory."""
+        marks = {pid: tree.marked(pid) for pid in tree.everyone()}
+        return [pid for pid, mark in marks.items() if mark and mark[1] == str(self.layout.state)]
+
+
+@pytest.fixture
+async def agent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Agent]:
+    monkeypatch.setattr(registry, "names", lambda: ("fake",))
+    monkeypatch.setattr(registry, "get", {"fake": FakeEngine()}.__getitem__)
+    one = Agent(tmp_path)
+    one.start()
+    yield one
+    if one.task is not None and not one.task.done():
+        await one.kill()
+    for pid in one.mine():
+        os.kill(pid, signal.SIGKILL)
+
+
+def spec(name: str = "chat/0", *flags: str, **changes: object) -> InstanceSpec:
+    base = InstanceSpec(name=name, service=name.split("/")[0], engine="fake", model="m", options={"flags": [*flags]})
+    return msgspec.structs.replace(base, **changes)
+
+
+async def test_start_ready_stop_leaves_nothing(agent: Agent) -> None:
+    agent.set(spec("chat/0", "--load-s", "0.8"))
+    loading = await agent.until(lambda one: one.load is not None)
+    assert loading.load == LoadProgress(step="weights", ratio=0.5)
+    ready = await agent.until_phase(Phase.READY)
+    assert ready.pid in agent.mine()
+    assert ready.port is not None
+    assert not port_is_free(ready.port)
+    agent.set(spec("chat/0", "--load-s", "0.8", wanted=Wanted.STOPPED))
+    await agent.until_phase(Phase.STOPPED)
+    assert agent.mine() == []
+    assert port_is_free(ready.port)
+    kinds = [(event.kind, event.author) for event in agent.events.after(0, 99)]
+    assert (EventKind.DESIRED, "ann") in kinds
+    assert (EventKind.EXIT, "") in kinds
+
+
+async def test_stop_kills_what_ignores_sigterm_with_its_children(agent: Agent, monkeypatch: pytest.MonkeyPatch) -> None:
+    agent.supervisor._context = msgspec.structs.replace(agent.supervisor._context, grace_s=0.3)
+    agent.set(spec("chat/0", "--ignore-term", "--children", "2"))
+    await agent.until_phase(Phase.READY)
+    assert len(agent.mine()) == 3
+    agent.set()
+    async with asyncio.timeout(20):
+        while agent.status() is not None:
+            await asyncio.sleep(0.02)
+    assert agent.mine() == []
+    assert not agent.layout.instance("chat/0").directory.exists()
+
+
+async def test_a_crash_backs_off_restarts_and_ends_as_a_crash_loop(agent: Agent) -> None:
+    agent.set(spec("chat/0", "--crash-at-start"))
+    failed = await agent.until_phase(Phase.FAILED)
+    assert failed.reason is not None
+    assert failed.reason.code == "crash_loop"
+    assert "RuntimeError: the model does not fit" in failed.reason.text
+    assert failed.restarts == 2
+    codes = [event.code for event in agent.events.after(0, 99) if event.kind is EventKind.EXIT]
+    assert codes == ["exited"] * 3
+    agent.set(spec())
+    assert (await agent.until_phase(Phase.READY)).restarts == 0
+    assert agent.supervisor.log_path("chat/0", previous=True) is not None
+
+
+async def test_a_killed_engine_comes_back_with_its_port(agent: Agent) -> None:
+    agent.set(spec())
+    first = await agent.until_phase(Phase.READY)
+    assert first.pid is not None
+    os.kill(first.pid, signal.SIGKILL)
+    second = await agent.until(lambda one: one.phase is Phase.READY and one.pid != first.pid)
+    assert (second.port, second.restarts) == (first.port, 1)
+    assert any("killed by SIGKILL" in event.text for event in agent.events.after(0, 99))
+
+
+async def test_the_next_agent_adopts_the_same_process(agent: Agent) -> None:
+    agent.set(spec())
+    first = await agent.until_phase(Phase.READY)
+    await agent.kill()
+    assert agent.mine() == [first.pid]
+    agent.start()
+    second = await agent.until_phase(Phase.READY)
+    assert (second.pid, second.port) == (first.pid, first.port)
+    assert agent.mine() == [first.pid]
+    assert agent.board.desired.generation == 1
+
+
+async def test_what_ended_without_an_agent_is_told_and_started_again(agent: Agent) -> None:
+    agent.set(spec())
+    first = await agent.until_phase(Phase.READY)
+    await agent.kill()
+    assert first.pid is not None
+    os.kill(first.pid, signal.SIGTERM)
+    agent.start()
+    second = await agent.until_phase(Phase.READY)
+    assert second.pid != first.pid
+    assert any("exit code 0" in event.text for event in agent.events.after(0, 99))
+
+
+async def test_an_agent_killed_while_starting_leaves_one_engine_at_most(agent: Agent) -> None:
+    agent.set(spec("chat/0", "--load-s", "0.2"))
+    await agent.until(lambda one: one.phase in (Phase.STARTING, Phase.LOADING))
+    await agent.kill()
+    agent.start()
+    ready = await agent.until_phase(Phase.READY)
+    assert agent.mine() == [ready.pid]
+
+
+async def test_a_lost_document_stops_nothing(agent: Agent) -> None:
+    agent.set(spec())
+    first = await agent.until_phase(Phase.READY)
+    await agent.kill()
+    agent.layout.desired.write_bytes(b"{torn")
+    agent.start()
+    assert (await agent.until_phase(Phase.READY)).pid == first.pid
+    assert any(event.code == "state_damaged" for event in agent.events.after(0, 99))
+
+
+async def test_restart_asked_and_changed_settings_replace_the_process(agent: Agent) -> None:
+    agent.set(spec())
+    first = await agent.until_phase(Phase.READY)
+    agent.set(spec(restarts_asked=1))
+    second = await agent.until(lambda one: one.phase is Phase.READY and one.pid != first.pid)
+    agent.set(spec("chat/0", "--load-s", "0.1", restarts_asked=1))
+    third = await agent.until(lambda one: one.phase is Phase.READY and one.pid != second.pid)
+    assert agent.mine() == [third.pid]
+    assert third.restarts == 0
+
+
+async def test_an_engine_that_never_serves_meets_its_deadline(agent: Agent) -> None:
+    agent.set(spec(options={"flags": ["--hang"], "deadline_s": 0.5}))
+    failed = await agent.until_phase(Phase.FAILED)
+    assert failed.reason is not None
+    assert "not ready after" in failed.reason.text
+    assert agent.mine() == []
+
+
+async def test_one_start_at_a_time_per_gpu(agent: Agent) -> None:
+    gpu = (Slice(gpu_uuid="GPU-1", gpu_index=0, memory_mib=1000),)
+    agent.set(spec("a/0", "--load-s", "1", slices=gpu), spec("b/0", slices=gpu))
+    waiting = await agent.until(lambda one: one.phase is Phase.PENDING and one.pid is None, "b/0")
+    await agent.until(lambda one: one.reason is not None and one.reason.code == "waiting_for_gpu", "b/0")
+    assert waiting.name == "b/0"
+    await agent.until_phase(Phase.READY, "b/0")
+    assert (await agent.until_phase(Phase.READY, "a/0")).reason is not None
+
+
+@pytest.mark.parametrize(
+    ("changes", "code"),
+    [({"options": {"program": "no-such-engine"}}, "program_missing"), ({"model": "/nowhere/m.gguf"}, "model_missing"),
+     ({"env": {"TOKEN": SecretRef("none")}}, "secret_missing")],
+)  # fmt: skip
+async def test_what_cannot_heal_fails_once_with_a_reason(agent: Agent, changes: dict[str, object], code: str) -> None:
+    agent.set(spec(**changes))
+    failed = await agent.until_phase(Phase.FAILED)
+    assert failed.reason is not None
+    assert failed.reason.code == code
+    assert failed.reason.hint
+    assert agent.mine() == []
+    agent.set(spec())
+    await agent.until_phase(Phase.READY)
+
+
+async def test_a_port_in_use_is_named(agent: Agent) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        agent.set(spec(port=port))
+        failed = await agent.until_phase(Phase.FAILED)
+    assert failed.reason is not None
+    assert failed.reason.code == "port_in_use"
+    assert str(port) in failed.reason.text
+
+
+async def test_a_secret_reaches_the_engine_and_nothing_else(agent: Agent, tmp_path: Path) -> None:
+    value = "s3cr3t-value-of-the-test"
+    agent.layout.secret("hf").write_text(value + "\n")
+    agent.layout.secret("hf").chmod(0o600)
+    seen = tmp_path / "environment"
+    agent.set(spec("chat/0", "--dump-env", str(seen), env={"HF_TOKEN": SecretRef("hf")}))
+    ready = await agent.until_phase(Phase.READY)
+    environment = dict(line.split("=", 1) for line in seen.read_text().splitlines())
+    assert environment["HF_TOKEN"] == value
+    assert environment["GPUYARD_INSTANCE"] == "chat/0"
+    assert "VIRTUAL_ENV" not in environment
+    files = [path for path in agent.layout.state.rglob("*") if path.is_file() and path.parent.name != "secrets"]
+    assert files
+    assert not [path for path in files if value.encode() in path.read_bytes()]
+    shim = agent.supervisor._keepers["chat/0"].runner.process.handle.shim_pid  # type: ignore[union-attr]
+    for pid in (ready.pid, shim):
+        assert value.encode() not in Path(f"/proc/{pid}/cmdline").read_bytes()
+    assert value.encode() not in Path(f"/proc/{shim}/environ").read_bytes()
+
+
+async def test_a_stale_edit_names_the_last_one(agent: Agent) -> None:
+    assert agent.set() == 1
+    request = SetDesired(expected_generation=0, instances={}, author="bob", reason="")
+    with pytest.raises(Refused, match=r"generation 1.*ann.*because") as refused:
+        agent.supervisor.set_desired(request, "bob")
+    assert refused.value.code == "stale"
+    kept = state.load(agent.layout.desired, Desired)
+    assert isinstance(kept, Desired)
+    assert kept.generation == 1
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [spec("../x"), spec("Chat/0"), spec(env={"LD_PRELOAD": "x"}), spec(env={"PATH": "x"}), spec(port=22),
+     spec(options={"flag": []}), spec(model="--help")],
+)  # fmt: skip
+async def test_what_could_never_run_is_refused_before_it_is_written(agent: Agent, bad: InstanceSpec) -> None:
+    with pytest.raises(Refused) as refused:
+        agent.set(bad)
+    assert refused.value.code == "invalid"
+    assert not agent.layout.desired.exists()
