@@ -16,6 +16,7 @@ from profiles.document import Document, FileError, Plain, Where
 T = TypeVar("T", bound=msgspec.Struct)
 
 _STEP = re.compile(r"\.([^.\[\]`]+)|\[(\d+)\]|\[(\.\.\.)\]")
+_EXPECTED = re.compile("Expected `(.+)`, got `(.+)`")
 _WORDS = {"str": "text", "int": "a whole number", "float": "a number", "bool": "true or false",
           "object": "a mapping (key: value)", "array": "a list", "null": "nothing"}  # fmt: skip
 
@@ -39,16 +40,22 @@ def _explain(document: Document, kind: type[msgspec.Struct], text: str) -> FileE
     if "missing required field" in complaint:
         key = complaint.split("`")[1]
         return document.error(where, f"`{key}` is missing", f"add `{key}: …`", at_key=True)
-    expected = re.fullmatch(r"Expected `(.+)`, got `(.+)`", complaint)
+    expected = _EXPECTED.fullmatch(complaint)
+    quote = expected and "str" in expected[1].split(" | ") and expected[2] in ("int", "float", "bool")
+    return document.error(where, in_words(complaint), "put it in quotes" if quote else "")
+
+
+def in_words(complaint: str) -> str:
+    """A complaint of msgspec's as people would say it: ``Expected `int`, got `str` `` names no type of Python."""
+    expected = _EXPECTED.fullmatch(complaint)
     if expected is None:
-        return document.error(where, complaint[:1].lower() + complaint[1:])
-    wanted, got = expected.groups()
-    hint = "put it in quotes" if "str" in wanted.split(" | ") and got in ("int", "float", "bool") else ""
-    return document.error(where, f"expected {_words(wanted)}, found {_words(got)}", hint)
+        return complaint[:1].lower() + complaint[1:]
+    return f"expected {_words(expected[1])}, found {_words(expected[2])}"
 
 
 def _words(kinds: str) -> str:
-    return " or ".join(_WORDS.get(kind, kind) for kind in kinds.split(" | "))
+    named = [kind for kind in kinds.split(" | ") if kind != "null"] or ["null"]
+    return " or ".join(_WORDS.get(kind, kind) for kind in named)
 
 
 def _step(match: re.Match[str]) -> str | int | None:

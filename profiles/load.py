@@ -6,7 +6,7 @@ from typing import Any
 
 from engines import registry
 from engines.base import BadOptions, UnknownEngine, options_for
-from profiles.conform import convert
+from profiles.conform import convert, in_words
 from profiles.document import Document, Where
 from profiles.model import Profile, Service
 from profiles.yamltext import read
@@ -127,4 +127,6 @@ def _check_options(document: Document, here: Where, engine: str, options: dict[s
         options_for(registry.get(engine), options)
     except BadOptions as error:
         unknown = error.key not in options or "has no option" in error.message
-        raise document.error((*where, error.key), error.message, error.hint, at_key=unknown) from None
+        option, separator, complaint = error.message.partition(": ")
+        message = f"{option}: {in_words(complaint)}" if separator else in_words(option)
+        raise document.error((*where, error.key), message, error.hint, at_key=unknown) from None

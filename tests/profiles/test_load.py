@@ -1,0 +1,201 @@
+"""Bad profiles → the exact complaint and its place; good ones, the shipped examples among them, load."""
+
+from importlib.resources import files
+from pathlib import Path
+
+import pytest
+
+from profiles.load import load_profile, parse_profile
+from profiles.model import GpuRequest, PlaceRequest, SecretRef, Service
+from profiles.yamltext import FileError, read
+
+HEAD = "gpuyard: 1\nprofile: p\nservices:\n"
+NAME_HINT = "small letters, digits, `.`, `_` and `-`, at most 64, with a letter or digit at both ends"
+
+WHOLE = [
+    ("", "1:1: the file is empty", "it begins with `gpuyard: 1`"),
+    ("- 1\n", "1:1: expected a mapping (key: value), found a list", ""),
+    (
+        "gpuyard: 2\nprofile: p\nservices: {}\n",
+        "1:10: version 2 of this file is not known",
+        "write `gpuyard: 1`, or upgrade gpuyard",
+    ),
+    ("gpuyard: one\nprofile: p\nservices: {}\n", "1:10: expected a whole number, found text", ""),
+    ("profile: p\nservices: {}\n", "1:1: `gpuyard` is missing", "add `gpuyard: …`"),
+    (
+        "gpuyard: 1\nprofile: P!\nservices: {a: {engine: vllm, model: m}}\n",
+        "2:10: `P!` cannot name a profile",
+        NAME_HINT,
+    ),
+    (
+        "gpuyard: 1\nprofile: p\nservices: {}\n",
+        "3:11: no service is listed",
+        "add one: `chat: {engine: vllm, model: …}`",
+    ),
+    ("gpuyard: 1\nprofile: 7\nservices: {}\n", "2:10: expected text, found a whole number", "put it in quotes"),
+    ("gpuyard: 1\nprofile: p\nservces: {}\n", "3:1: unknown key `servces`", "did you mean `services`?"),
+    (
+        "gpuyard: 1\nprofile: p\ndefaults: {engine: vlm}\nservices: {a: {model: m}}\n",
+        "3:20: no engine is called `vlm`",
+        "did you mean `vllm`? known: llama_cpp, simulated, vllm",
+    ),
+]
+
+SERVICE = [
+    ("  Chat: {engine: vllm, model: m}", "4:3: `Chat` cannot name a service", NAME_HINT),
+    (
+        "  a: {model: m}",
+        "4:3: `a` has no engine",
+        "add `engine: …`, here or under `defaults` (known: llama_cpp, simulated, vllm)",
+    ),
+    (
+        "  a: {engine: vlm, model: m}",
+        "4:15: no engine is called `vlm`",
+        "did you mean `vllm`? known: llama_cpp, simulated, vllm",
+    ),
+    ("  a: {engine: vllm}", "4:3: `model` is missing", "add `model: …`"),
+    ("  a: {engine: vllm, model: ''}", "4:28: the model is empty", "a model's name, or the path of its file"),
+    ("  a: {engine: vllm, model: 7}", "4:28: expected text, found a whole number", "put it in quotes"),
+    ("  a: {engine: vllm, modle: m}", "4:21: unknown key `modle`", "did you mean `model`?"),
+    (
+        "  a: {engine: vllm, model: m, replicas: 0}",
+        "4:41: replicas must be 1 to 1000, not 0",
+        "take the service out to run none",
+    ),
+    ("  a: {engine: vllm, model: m, replicas: 5000}", "4:41: replicas must be 1 to 1000, not 5000", "list fewer"),
+    ("  a: {engine: vllm, model: m, replicas: two}", "4:41: expected a whole number, found text", ""),
+    ("  a: {engine: vllm, model: m, replicas: 1.5}", "4:41: expected a whole number, found a number", ""),
+    ("  a: {engine: vllm, model: m, port: 70000}", "4:37: 70000 is no port", "1 to 65535, or leave it to the node"),
+    (
+        "  a: {engine: vllm, model: m, port: 65535, replicas: 2}",
+        "4:37: 2 replicas from port 65535 on go past 65535",
+        "each replica has the next port; choose a lower one",
+    ),
+    (
+        "  a: {engine: vllm, model: m, gpus: {devices: []}}",
+        "4:47: no device is listed",
+        "list NODE/INDEX, or leave `gpus` out to use the CPU",
+    ),
+    (
+        "  a: {engine: vllm, model: m, gpus: {devices: [fra-1]}}",
+        "4:48: `fra-1` is no device",
+        "write NODE/INDEX, like `fra-1/0`",
+    ),
+    (
+        "  a: {engine: vllm, model: m, gpus: {devices: [fra-1/0, fra-1/x]}}",
+        "4:57: `fra-1/x` is no device",
+        "write NODE/INDEX, like `fra-1/0`",
+    ),
+    (
+        "  a: {engine: vllm, model: m, gpus: {device: [fra-1/0]}}",
+        "4:38: unknown key `device`",
+        "did you mean `devices`?",
+    ),
+    ("  a: {engine: vllm, model: m, gpus: 2}", "4:37: expected a mapping (key: value), found a whole number", ""),
+    ("  a: {engine: vllm, model: m, place: {node: x}}", "4:39: unknown key `node`", "did you mean `nodes`?"),
+    (
+        "  a: {engine: vllm, model: m, env: {1X: a}}",
+        "4:37: `1X` cannot name a variable",
+        "letters, digits and `_`, not a digit first",
+    ),
+    (
+        "  a: {engine: vllm, model: m, env: {X: 1}}",
+        "4:40: expected text or a mapping (key: value), found a whole number",
+        "put it in quotes",
+    ),
+    (
+        "  a: {engine: vllm, model: m, env: {K: hf_abcdefghij}}",
+        "4:40: the value of K looks like a secret",
+        "store it on the node and write `K: {secret: name}`",
+    ),
+    (
+        "  a: {engine: vllm, model: m, env: {K: sk-abcdefghijk}}",
+        "4:40: the value of K looks like a secret",
+        "store it on the node and write `K: {secret: name}`",
+    ),
+    (
+        "  a: {engine: vllm, model: m, env: {K: AKIAABCDEFGHIJKLMNOP}}",
+        "4:40: the value of K looks like a secret",
+        "store it on the node and write `K: {secret: name}`",
+    ),
+    (
+        '  a: {engine: vllm, model: m, env: {K: "-----BEGIN RSA PRIVATE KEY-----"}}',
+        "4:40: the value of K looks like a secret",
+        "store it on the node and write `K: {secret: name}`",
+    ),
+    ("  a: {engine: vllm, model: m, env: {K: {secrt: x}}}", "4:41: unknown key `secrt`", "did you mean `secret`?"),
+    ("  a: {engine: vllm, model: m, env: {K: {secret: X Y}}}", "4:49: `X Y` cannot name a secret", NAME_HINT),
+    (
+        "  a: {engine: vllm, model: m, options: {max_num_seq: 3}}",
+        "4:41: vllm has no option `max_num_seq`",
+        "did you mean `max_num_seqs`?",
+    ),
+    (
+        "  a: {engine: vllm, model: m, options: {max_num_seqs: many}}",
+        "4:55: option `max_num_seqs`: expected a whole number, found text",
+        "",
+    ),
+    (
+        "  a: {engine: vllm, model: m, options: {enforce_eager: yes}}",
+        "4:56: `yes` could be read in two ways",
+        'write true, or "yes" if it is text',
+    ),
+    (
+        "  a: {engine: vllm, model: m, options: {quantization: sk-abcdefghijkl}}",
+        "4:55: the value of quantization looks like a secret",
+        "store it on the node and pass it through `env: {NAME: {secret: name}}`",
+    ),
+    (
+        "  a: {engine: vllm, model: m}\n  a: {engine: vllm, model: m}",
+        "5:3: `a` is here twice, first in line 4",
+        "keep one of them",
+    ),
+    ("  a: {engine: vllm, model: m}\n  b:\n    modl: m", "6:5: unknown key `modl`", "did you mean `model`?"),
+    (
+        "  a: &x {engine: vllm, model: m}",
+        "4:6: anchors and aliases (& and *) are not read",
+        "write the value out, or quote it",
+    ),
+    ("  a: [vllm]", "4:6: expected a mapping (key: value), found a list", ""),
+    ("  a:\n    engine: vllm\n\tmodel: m", "6:1: not valid YAML: found a tab character that violates indentation", ""),
+]
+
+
+def complaint(text: str) -> tuple[str, str]:
+    with pytest.raises(FileError) as caught:
+        parse_profile(read(text, "p.yaml"))
+    return str(caught.value).removeprefix("p.yaml:"), caught.value.hint
+
+
+@pytest.mark.parametrize(("text", "message", "hint"), WHOLE)
+def test_bad_files(text: str, message: str, hint: str) -> None:
+    assert complaint(text) == (message, hint)
+
+
+@pytest.mark.parametrize(("text", "message", "hint"), SERVICE)
+def test_bad_services(text: str, message: str, hint: str) -> None:
+    """The text stands under `services:`, from line 4 on."""
+    assert complaint(HEAD + text) == (message, hint)
+
+
+def test_a_whole_profile(tmp_path: Path) -> None:
+    path = tmp_path / "p.yaml"
+    path.write_text(
+        "gpuyard: 1\nprofile: chat\nowner: search-team\ndefaults: {engine: vllm}\nservices:\n"
+        "  a:\n    model: m\n    replicas: 2\n    port: 8000\n    gpus: {devices: [FRA-1/0, fra-1/12]}\n"
+        "    env: {T: {secret: hf-token}, U: plain}\n    options: {max_num_seqs: 64}\n"
+        "  b: {engine: llama_cpp, model: /m.gguf, place: {nodes: fra-2}}\n"
+    )
+    profile = load_profile(path)
+    assert (profile.profile, profile.owner, profile.defaults.engine) == ("chat", "search-team", "vllm")
+    assert profile.services["a"] == Service(
+        model="m", replicas=2, port=8000, gpus=GpuRequest(("FRA-1/0", "fra-1/12")),
+        env={"T": SecretRef("hf-token"), "U": "plain"}, options={"max_num_seqs": 64},
+    )  # fmt: skip
+    assert profile.services["b"].place == PlaceRequest("fra-2")
+
+
+def test_the_examples_load() -> None:
+    examples = sorted(Path(str(files("profiles") / "examples")).glob("*.yaml"))
+    assert len(examples) >= 3
+    assert {load_profile(path).profile for path in examples} == {path.stem for path in examples}
