@@ -13,6 +13,7 @@ from enum import StrEnum
 import msgspec
 from msgspec.structs import replace
 
+from engines.devices import Slice
 from profiles.model import Desired, DesiredInstance, InstanceSpec, Wanted
 from profiles.status import Reason
 
@@ -89,7 +90,7 @@ def plan_profile(profile: str, wanted: Mapping[str, Iterable[InstanceSpec]], des
         specs = {spec.name: spec for spec in wanted.get(node, ())}
         instances: dict[str, DesiredInstance] = {}
         changed = False
-        for name, owned in document.instances.items():
+        for name, owned in sorted(document.instances.items()):
             if owned.profile == profile and name not in specs:
                 steps.append(Step(action=Action.PRUNE, node=node, instance=name))
                 changed = True
@@ -122,7 +123,7 @@ def plan_verb(verb: Verb, targets: Iterable[tuple[str, str]], desired: Mapping[s
     steps: list[Step] = []
     blockers: list[Reason] = []
     new: dict[str, dict[str, DesiredInstance]] = {}
-    for node, name in targets:
+    for node, name in dict.fromkeys(targets):
         owned = desired[node].instances.get(name) if node in desired else None
         if owned is None:
             blockers.append(Reason("not_found", f"no instance {name} on {node}", "see `gpuyard instances`"))
@@ -146,7 +147,9 @@ def changes(old: InstanceSpec | None, new: InstanceSpec) -> tuple[Change, ...]:
     after = _flat(new)
     keys = sorted(before.keys() | after.keys())
     return tuple(
-        Change(key, before.get(key, ""), after.get(key, "")) for key in keys if before.get(key) != after.get(key)
+        Change(key, _text(key, before.get(key)), _text(key, after.get(key)))
+        for key in keys
+        if before.get(key) != after.get(key)
     )
 
 
@@ -155,26 +158,38 @@ def _step(node: str, before: InstanceSpec | None, spec: InstanceSpec) -> Step:
         return Step(action=Action.START, node=node, instance=spec.name)
     if before.wanted is Wanted.STOPPED and spec.wanted is Wanted.RUNNING:
         return Step(action=Action.START, node=node, instance=spec.name, changes=changes(before, spec))
-    differing = changes(before, replace(spec, restarts_asked=before.restarts_asked))
-    action = Action.REPLACE if differing else Action.KEEP
-    return Step(action=action, node=node, instance=spec.name, changes=differing)
+    same = before == replace(spec, restarts_asked=before.restarts_asked)
+    return Step(
+        action=Action.KEEP if same else Action.REPLACE,
+        node=node,
+        instance=spec.name,
+        changes=() if same else changes(before, spec),
+    )
 
 
-def _flat(spec: InstanceSpec) -> dict[str, str]:
+def _flat(spec: InstanceSpec) -> dict[str, object]:
+    """Key → value. A value is only made into text to be shown: `1` and "1" differ."""
     plain: dict[str, object] = msgspec.to_builtins(spec)
-    flat: dict[str, str] = {}
+    flat: dict[str, object] = {}
     for key, value in plain.items():
         if key in ("options", "env") and isinstance(value, dict):
-            flat.update({f"{key}.{inner}": _text(item) for inner, item in value.items()})
+            flat.update({f"{key}.{inner}": item for inner, item in value.items()})
         elif key == "slices":
-            flat["gpus"] = " ".join(str(held.gpu_index) for held in spec.slices)
+            flat["gpus"] = spec.slices
         elif key != "restarts_asked":
-            flat[key] = _text(value)
+            flat[key] = value
     return flat
 
 
-def _text(value: object) -> str:
+def _text(key: str, value: object) -> str:
+    if key == "gpus" and isinstance(value, tuple):
+        return " ".join(_slice(held) for held in value)
     return "" if value is None else value if isinstance(value, str) else msgspec.json.encode(value).decode()
+
+
+def _slice(held: Slice) -> str:
+    memory = "" if held.memory_mib is None else f" {held.memory_mib}MiB"
+    return f"{held.gpu_index}({held.gpu_uuid}){memory}"
 
 
 def _started(spec: InstanceSpec) -> InstanceSpec:

@@ -1,0 +1,146 @@
+"""Plans: what they keep, start, replace and prune, and that applying one gives what was wanted."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from msgspec.structs import replace
+
+from engines.devices import Slice
+from profiles.model import Desired, DesiredInstance, InstanceSpec, Wanted
+from profiles.plan import Action, Change, Plan, Verb, changes, plan_profile, plan_verb
+
+NODES = ("n1", "n2")
+
+
+def spec(name: str = "a/0", **fields: object) -> InstanceSpec:
+    return replace(InstanceSpec(name=name, service=name.split("/")[0], engine="vllm", model="m"), **fields)
+
+
+def holding(*specs: InstanceSpec, profile: str = "p") -> Desired:
+    owned = {found.name: DesiredInstance(profile=profile, revision=1, spec=found) for found in specs}
+    return Desired(generation=3, instances=owned)
+
+
+def applied(plan: Plan, desired: dict[str, Desired]) -> dict[str, Desired]:
+    after = dict(desired)
+    for edit in plan.nodes:
+        assert edit.expected_generation == desired[edit.node].generation
+        after[edit.node] = Desired(generation=edit.expected_generation + 1, instances=edit.instances)
+    return after
+
+
+def actions(plan: Plan) -> list[tuple[Action, str]]:
+    return [(step.action, step.instance) for step in plan.steps]
+
+
+def test_start_replace_keep_and_prune() -> None:
+    desired = {"n1": holding(spec("keep/0"), spec("new/0"), spec("old/0"))}
+    plan = plan_profile("p", {"n1": [spec("keep/0"), spec("new/0", model="m2"), spec("z/0")]}, desired)
+    assert sorted(actions(plan)) == [
+        (Action.KEEP, "keep/0"), (Action.PRUNE, "old/0"), (Action.REPLACE, "new/0"), (Action.START, "z/0")
+    ]  # fmt: skip
+    assert next(step for step in plan.steps if step.action is Action.REPLACE).changes == (Change("model", "m", "m2"),)
+    assert plan.title == "p r2"
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        (spec(options={"seed": "1"}), spec(options={"seed": 1})),
+        (spec(options={}), spec(options={"seed": None})),
+        (spec(options={"seed": ""}), spec(options={"seed": None})),
+        (spec(slices=(Slice(gpu_uuid="A", gpu_index=0),)), spec(slices=(Slice(gpu_uuid="B", gpu_index=0),))),
+        (spec(slices=(Slice(gpu_uuid="A", gpu_index=0),)),
+         spec(slices=(Slice(gpu_uuid="A", gpu_index=0, memory_mib=1),))),
+    ],
+)  # fmt: skip
+def test_what_only_looks_the_same_is_replaced(old: InstanceSpec, new: InstanceSpec) -> None:
+    plan = plan_profile("p", {"n1": [new]}, {"n1": holding(old)})
+    assert actions(plan) == [(Action.REPLACE, "a/0")]
+    assert plan.nodes[0].instances["a/0"].spec == new
+
+
+def test_a_changed_gpu_is_shown() -> None:
+    held = [spec(slices=(Slice(gpu_uuid=uuid, gpu_index=0),)) for uuid in "AB"]
+    assert changes(*held) == (Change("gpus", "0(A)", "0(B)"),)
+
+
+def test_applying_keeps_the_restarts_that_people_asked_for() -> None:
+    plan = plan_profile("p", {"n1": [spec(model="m2")]}, {"n1": holding(spec(restarts_asked=4))})
+    assert plan.nodes[0].instances["a/0"].spec.restarts_asked == 4
+
+
+def test_blockers() -> None:
+    foreign = plan_profile("p", {"n1": [spec()]}, {"n1": holding(spec(), profile="q")})
+    assert [reason.code for reason in foreign.blockers] == ["owned"]
+    assert [reason.code for reason in plan_profile("p", {"n9": [spec()]}, {}).blockers] == ["unreachable"]
+    assert [reason.code for reason in plan_verb(Verb.STOP, [("n1", "x/0")], {"n1": Desired()}).blockers] == [
+        "not_found"
+    ]
+
+
+def test_a_target_named_twice_is_one_step() -> None:
+    plan = plan_verb(Verb.RESTART, [("n1", "a/0")] * 2, {"n1": holding(spec())})
+    assert actions(plan) == [(Action.REPLACE, "a/0")]
+    assert plan.nodes[0].instances["a/0"].spec.restarts_asked == 1
+
+
+SPECS = st.builds(
+    spec,
+    st.sampled_from(["a/0", "a/1", "b/0"]),
+    model=st.sampled_from(["m", "m2"]),
+    options=st.dictionaries(st.sampled_from(["x", "y"]), st.sampled_from([1, "1", None, ""]), max_size=2),
+    wanted=st.sampled_from(Wanted),
+    restarts_asked=st.integers(0, 2),
+)
+UNIQUE = st.lists(SPECS, max_size=3, unique_by=lambda found: found.name)
+RUNNING = UNIQUE.map(lambda found: [replace(one, wanted=Wanted.RUNNING, restarts_asked=0) for one in found])
+WANTED = st.fixed_dictionaries(dict.fromkeys(NODES, RUNNING))
+OTHERS = st.lists(st.builds(spec, st.sampled_from(["o/0", "o/1"])), max_size=2, unique_by=lambda found: found.name)
+DESIRED = st.fixed_dictionaries(
+    {node: st.builds(
+        lambda mine, others: Desired(generation=5, instances={**holding(*mine).instances,
+                                                              **holding(*others, profile="q").instances}),
+        UNIQUE, OTHERS) for node in NODES}
+)  # fmt: skip
+
+
+@given(WANTED, DESIRED)
+def test_applying_gives_the_wanted_set_and_planning_again_keeps_all(
+    wanted: dict[str, list[InstanceSpec]], desired: dict[str, Desired]
+) -> None:
+    after = applied(plan_profile("p", wanted, desired), desired)
+    for node, document in after.items():
+        mine = [owned.spec for owned in document.instances.values() if owned.profile == "p"]
+        plain = [replace(found, restarts_asked=0) for found in mine]
+        assert sorted(plain, key=lambda found: found.name) == sorted(wanted[node], key=lambda found: found.name)
+        others = {name: owned for name, owned in desired[node].instances.items() if owned.profile == "q"}
+        assert {name: owned for name, owned in document.instances.items() if owned.profile == "q"} == others
+    again = plan_profile("p", wanted, after)
+    assert not again.changes_anything
+    assert not again.nodes
+
+
+@given(WANTED, DESIRED)
+def test_the_order_of_the_input_does_not_matter(
+    wanted: dict[str, list[InstanceSpec]], desired: dict[str, Desired]
+) -> None:
+    backwards = plan_profile(
+        "p",
+        {node: wanted[node][::-1] for node in reversed(wanted)},
+        {
+            node: replace(desired[node], instances=dict(reversed(desired[node].instances.items())))
+            for node in reversed(desired)
+        },
+    )
+    assert plan_profile("p", wanted, desired) == backwards
+
+
+@given(st.sampled_from([Verb.START, Verb.STOP]), DESIRED)
+def test_a_verb_twice_keeps(verb: Verb, desired: dict[str, Desired]) -> None:
+    targets = [(node, name) for node, document in desired.items() for name in document.instances]
+    after = applied(plan_verb(verb, targets, desired), desired)
+    again = plan_verb(verb, targets, after)
+    assert not again.changes_anything
+    assert not again.nodes
+    assert len(again.steps) == len(targets)
