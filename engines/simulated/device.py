@@ -1,0 +1,133 @@
+"""The engine's place on the simulated GPUs: its claim, its neighbours, and whether the demo still lives."""
+
+import fcntl
+import getpass
+import os
+from pathlib import Path
+
+import msgspec
+
+from engines.simulated_device import (
+    CLAIMS_DIRECTORY,
+    DEVICES_FILE,
+    LOCK_FILE,
+    Claim,
+    SimulatedGpu,
+    claim_file,
+    decode_claim,
+    decode_devices,
+    demand_ratio,
+    encode_claim,
+    memory_used_mib,
+)
+
+
+class OutOfMemory(Exception):
+    """The GPU has less left than was asked for. The text is CUDA's."""
+
+
+class NoSuchGpu(Exception):
+    """A UUID that devices.json does not list."""
+
+
+class Device:
+    """The GPUs that this process was given. Without a simulated directory there are none to share."""
+
+    def __init__(self, directory: str | None, gpus: tuple[str, ...], instance: str | None) -> None:
+        self._root = Path(directory) if directory else None
+        self._instance = instance
+        self.held_mib = 0.0
+        self.gpus: dict[str, SimulatedGpu] = {}
+        if self._root:
+            known = {gpu.uuid: gpu for gpu in decode_devices((self._root / DEVICES_FILE).read_bytes())}
+            if unknown := [uuid for uuid in gpus if uuid not in known]:
+                raise NoSuchGpu(f"{DEVICES_FILE} lists no GPU {', '.join(unknown)}")
+            self.gpus = {uuid: known[uuid] for uuid in gpus}
+
+    def allocate(self, more_mib: float) -> None:
+        """Hold more on every GPU. Raises OutOfMemory, with nothing held in addition."""
+        neighbours = self.neighbours()
+        for uuid, gpu in self.gpus.items():
+            free_mib = gpu.memory_usable_mib - memory_used_mib(neighbours, uuid) - self.held_mib
+            if more_mib > free_mib:
+                raise OutOfMemory(
+                    f"CUDA out of memory. Tried to allocate {more_mib / 1024:.2f} GiB. GPU {gpu.index} has a total "
+                    f"capacity of {gpu.memory_total_mib / 1024:.2f} GiB of which {max(free_mib, 0):.2f} MiB is free."
+                )
+        self.held_mib += more_mib
+
+    def slowdown_ratio(self, own_demand_ratio: float) -> float:
+        """How many times slower the slowest of our GPUs makes us; 1 when nobody is in the way."""
+        neighbours = self.neighbours()
+        asked = (own_demand_ratio + demand_ratio(neighbours, uuid) for uuid in self.gpus)
+        return max((1.0, *asked))
+
+    def publish(self, demand_ratio: float) -> None:
+        """Rewrite our claim, whole or not at all."""
+        if not self._root:
+            return
+        claim = Claim(
+            pid=os.getpid(),
+            name="gpuyard simulated engine",
+            user=_user(),
+            gpus={uuid: round(self.held_mib) for uuid in self.gpus},
+            demand_ratio=round(demand_ratio, 3),
+            instance=self._instance,
+        )
+        path = self._root / claim_file(claim.pid)
+        path.parent.mkdir(exist_ok=True)
+        draft = path.with_suffix(".new")
+        draft.write_bytes(encode_claim(claim))
+        draft.replace(path)
+
+    def withdraw(self) -> None:
+        if self._root:
+            (self._root / claim_file(os.getpid())).unlink(missing_ok=True)
+
+    def neighbours(self) -> list[Claim]:
+        """The claims of the other living processes."""
+        if not self._root or not self.gpus:
+            return []
+        claims = []
+        for path in (self._root / CLAIMS_DIRECTORY).glob("*.json"):
+            try:
+                claim = decode_claim(path.read_bytes())
+            except (OSError, msgspec.DecodeError):
+                continue
+            if claim.pid != os.getpid() and _lives(claim.pid):
+                claims.append(claim)
+        return claims
+
+    def abandoned(self) -> bool:
+        """Nobody holds the demo's lock any more. A directory without a lock belongs to no demo."""
+        if not self._root:
+            return False
+        try:
+            descriptor = os.open(self._root / LOCK_FILE, os.O_RDONLY)
+        except FileNotFoundError:
+            return not self._root.exists()
+        try:
+            # A shared try: engines that look at the same moment must not see each other.
+            fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        finally:
+            os.close(descriptor)
+        return True
+
+
+def _lives(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return str(os.getuid())
