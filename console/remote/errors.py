@@ -4,10 +4,12 @@ Errors:
     RemoteError                `reason` says what happened and what to do next
     ├── Lost                   the link broke or could not be made; it is tried again by itself
     ├── LinkRefused            a key, a login, a protocol or a role; only a person can change that
+    │   └── HostKeyUnknown     nobody has vouched for the host's key yet; `key` is what it showed
     └── RequestFailed          a request was not carried out; `node` is whose
         └── NodeUnreachable    because there is no link, or it broke before the answer came
 """
 
+from console.remote.hostkeys import UnknownKey
 from profiles.status import Reason
 
 
@@ -28,6 +30,14 @@ class Lost(RemoteError):
 
 class LinkRefused(RemoteError):
     """Trying again changes nothing."""
+
+
+class HostKeyUnknown(LinkRefused):
+    """A person may compare the fingerprint and say yes."""
+
+    def __init__(self, reason: Reason, key: UnknownKey) -> None:
+        super().__init__(reason)
+        self.key = key
 
 
 class RequestFailed(RemoteError):

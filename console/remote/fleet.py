@@ -1,0 +1,86 @@
+"""All links of an inventory; the only thing of this package that the rest of the console talks to."""
+
+import asyncio
+from functools import partial
+from importlib.metadata import version
+from typing import TYPE_CHECKING
+
+from agents.wire import DesiredSet, Hello, LogPiece, ReadLog, SetDesired
+from console.inventory import Inventory, Node
+from console.remote import hostkeys, local
+from console.remote.hostkeys import UnknownKey
+from console.remote.link import Link
+from console.remote.stream import Connection, Dial
+from console.store import Store
+
+if TYPE_CHECKING:
+    from console.remote.ssh import Dialler
+
+
+class Fleet:
+    """`author` is who is asking, a claim for the record. Without `telemetry`, nodes answer requests only."""
+
+    def __init__(self, inventory: Inventory, store: Store, *, author: str, telemetry: bool = True) -> None:
+        self._inventory = inventory
+        self._ssh = _LazySsh()
+        hello = Hello(version=version("gpuyard"), author=author, telemetry=telemetry)
+        self._links: dict[str, Link] = {}
+        for name, node in inventory.nodes.items():
+            store.add_node(name, node.site, node.labels)
+            self._links[name] = Link(name, store, self._dial(node), hello)
+
+    async def run(self) -> None:
+        """Every link, until cancelled. Only here is the ssh library imported."""
+        try:
+            async with asyncio.TaskGroup() as links:
+                for name, link in self._links.items():
+                    links.create_task(link.run(), name=f"link {name}")
+        finally:
+            await self._ssh.close()
+
+    async def request(
+        self, node: str, body: SetDesired | ReadLog, *, deadline_s: float = 10.0, bulk: bool = False
+    ) -> DesiredSet | LogPiece:
+        """The answer of `node`. Raises RequestFailed, or NodeUnreachable without a link or when it breaks."""
+        return await self._links[node].request(body, deadline_s, bulk)
+
+    def retry(self, node: str) -> None:
+        """A person asks to try a refused or lost node now."""
+        self._links[node].retry()
+
+    def unknown_key(self, node: str) -> UnknownKey | None:
+        """The host key that somebody must vouch for before `node` can be reached."""
+        return self._links[node].unknown_key
+
+    def trust(self, node: str) -> None:
+        """A person vouches for the key that `node` showed: store it and connect. Raises OSError."""
+        link = self._links[node]
+        if link.unknown_key is not None:
+            hostkeys.store(link.unknown_key)
+            link.unknown_key = None
+            link.retry()
+
+    def _dial(self, node: Node) -> Dial:
+        return partial(_dial_local, node) if node.local else partial(self._ssh.dial, node)
+
+
+class _LazySsh:
+    """asyncssh takes as long to import as the first paint; nothing of it is needed before a link is."""
+
+    def __init__(self) -> None:
+        self._dialler: Dialler | None = None
+
+    async def dial(self, node: Node, socket: str) -> Connection:
+        if self._dialler is None:
+            from console.remote.ssh import Dialler
+
+            self._dialler = Dialler()
+        return await self._dialler.dial(node, socket)
+
+    async def close(self) -> None:
+        if self._dialler is not None:
+            await self._dialler.close()
+
+
+async def _dial_local(node: Node, socket: str) -> Connection:
+    return await local.dial(node)

@@ -1,0 +1,76 @@
+"""Host keys that a person has said yes to: files and fingerprints, no ssh.
+
+The console's own file is written here; the user's known_hosts files are only read.
+"""
+
+import base64
+import fcntl
+import hashlib
+import os
+import re
+from pathlib import Path
+
+import msgspec
+
+from console.inventory import config_directory
+
+SYSTEM_FILE = Path("/etc/ssh/ssh_known_hosts")
+
+
+class UnknownKey(msgspec.Struct, frozen=True, kw_only=True):
+    """A key that a host showed and nobody has vouched for yet. `fingerprint` is as `ssh-keygen -lf` prints it."""
+
+    host: str
+    port: int
+    algorithm: str
+    fingerprint: str
+    key: str
+    """Base64, as in a known_hosts file."""
+
+    @property
+    def line(self) -> str:
+        """As a known_hosts file has it."""
+        name = self.host if self.port == 22 else f"[{self.host}]:{self.port}"
+        return f"{name} {self.algorithm} {self.key}"
+
+
+def unknown_key(host: str, port: int, algorithm: str, blob: bytes) -> UnknownKey:
+    """`blob` is the public key in its wire encoding (RFC 4253)."""
+    return UnknownKey(
+        host=host, port=port, algorithm=algorithm, fingerprint=fingerprint(blob), key=base64.b64encode(blob).decode()
+    )
+
+
+def fingerprint(blob: bytes) -> str:
+    return "SHA256:" + base64.b64encode(hashlib.sha256(blob).digest()).decode().rstrip("=")
+
+
+def own_file() -> Path:
+    return config_directory() / "known_hosts"
+
+
+def read(files: list[Path]) -> str:
+    """The lines of all `files` that exist, one text; a file that cannot be read vouches for nobody."""
+    texts = []
+    for file in files:
+        try:
+            texts.append(file.read_text("utf-8", "replace"))
+        except OSError:
+            continue
+    return "\n".join(texts)
+
+
+def store(key: UnknownKey) -> None:
+    """Append `key` to the console's own file, readable by its owner alone. Raises OSError."""
+    if re.search(r"[\s,*?!|]", key.host):
+        raise OSError(f"`{key.host}` cannot stand in a known_hosts file")
+    path = own_file()
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    descriptor = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    with os.fdopen(descriptor, "r+b") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        before = file.read()
+        gap = b"" if before.endswith(b"\n") or not before else b"\n"
+        file.write(gap + key.line.encode() + b"\n")
+        file.flush()
+        os.fsync(file.fileno())

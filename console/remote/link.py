@@ -1,0 +1,137 @@
+"""One node: connect, greet, stream into the store, and again when it breaks.
+
+Reconnects at once, then with full jitter up to 30 s; after a minute of health it begins anew. A refusal (key,
+login, protocol, role) is final until a person asks to try again.
+"""
+
+import asyncio
+import random
+import time
+from contextlib import suppress
+
+from agents.wire import Delta, DesiredSet, Happened, Hello, LogPiece, ReadLog, SetDesired, Snapshot
+from console.remote.errors import HostKeyUnknown, LinkRefused, Lost, NodeUnreachable, RemoteError, RequestFailed
+from console.remote.hostkeys import UnknownKey
+from console.remote.session import Session, greet
+from console.remote.stream import Connection, Dial
+from console.store import NodeState, Store
+from profiles.status import Reason
+
+DELAY_FIRST_S = 0.5
+DELAY_AT_MOST_S = 30.0
+HEALTHY_AFTER_S = 60.0
+
+
+class Link:
+    """`hello` is what the console says of itself; a link without telemetry answers requests only."""
+
+    def __init__(self, node: str, store: Store, dial: Dial, hello: Hello) -> None:
+        self.unknown_key: UnknownKey | None = None
+        """What the host showed, while nobody has vouched for it."""
+        self._node = node
+        self._store = store
+        self._view = store.nodes[node]
+        self._dial = dial
+        self._hello = hello
+        self._socket = ""
+        self._connection: Connection | None = None
+        self._session: Session | None = None
+        self._bulk: Session | None = None
+        self._bulk_opening = asyncio.Lock()
+        self._bulk_run: asyncio.Task[None] | None = None
+        self._wake = asyncio.Event()
+
+    async def run(self) -> None:
+        """Until cancelled."""
+        failures = 0
+        while True:
+            began = time.monotonic()
+            self._wake.clear()
+            try:
+                await self._live()
+            except LinkRefused as refusal:
+                self.unknown_key = refusal.key if isinstance(refusal, HostKeyUnknown) else None
+                self._store.link(self._node, NodeState.REFUSED, refusal.reason)
+                await self._wake.wait()
+                failures = 0
+                self._store.link(self._node, NodeState.CONNECTING)
+                continue
+            except Lost as lost:
+                self._store.link(self._node, NodeState.UNREACHABLE, lost.reason)
+            failures = 1 if time.monotonic() - began >= HEALTHY_AFTER_S else failures + 1
+            with suppress(TimeoutError):
+                async with asyncio.timeout(delay_s(failures)):
+                    await self._wake.wait()
+
+    def retry(self) -> None:
+        """Do not wait any longer; a link that is up stays as it is."""
+        self._wake.set()
+
+    async def request(self, body: SetDesired | ReadLog, deadline_s: float, bulk: bool) -> DesiredSet | LogPiece:
+        """Raises RequestFailed, or its child NodeUnreachable."""
+        if self._session is None:
+            why = self._view.why or Reason("unreachable", "there is no link yet", "wait until it is connected")
+            raise NodeUnreachable(why, self._node)
+        try:
+            session = await self._bulk_session() if bulk else self._session
+            return await session.request(body, deadline_s)
+        except RequestFailed as failed:
+            raise RequestFailed(failed.reason, self._node) from None
+        except RemoteError as error:
+            raise NodeUnreachable(error.reason, self._node) from None
+
+    async def _live(self) -> None:
+        """One life of the link; ends by Lost or LinkRefused."""
+        self._connection = await self._dial(self._socket)
+        try:
+            session = await self._greet(self._connection, self._hello)
+            self.unknown_key = None
+            self._socket = session.hello.socket
+            self._view.role = session.hello.role
+            self._session = session
+            if not self._hello.telemetry:
+                self._store.link(self._node, NodeState.UP)
+            await session.run(self._receive)
+        finally:
+            self._session = None
+            if self._bulk_run:
+                self._bulk_run.cancel()
+            await self._connection.close()
+
+    async def _greet(self, connection: Connection, hello: Hello) -> Session:
+        stream = await connection.open()
+        self._view.way = stream.way
+        seen = self._view.events[-1].seq if self._view.events else None
+        return await greet(
+            stream,
+            Hello(version=hello.version, author=hello.author, telemetry=hello.telemetry, last_event_seq=seen),
+        )
+
+    def _receive(self, frame: Snapshot | Delta | Happened) -> None:
+        if self._session is not None:
+            self._view.round_trip_s = self._session.round_trip_s
+        self._store.receive(self._node, frame)
+
+    async def _bulk_session(self) -> Session:
+        """A second stream on the same connection, for logs; opened when first wanted."""
+        async with self._bulk_opening:
+            if self._bulk_run is None or self._bulk_run.done() or self._bulk is None:
+                if self._connection is None:
+                    raise Lost(Reason("unreachable", "there is no link"))
+                quiet = Hello(version=self._hello.version, author=self._hello.author, telemetry=False)
+                self._bulk = await self._greet(self._connection, quiet)
+                self._bulk_run = asyncio.create_task(_run_quietly(self._bulk))
+            return self._bulk
+
+
+def delay_s(failures: int) -> float:
+    """How long to wait after so many failures in a row: not at all after the first, then full jitter."""
+    if failures <= 1:
+        return 0.0
+    return random.uniform(0.0, min(DELAY_AT_MOST_S, DELAY_FIRST_S * 2.0 ** min(failures - 1, 10)))
+
+
+async def _run_quietly(session: Session) -> None:
+    """The end of a bulk stream is told to those who wait for its answers, and to nobody else."""
+    with suppress(RemoteError):
+        await session.run(lambda frame: None)

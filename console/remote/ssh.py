@@ -1,0 +1,221 @@
+"""Connections by asyncssh; only this module and sshtrust know it. Imported when links are wanted, after the first paint.
+
+The user's own ssh config decides what the inventory leaves out: HostName, User, Port, IdentityFile, ProxyJump.
+Host keys are always checked. For a Unix socket the connecting process on the host is the login's own sshd, so
+the agent sees who it is without any code of ours in between; where forwarding is off, the bridge is run.
+"""
+
+import asyncio
+import shlex
+from pathlib import Path
+
+import asyncssh
+
+from console.inventory import Node
+from console.remote.errors import LinkRefused, Lost
+from console.remote.sshtrust import Guard, explain
+from console.remote.stream import STDERR_KEPT_BYTES, Connection, Ending, Stream
+from profiles.status import Reason
+
+LOGINS_AT_MOST = 8
+CONNECT_TIMEOUT_S = 10.0
+LOGIN_TIMEOUT_S = 20.0
+KEEPALIVE_S = 5
+KEEPALIVES_MISSED = 2
+WINDOW_BYTES = 256 * 1024
+JUMPS_AT_MOST = 8
+SYSTEM_SOCKET = "/run/gpuyard/agent.sock"
+BRIDGE = "gpuyard-agent"
+
+
+class Dialler:
+    """All ssh connections of one fleet: at most LOGINS_AT_MOST logins in flight, one connection a jump host."""
+
+    def __init__(self) -> None:
+        self._logins = asyncio.Semaphore(LOGINS_AT_MOST)
+        self._jumps: dict[str, asyncio.Task[asyncssh.SSHClientConnection]] = {}
+
+    async def dial(self, node: Node, socket: str) -> Connection:
+        """Raises Lost, LinkRefused or its child HostKeyUnknown."""
+        wanted: dict[str, object] = {"port": node.port, "username": node.user}
+        if node.identity_file:
+            wanted |= {"client_keys": [_identity(node.identity_file)], "agent_path": None}
+        connection = await self._connect(node.address, {key: value for key, value in wanted.items() if value}, 0)
+        return SshConnection(connection, node, socket)
+
+    async def close(self) -> None:
+        """Close the connections to the jump hosts."""
+        for jump in self._jumps.values():
+            jump.cancel()
+            if jump.done() and not jump.cancelled() and not jump.exception():
+                jump.result().abort()
+        await asyncio.gather(*self._jumps.values(), return_exceptions=True)
+
+    async def _connect(self, host: str, wanted: dict[str, object], depth: int) -> asyncssh.SSHClientConnection:
+        guard = Guard(host)
+        try:
+            options = asyncssh.SSHClientConnectionOptions(host=host, client_keys=None, agent_path=None)
+            guard.read(options.known_hosts)
+            tunnel = await self._tunnel(host, options.tunnel, depth)
+            async with self._logins:
+                return await asyncssh.connect(
+                    host,
+                    **wanted,
+                    tunnel=tunnel or (),
+                    known_hosts=guard.known,
+                    client_factory=lambda: guard,
+                    agent_forwarding=False,
+                    keepalive_interval=KEEPALIVE_S,
+                    keepalive_count_max=KEEPALIVES_MISSED,
+                    connect_timeout=CONNECT_TIMEOUT_S,
+                    login_timeout=LOGIN_TIMEOUT_S,
+                )
+        except (OSError, asyncssh.Error, ValueError) as error:
+            raise explain(error, guard) from None
+
+    async def _tunnel(self, host: str, spec: object, depth: int) -> asyncssh.SSHClientConnection | None:
+        """The shared connection to the jump host that the ssh config names for `host`."""
+        if not isinstance(spec, str) or not spec:
+            return None
+        *before, last = spec.split(",")
+        login, _, place = last.rpartition("@")
+        name, _, port = place.partition(":")
+        if name == host:  # `Host *` with a ProxyJump matches the jump host as well
+            return None
+        if before or depth >= JUMPS_AT_MOST:
+            hint = "give each jump host its own ProxyJump in the ssh config"
+            raise LinkRefused(Reason("ssh_config", f"`ProxyJump {spec}` is a chain", hint))
+        known = self._jumps.get(last)
+        if known is None or (known.done() and (known.cancelled() or known.exception() or known.result().is_closed())):
+            wanted: dict[str, object] = {"username": login, "port": int(port or 0)}
+            wanted = {key: value for key, value in wanted.items() if value}
+            known = self._jumps[last] = asyncio.create_task(self._connect(name, wanted, depth + 1))
+        try:
+            return await asyncio.shield(known)
+        except (Lost, LinkRefused) as error:
+            why = Reason(error.reason.code, f"jump host {name}: {error.reason.text}", error.reason.hint)
+            raise type(error)(why) if type(error) in (Lost, LinkRefused) else error from None
+
+
+class SshConnection:
+    """One login. The first stream finds the way; later ones take the same."""
+
+    def __init__(self, connection: asyncssh.SSHClientConnection, node: Node, socket: str) -> None:
+        self._connection = connection
+        self._node = node
+        self._sockets = list(dict.fromkeys(path for path in (node.socket, socket, SYSTEM_SOCKET) if path))
+
+    async def open(self) -> Stream:
+        for path in list(self._sockets):
+            try:
+                reader, writer = await self._connection.open_unix_connection(path, window=WINDOW_BYTES)
+            except asyncssh.ChannelOpenError:
+                self._sockets.remove(path)
+                continue
+            except (OSError, asyncssh.Error) as error:
+                raise Lost(Reason("lost", f"the link broke: {error}")) from None
+            self._sockets = [path]
+            return SocketStream(reader, writer)
+        return await self._bridge()
+
+    async def close(self) -> None:
+        self._connection.close()
+        try:
+            async with asyncio.timeout(1.0):
+                await self._connection.wait_closed()
+        except TimeoutError:
+            self._connection.abort()
+
+    async def _bridge(self) -> Stream:
+        command = f"{shlex.quote(self._node.agent or BRIDGE)} attach"
+        if self._node.socket:
+            command += f" --socket {shlex.quote(self._node.socket)}"
+        try:
+            process = await self._connection.create_process(command, encoding=None, window=WINDOW_BYTES)
+        except asyncssh.ChannelOpenError:
+            hint = "allow the socket (PermitOpen, AllowTcpForwarding local) or a session (MaxSessions) to this login"
+            text = "this login may neither reach the agent's socket nor run the bridge"
+            raise LinkRefused(Reason("no_agent", text, hint)) from None
+        except (OSError, asyncssh.Error) as error:
+            raise Lost(Reason("lost", f"the link broke: {error}")) from None
+        return BridgeStream(process)
+
+
+class SocketStream:
+    """The agent's Unix socket, forwarded by sshd."""
+
+    way = "socket"
+
+    def __init__(self, reader: asyncssh.SSHReader[bytes], writer: asyncssh.SSHWriter[bytes]) -> None:
+        self._reader = reader
+        self._writer = writer
+
+    async def read(self) -> bytes:
+        return await _read(self._reader)
+
+    async def write(self, data: bytes) -> None:
+        await _write(self._writer, data)
+
+    async def ending(self) -> Ending:
+        return Ending()
+
+    def close(self) -> None:
+        self._writer.close()
+
+
+class BridgeStream:
+    """`gpuyard-agent attach` on the host."""
+
+    way = "bridge"
+
+    def __init__(self, process: asyncssh.SSHClientProcess[bytes]) -> None:
+        self._process = process
+        self._stderr = asyncio.create_task(_tail(process.stderr))
+
+    async def read(self) -> bytes:
+        return await _read(self._process.stdout)
+
+    async def write(self, data: bytes) -> None:
+        await _write(self._process.stdin, data)
+
+    async def ending(self) -> Ending:
+        stderr = await self._stderr
+        await self._process.wait_closed()
+        return Ending(self._process.exit_status, stderr)
+
+    def close(self) -> None:
+        self._stderr.cancel()
+        self._process.close()
+
+
+async def _read(reader: asyncssh.SSHReader[bytes]) -> bytes:
+    try:
+        return await reader.read(WINDOW_BYTES)
+    except asyncssh.Error as error:
+        raise ConnectionError(error.reason) from None
+
+
+async def _write(writer: asyncssh.SSHWriter[bytes], data: bytes) -> None:
+    try:
+        writer.write(data)
+        await writer.drain()
+    except asyncssh.Error as error:
+        raise ConnectionError(error.reason) from None
+
+
+async def _tail(reader: asyncssh.SSHReader[bytes]) -> str:
+    kept = b""
+    try:
+        while data := await reader.read(STDERR_KEPT_BYTES):
+            kept = (kept + data)[-STDERR_KEPT_BYTES:]
+    except asyncssh.Error:
+        pass
+    return kept.decode("utf-8", "replace")
+
+
+def _identity(path: str) -> str:
+    found = Path(path).expanduser()
+    if not found.is_file():
+        hint = "correct `identity_file` in the inventory, or leave it out"
+        raise LinkRefused(Reason("auth_failed", f"there is no key file {found}", hint))
+    return str(found)

@@ -1,0 +1,114 @@
+"""Whether a host is who it was, and what every failure of ssh means to a person.
+
+asyncssh says "not trusted" for an unknown and for a changed host key alike, so the guard looks for itself:
+UNKNOWN may be vouched for by a person, CHANGED is never accepted.
+"""
+
+import shlex
+import socket
+from collections.abc import Sequence
+from pathlib import Path
+
+import asyncssh
+
+from console.remote import hostkeys
+from console.remote.errors import HostKeyUnknown, LinkRefused, Lost, RemoteError
+from profiles.status import Reason
+
+USER_FILES = ("~/.ssh/known_hosts", "~/.ssh/known_hosts2")
+
+
+class Guard(asyncssh.SSHClient):
+    """Watches one connect: what is known of the host, and the key that it showed."""
+
+    def __init__(self, host: str) -> None:
+        self.host = host
+        self.known = asyncssh.SSHKnownHosts()
+        self.files: list[Path] = [hostkeys.own_file()]
+        self.shown: tuple[str, str, int, asyncssh.SSHKey] | None = None
+
+    def read(self, configured: object) -> None:
+        """Read the console's file and the user's: those that the ssh config names, else the usual ones."""
+        named = configured if isinstance(configured, list) and configured else USER_FILES
+        self.files += [Path(str(name)).expanduser() for name in named]
+        self.files.append(hostkeys.SYSTEM_FILE)
+        self.known = known_in(self.files)
+
+    def validate_host_public_key(self, host: str, addr: str, port: int, key: asyncssh.SSHKey) -> bool:
+        """Called for a key that is not among the known ones; remembers it and says no."""
+        self.shown = (host, addr, port, key)
+        return False
+
+
+def known_in(files: Sequence[Path]) -> asyncssh.SSHKnownHosts:
+    """The known hosts of `files`; lines that cannot be read are passed over, as OpenSSH does."""
+    text = hostkeys.read(list(files))
+    try:
+        return asyncssh.import_known_hosts(text)
+    except ValueError:
+        known = asyncssh.SSHKnownHosts()
+        for line in text.splitlines():
+            try:
+                known.load(line)
+            except ValueError:
+                continue
+        return known
+
+
+def explain(error: Exception, guard: Guard) -> RemoteError:
+    """What `error` of a connect means. An Exception of another kind is a fault in us and is raised on."""
+    match error:
+        case asyncssh.HostKeyNotVerifiable():
+            return _host_key(error, guard)
+        case asyncssh.KeyExchangeFailed():
+            hint = "see which algorithms its sshd allows; a host that changed its kind of host key shows this too"
+            return _refused("key_exchange", f"no common algorithm with {guard.host}: {error.reason}", hint)
+        case asyncssh.PermissionDenied():
+            hint = f"see that `ssh {shlex.quote(guard.host)}` works for you, and which user and key the inventory names"
+            return _refused("auth_failed", f"{guard.host} refused the login", hint)
+        case asyncssh.ConfigParseError():
+            return _refused("ssh_config", f"the ssh config cannot be read: {error}", "correct ~/.ssh/config")
+        case asyncssh.KeyImportError():
+            hint = "a key with a passphrase belongs into ssh-agent; then leave `identity_file` out"
+            return _refused("auth_failed", f"the key cannot be used: {error}", hint)
+        case socket.gaierror():
+            return _lost("name_unresolved", f"the name {guard.host} is not known", "correct `address`, or see to DNS")
+        case ConnectionRefusedError():
+            return _lost("refused", f"nothing listens for ssh on {guard.host}", "see that sshd runs, and `port`")
+        case TimeoutError():
+            return _lost("timeout", f"{guard.host} does not answer", "see that the host is up and reachable")
+        case OSError():
+            return _lost("unreachable", f"{guard.host} cannot be reached: {error.strerror or error}")
+        case asyncssh.ChannelOpenError():
+            return _lost("refused", f"the jump host cannot reach {guard.host}: {error.reason}")
+        case asyncssh.Error():
+            return _lost("lost", f"ssh to {guard.host} ended: {error.reason}")
+    raise error
+
+
+def _host_key(error: asyncssh.HostKeyNotVerifiable, guard: Guard) -> RemoteError:
+    if guard.shown is None:
+        hint = "ask its admin; a certificate's authority is trusted by a `@cert-authority` line in known_hosts"
+        return _refused("host_key_changed" if "revoked" in error.reason else "host_key_unknown", error.reason, hint)
+    host, addr, port, key = guard.shown
+    shown = hostkeys.unknown_key(host, port, key.get_algorithm(), key.public_data)
+    asked_port = None if port == 22 else port
+    before = guard.known.match(host, addr, asked_port)[0]
+    if not before:
+        text = f"the host key of {host} is not known: {key.get_algorithm()} {shown.fingerprint}"
+        hint = "compare it with the host's own (ssh-keygen -lf /etc/ssh/ssh_host_*_key.pub), then trust it"
+        return HostKeyUnknown(Reason("host_key_unknown", text, hint), shown)
+    name = shlex.quote(host if asked_port is None else f"[{host}]:{port}")
+    old = " or ".join(sorted({hostkeys.fingerprint(known.public_data) for known in before}))
+    place = next((file for file in guard.files if known_in([file]).match(host, addr, asked_port)[0]), guard.files[0])
+    text = f"THE HOST KEY OF {host} HAS CHANGED: was {old}, is {shown.fingerprint}"
+    hint = f"do not connect until its admin confirms; then: ssh-keygen -R {name} -f {shlex.quote(str(place))}"
+    return _refused("host_key_changed", text, hint)
+
+
+def _refused(code: str, text: str, hint: str = "") -> LinkRefused:
+    return LinkRefused(Reason(code, text, hint))
+
+
+def _lost(code: str, text: str, hint: str = "") -> Lost:
+    return Lost(Reason(code, text, hint))
