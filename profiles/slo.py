@@ -54,6 +54,7 @@ def quantile(histogram: Histogram, q: float) -> Quantile | None:
         return Quantile(low_s, high_s)
     before = histogram.counts[index - 1]
     value_s = low_s + (high_s - low_s) * (rank - before) / (histogram.counts[index] - before)
+    value_s = min(value_s, high_s)  # rounding must not leave the bucket
     return Quantile(value_s, value_s)
 
 

@@ -1,0 +1,163 @@
+"""Command lines word by word, recorded pages number by number, recorded logs step by step."""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from engines import registry
+from engines.base import Command, EngineSample, Launch, LoadProgress, Progress, options_for
+from engines.devices import Slice
+
+FIXTURES = Path(__file__).parent / "fixtures"
+VLLM = FIXTURES / "vllm-0.32.0"
+LLAMA = FIXTURES / "llama_cpp-11434"
+GPU = Slice(gpu_uuid="GPU-a", gpu_index=0)
+
+
+def command(name: str, model: str, *slices: Slice, **options: object) -> Command:
+    engine = registry.get(name)
+    typed = options_for(engine, options)
+    return engine.command(
+        Launch(instance="chat/0", model=model, served_name="chat", port=8123, options=typed, slices=slices)
+    )
+
+
+def steps(name: str, log: Path) -> list[str]:
+    """The steps of a recorded log, without repetition."""
+    engine = registry.get(name)
+    assert isinstance(engine, Progress)
+    found = [progress.step for line in log.read_text().splitlines() if (progress := engine.progress(line))]
+    return list(dict.fromkeys(found))
+
+
+def test_vllm_serve() -> None:
+    made = command("vllm", "org/model", GPU, max_model_len=4096, enforce_eager=True, enable_prefix_caching=False)
+    assert made.argv == (
+        "vllm", "serve", "org/model",
+        "--served-model-name", "chat", "--host", "127.0.0.1", "--port", "8123",
+        "--max-model-len", "4096", "--tensor-parallel-size", "1", "--enforce-eager", "--no-enable-prefix-caching",
+        "--shutdown-timeout", "30",
+        "--disable-access-log-for-endpoints", "/health,/metrics,/ping", "--enable-server-load-tracking",
+    )  # fmt: skip
+    assert made.env == {
+        "CUDA_VISIBLE_DEVICES": "GPU-a",
+        "VLLM_NO_USAGE_STATS": "1",
+        "VLLM_DO_NOT_TRACK": "1",
+        "DO_NOT_TRACK": "1",
+        "VLLM_LOGGING_COLOR": "0",
+        "NO_COLOR": "1",
+    }
+
+
+def test_vllm_by_a_python_runs_the_module() -> None:
+    made = command("vllm", "/models/m", program="/opt/vllm/bin/python3.12")
+    assert made.argv[:5] == (
+        "/opt/vllm/bin/python3.12", "-m", "vllm.entrypoints.openai.api_server", "--model", "/models/m",
+    )  # fmt: skip
+    assert made.needs_files == ("/models/m",)
+    assert "--tensor-parallel-size" not in made.argv
+
+
+def test_vllm_spreads_over_its_gpus_unless_told() -> None:
+    two = (GPU, Slice(gpu_uuid="GPU-b", gpu_index=1))
+    spread, told = command("vllm", "m", *two).argv, command("vllm", "m", *two, tensor_parallel_size=1).argv
+    assert spread[spread.index("--tensor-parallel-size") + 1] == "2"
+    assert told[told.index("--tensor-parallel-size") + 1] == "1"
+
+
+def test_llama_server_with_a_file() -> None:
+    made = command("llama_cpp", "models/m.gguf", GPU, ctx_size=4096, parallel=4, n_gpu_layers="all", flash_attn="on")
+    assert made.argv == (
+        "llama-server", "--model", "models/m.gguf",
+        "--alias", "chat", "--host", "127.0.0.1", "--port", "8123",
+        "--ctx-size", "4096", "--parallel", "4", "--n-gpu-layers", "all", "--flash-attn", "on",
+        "--metrics", "--log-jsonl", "--no-ui", "--sse-ping-interval", "5",
+    )  # fmt: skip
+    assert made.needs_files == ("models/m.gguf",)
+
+
+def test_llama_server_with_a_repository() -> None:
+    made = command("llama_cpp", "org/model-GGUF:Q4_K_M")
+    assert made.argv[1:3] == ("--hf-repo", "org/model-GGUF:Q4_K_M")
+    assert made.needs_files == ()
+
+
+def test_simulated(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GPUYARD_SIMULATED_DIR", "/run/yard")
+    made = command("simulated", "m", GPU, load_seconds=0.5, ignore_sigterm=True)
+    assert made.argv[:3] == (sys.executable, "-m", "engines.simulated")
+    assert made.argv[made.argv.index("--load-seconds") + 1] == "0.5"
+    assert "--ignore-sigterm" in made.argv
+    assert made.env == {"CUDA_VISIBLE_DEVICES": "GPU-a", "GPUYARD_SIMULATED_DIR": "/run/yard"}
+
+
+def test_vllm_under_load() -> None:
+    sample = registry.get("vllm").sample((VLLM / "metrics_under_load.txt").read_text())
+    assert sample.ttft is not None
+    assert sample.itl is not None
+    assert sample.e2e is not None
+    assert sample.queue is not None
+    assert (sample.running, sample.waiting, sample.requests_finished, sample.requests_failed) == (4, 12, 10, 0)
+    assert (sample.prompt_tokens, sample.generation_tokens, sample.preemptions) == (744, 4181, 0)
+    assert (sample.prefix_cache_queries, sample.prefix_cache_hits) == (744, 0)
+    assert sample.kv_usage_ratio == 0.0019536019536019467
+    assert (sample.ttft.count, sample.ttft.sum_s) == (14, 15.031244039535522)
+    assert (sample.itl.count, sample.e2e.count, sample.queue.count) == (4167, 10, 10)
+    assert (sample.ttft.bounds_s[0], sample.ttft.bounds_s[-1], len(sample.ttft.counts)) == (0.001, 2560, 23)
+
+
+def test_vllm_idle_counts_zero_rather_than_nothing() -> None:
+    sample = registry.get("vllm").sample((VLLM / "metrics_idle.txt").read_text())
+    assert (sample.running, sample.generation_tokens, sample.requests_finished) == (0, 0, 0)
+    assert sample.ttft is not None
+    assert sample.ttft.count == 0
+
+
+def test_vllm_takes_the_newest_name_and_falls_back() -> None:
+    engine = registry.get("vllm")
+    old, new = "vllm:gpu_cache_usage_perc 0.25\n", "vllm:kv_cache_usage_perc 0.75\n"
+    assert engine.sample(old).kv_usage_ratio == 0.25
+    assert engine.sample(old + new).kv_usage_ratio == 0.75
+
+
+def test_vllm_counts_errors_and_rejections_as_failed() -> None:
+    page = (
+        'vllm:request_success_total{finished_reason="stop"} 5\n'
+        'vllm:request_success_total{finished_reason="error"} 2\n'
+        'vllm:admission_rejections_total{reason="queue"} 3\n'
+    )
+    sample = registry.get("vllm").sample(page)
+    assert (sample.requests_finished, sample.requests_failed) == (5, 5)
+
+
+def test_llama_cpp_after_load() -> None:
+    sample = registry.get("llama_cpp").sample((LLAMA / "metrics_after_load.txt").read_text())
+    assert sample == EngineSample(
+        running=3,
+        waiting=0,
+        prompt_tokens=273,
+        generation_tokens=640,
+        prefix_cache_queries=273,
+        prefix_cache_hits=96,
+    )
+
+
+def test_vllm_startup_log() -> None:
+    found = steps("vllm", VLLM / "startup.log")
+    assert found[0] == "reading arguments"
+    assert found[-1] == "serving"
+    assert "loading weights" in found
+    assert "allocating the KV cache" in found
+
+
+def test_vllm_tells_how_much_of_the_weights_it_has() -> None:
+    engine = registry.get("vllm")
+    assert isinstance(engine, Progress)
+    line = "(Worker pid=7) Loading safetensors checkpoint shards:  50% Completed | 1/2 [00:01<00:01,  1.01s/it]"
+    assert engine.progress(line) == LoadProgress(step="loading weights", ratio=0.5)
+
+
+def test_llama_cpp_startup_log() -> None:
+    found = steps("llama_cpp", LLAMA / "startup.log")
+    assert found == ["loading weights", "weights loaded", "preparing the slots", "model loaded", "serving"]

@@ -1,0 +1,101 @@
+"""What every adapter must keep, whichever engine it drives."""
+
+from dataclasses import dataclass
+
+import msgspec
+import pytest
+
+from engines import registry
+from engines.base import BadOptions, Engine, EngineSample, Launch, Progress, UnknownEngine, options_for
+from engines.devices import Slice
+
+
+@dataclass(frozen=True)
+class Case:
+    engine: Engine
+    launch: Launch
+
+
+@pytest.fixture(params=registry.names())
+def case(request: pytest.FixtureRequest) -> Case:
+    engine = registry.get(request.param)
+    launch = Launch(
+        instance="chat/0",
+        model="org/model",
+        served_name="chat",
+        port=8123,
+        options=options_for(engine, {}),
+        slices=(Slice(gpu_uuid="GPU-b", gpu_index=1), Slice(gpu_uuid="GPU-a", gpu_index=0)),
+    )
+    return Case(engine, launch)
+
+
+def test_the_adapters_are_these() -> None:
+    assert {"llama_cpp", "simulated", "vllm"} <= set(registry.names())
+
+
+def test_an_unknown_engine_is_refused_with_a_hint() -> None:
+    with pytest.raises(UnknownEngine) as caught:
+        registry.get("vlm")
+    assert "`vllm`" in caught.value.hint
+
+
+def test_the_name_is_the_file_name(case: Case) -> None:
+    assert registry.get(case.engine.name) is case.engine
+
+
+def test_options_are_strict_and_documented(case: Case) -> None:
+    assert case.engine.Options.__doc__
+    with pytest.raises(BadOptions) as caught:
+        options_for(case.engine, {"no_such_option": 1})
+    assert caught.value.key == "no_such_option"
+    with pytest.raises(BadOptions):
+        options_for(case.engine, {"seed": "seven"})
+
+
+def test_a_command_is_plain_words_on_loopback(case: Case) -> None:
+    command = case.engine.command(case.launch)
+    assert all(isinstance(word, str) and word for word in command.argv)
+    assert command.argv[command.argv.index("--host") + 1] == "127.0.0.1"
+    assert command.argv[command.argv.index("--port") + 1] == "8123"
+    assert "org/model" in command.argv
+    assert "chat" in command.argv
+    assert command.needs_files == ()
+
+
+def test_gpus_are_named_by_uuid_in_order(case: Case) -> None:
+    assert case.engine.command(case.launch).env["CUDA_VISIBLE_DEVICES"] == "GPU-b,GPU-a"
+
+
+def test_without_a_slice_no_gpu_is_visible(case: Case) -> None:
+    launch = msgspec.structs.replace(case.launch, slices=())
+    assert case.engine.command(launch).env["CUDA_VISIBLE_DEVICES"] == ""
+
+
+def test_the_probe_can_be_asked(case: Case) -> None:
+    probe = case.engine.ready(case.launch)
+    assert probe.ready_path.startswith("/")
+    assert probe.metrics_path == "/metrics"
+    assert 0 < probe.timeout_s < probe.load_deadline_s
+
+
+def test_what_is_absent_is_a_field_with_a_reason(case: Case) -> None:
+    assert set(case.engine.absent) <= set(EngineSample.__struct_fields__)
+    assert all(case.engine.absent.values())
+
+
+@pytest.mark.parametrize("text", ["", "\n", "<html>not found</html>", '{"error": 1}', "x" * 10_000])
+def test_foreign_metrics_give_an_empty_sample(case: Case, text: str) -> None:
+    assert case.engine.sample(text) == EngineSample()
+
+
+def test_only_the_same_launch_is_live(case: Case) -> None:
+    other = msgspec.structs.replace(case.launch, model="org/other")
+    assert case.engine.live(case.launch, case.launch)
+    assert not case.engine.live(case.launch, other)
+
+
+def test_progress_ignores_other_lines(case: Case) -> None:
+    assert isinstance(case.engine, Progress)
+    assert case.engine.progress("") is None
+    assert case.engine.progress("GET /health 200") is None
