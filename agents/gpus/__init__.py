@@ -1,1 +1,1 @@
-"""GPU readings from one source or another, taken in a child process."""
+"""Read GPUs in a process of their own: a driver that hangs must not hang the agent."""

@@ -1,0 +1,48 @@
+"""The reader process: one frame a second on stdout until stdin closes, which it does when the agent goes."""
+
+import os
+import select
+import sys
+import time
+from pathlib import Path
+
+import msgspec
+
+from agents.gpus.source import Frame, NoGpus, Source
+from profiles.status import GpuSource, GpuSourceKind
+
+PERIOD_S = 1.0
+
+
+def main(arguments: list[str]) -> int:
+    """`--simulated DIR`, or nothing for NVML. Without GPUs: one frame that says why, and the end."""
+    encoder = msgspec.json.Encoder()
+    try:
+        source = open_source(arguments)
+        while True:
+            began_s = time.monotonic()
+            write(encoder.encode(source.read()) + b"\n")
+            left_s = max(0.0, PERIOD_S - (time.monotonic() - began_s))
+            if select.select([sys.stdin], [], [], left_s)[0]:
+                return 0
+    except NoGpus as error:
+        write(encoder.encode(Frame(GpuSource(GpuSourceKind.NONE, str(error)))) + b"\n")
+        return 0
+    except (BrokenPipeError, KeyboardInterrupt):
+        return 0
+
+
+def open_source(arguments: list[str]) -> Source:
+    """Imports only what is asked for. Raises NoGpus."""
+    if arguments[:1] == ["--simulated"]:
+        from agents.gpus.simulated import Simulated
+
+        return Simulated(Path(arguments[1]))
+    from agents.gpus.nvml import Nvml
+
+    return Nvml()
+
+
+def write(data: bytes) -> None:
+    while data:
+        data = data[os.write(1, data) :]

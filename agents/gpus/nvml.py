@@ -1,0 +1,156 @@
+"""NVIDIA GPUs through NVML. The only importer of pynvml (nvidia-ml-py 13.590 and later)."""
+
+from collections.abc import Callable
+from typing import TypeVar
+
+import pynvml
+
+from agents.gpus.processes import Processes
+from agents.gpus.source import Frame, NoGpus
+from profiles.status import GpuProcess, GpuReading, GpuSource, GpuSourceKind, GpuState
+
+T = TypeVar("T")
+
+SOURCE = GpuSource(GpuSourceKind.NVML)
+MIB = 1024 * 1024
+
+# nvml.h, NVML return codes.
+_NOT_SUPPORTED, _NO_PERMISSION, _NOT_FOUND, _FUNCTION_NOT_FOUND, _OLD_VERSION, _NO_DATA = 3, 4, 6, 13, 25, 21
+_LOST = frozenset({15, 16, 999})
+_ABSENT = {
+    _NOT_SUPPORTED: "this GPU does not report it",
+    _NO_PERMISSION: "needs more rights",
+    _FUNCTION_NOT_FOUND: "the driver is too old for it",
+    _OLD_VERSION: "the driver is too old for it",
+}
+_SENTENCES = {
+    9: "the NVIDIA driver is not loaded on this machine",
+    12: "no NVIDIA driver on this machine (libnvidia-ml.so.1 not found)",
+    18: "the NVIDIA library and the loaded driver differ in version: reload the driver or reboot",
+}
+
+# nvml.h, clocks event reasons; idle and set clocks hold nobody back.
+_THROTTLE = (
+    (0x04, "sw_power_cap"), (0x08, "hw_slowdown"), (0x10, "sync_boost"), (0x20, "sw_thermal"), (0x40, "hw_thermal"),
+    (0x80, "hw_power_brake"),
+)  # fmt: skip
+
+
+class Nvml:
+    """Raises NoGpus with a sentence when there is no library, no driver or no GPU."""
+
+    def __init__(self) -> None:
+        try:
+            pynvml.nvmlInit()
+            count = pynvml.nvmlDeviceGetCount()
+        except pynvml.NVMLError as error:
+            raise NoGpus(_SENTENCES.get(error.value, f"NVML: {error}")) from None
+        self._gpus = [gpu for index in range(count) if (gpu := _open(index))]
+        if not self._gpus:
+            raise NoGpus("the NVIDIA driver is loaded, but lists no GPU that can be opened")
+        self._processes = Processes()
+
+    def read(self) -> Frame:
+        frame = Frame(SOURCE, tuple(gpu.read(self._processes) for gpu in self._gpus))
+        self._processes.forget_old()
+        return frame
+
+
+class Device:
+    """One GPU. What it is, is read once; once lost, it keeps its row under its UUID."""
+
+    def __init__(self, handle: object, index: int, uuid: str, name: str) -> None:
+        self._handle = handle
+        self._absent: dict[str, str] = {}
+        self._lost = False
+        self._last = GpuReading(uuid=uuid, index=index, name=name)
+
+    def read(self, processes: Processes) -> GpuReading:
+        self._absent, self._lost = {}, False
+        memory = self._ask("memory_total_mib", self._memory)
+        if self._lost:
+            return GpuReading(
+                uuid=self._last.uuid,
+                index=self._last.index,
+                name=self._last.name,
+                state=GpuState.LOST,
+                memory_total_mib=self._last.memory_total_mib,
+                absent={"state": "the GPU has fallen off the bus or needs a reset"},
+            )
+        total_mib, reserved_mib, used_mib = memory or (None, None, None)
+        ask, handle = self._ask, self._handle
+        power_mw = ask("power_w", lambda: int(pynvml.nvmlDeviceGetPowerUsage(handle)))
+        limit_mw = ask("power_limit_w", lambda: int(pynvml.nvmlDeviceGetEnforcedPowerLimit(handle)))
+        percent = ask("busy_ratio", lambda: int(pynvml.nvmlDeviceGetUtilizationRates(handle).gpu))
+        reasons = ask("throttle", lambda: int(pynvml.nvmlDeviceGetCurrentClocksEventReasons(handle)))
+        self._last = GpuReading(
+            uuid=self._last.uuid,
+            index=self._last.index,
+            name=self._last.name,
+            memory_total_mib=total_mib,
+            memory_reserved_mib=reserved_mib,
+            memory_used_mib=used_mib,
+            busy_ratio=None if percent is None else percent / 100,
+            power_w=None if power_mw is None else power_mw / 1000,
+            power_limit_w=None if limit_mw is None else limit_mw / 1000,
+            temperature_c=ask("temperature_c", self._temperature),
+            energy_mj=ask("energy_mj", lambda: int(pynvml.nvmlDeviceGetTotalEnergyConsumption(handle))),
+            throttle=tuple(word for bit, word in _THROTTLE if reasons and reasons & bit),
+            processes=ask("processes", lambda: self._held(processes)) or (),
+            absent=self._absent,
+        )
+        return self._last
+
+    def _ask(self, field: str, call: Callable[[], T]) -> T | None:
+        """The answer, or None with the reason in `absent`."""
+        try:
+            return call()
+        except pynvml.NVMLError as error:
+            self._lost = self._lost or error.value in _LOST
+            self._absent[field] = _ABSENT.get(error.value, str(error))
+            return None
+
+    def _memory(self) -> tuple[int, int | None, int]:
+        """Total, reserved and used. Old drivers know the first version alone, which counts reserved as used."""
+        try:
+            v2 = pynvml.nvmlDeviceGetMemoryInfo(self._handle, version=pynvml.nvmlMemory_v2)
+        except pynvml.NVMLError as error:
+            if error.value not in (_OLD_VERSION, _FUNCTION_NOT_FOUND):
+                raise
+            v1 = pynvml.nvmlDeviceGetMemoryInfo(self._handle)
+            return v1.total // MIB, None, v1.used // MIB
+        # The header contradicts itself on whether `used` includes reserved; total − free − reserved does not.
+        return v2.total // MIB, v2.reserved // MIB, (v2.total - v2.free - v2.reserved) // MIB
+
+    def _temperature(self) -> float:
+        try:
+            return float(pynvml.nvmlDeviceGetTemperatureV(self._handle, pynvml.NVML_TEMPERATURE_GPU))
+        except pynvml.NVMLError as error:
+            if error.value not in (_OLD_VERSION, _FUNCTION_NOT_FOUND):
+                raise
+            return float(pynvml.nvmlDeviceGetTemperature(self._handle, pynvml.NVML_TEMPERATURE_GPU))
+
+    def _held(self, processes: Processes) -> tuple[GpuProcess, ...]:
+        found: dict[int, int | None] = {}
+        for listed in (
+            pynvml.nvmlDeviceGetComputeRunningProcesses,
+            pynvml.nvmlDeviceGetGraphicsRunningProcesses,
+            pynvml.nvmlDeviceGetMPSComputeRunningProcesses,
+        ):
+            try:
+                found |= {one.pid: one.usedGpuMemory for one in listed(self._handle)}
+            except pynvml.NVMLError as error:
+                if error.value not in (_NOT_SUPPORTED, _FUNCTION_NOT_FOUND, _NOT_FOUND, _NO_DATA):
+                    raise
+        return tuple(
+            processes.describe(pid, None if used is None else used // MIB) for pid, used in sorted(found.items())
+        )
+
+
+def _open(index: int) -> Device | None:
+    """None for a GPU that cannot even be named: it has no UUID to keep a row under."""
+    try:
+        handle = pynvml.nvmlDeviceGetHandleByIndex(index)
+        return Device(handle, index, pynvml.nvmlDeviceGetUUID(handle), pynvml.nvmlDeviceGetName(handle))
+    except pynvml.NVMLError:
+        return None

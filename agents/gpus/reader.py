@@ -1,0 +1,113 @@
+"""The agent's side of the reader process: start it, notice when it falls silent, replace it.
+
+A process that hangs in the driver cannot always be killed. It is asked to go once, and its successor waits
+until it is gone: two of them would hang in the same place.
+"""
+
+import asyncio
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+from msgspec.structs import replace
+
+from agents.gpus.source import Frame
+from profiles.status import GpuSource, GpuSourceKind, GpuState
+
+STALE_S = 2.0
+STALLED_S = 10.0
+RETRY_S = 300.0
+"""Between looks for a driver on a machine without GPUs; no process stays in between."""
+RESTART_S = 1.0
+MAX_LINE_BYTES = 4 * 1024 * 1024
+
+_decoder = msgspec.json.Decoder(Frame)
+
+
+class Reader:
+    """`show` gets every frame, and the last one again, marked, when it has grown old."""
+
+    def __init__(
+        self,
+        show: Callable[[Frame], None],
+        simulated: Path | None = None,
+        *,
+        command: tuple[str, ...] | None = None,
+        stale_s: float = STALE_S,
+        stalled_s: float = STALLED_S,
+    ) -> None:
+        self._show = show
+        self._command = command or (
+            sys.executable, "-m", "agents.gpus", *(("--simulated", str(simulated)) if simulated else ()),
+        )  # fmt: skip
+        self._stale_s = stale_s
+        self._stalled_s = stalled_s
+        self._last = Frame(GpuSource(GpuSourceKind.NONE, "not read yet"))
+        self._frames = 0
+        self.pid: int | None = None
+
+    async def run(self) -> None:
+        """Until cancelled; the reader process ends with it."""
+        while True:
+            await self._one_child()
+            await asyncio.sleep(RETRY_S if self._last.source.kind is GpuSourceKind.NONE else RESTART_S)
+
+    async def _one_child(self) -> None:
+        child = await asyncio.create_subprocess_exec(
+            *self._command, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.DEVNULL, start_new_session=True, limit=MAX_LINE_BYTES,
+        )  # fmt: skip
+        self.pid = child.pid
+        assert child.stdout is not None
+        self._frames = 0
+        try:
+            stalled = await self._read(child.stdout)
+            if stalled:
+                return
+            if not self._frames:
+                self._last = Frame(GpuSource(GpuSourceKind.NONE, "the GPU reader ended before its first reading"))
+                self._show(self._last)
+            elif self._last.source.kind is not GpuSourceKind.NONE:
+                self._grow_old("the GPU reader ended, a new one follows")
+        finally:
+            if child.returncode is None:
+                child.kill()
+            await child.wait()
+            self.pid = None
+
+    async def _read(self, stream: asyncio.StreamReader) -> bool:
+        """Until the child ends, or, True, has been silent for too long."""
+        silent_s = 0.0
+        while True:
+            try:
+                async with asyncio.timeout(self._stale_s):
+                    line = await stream.readline()
+            except TimeoutError:
+                silent_s += self._stale_s
+                if silent_s >= self._stalled_s:
+                    self._grow_old(
+                        f"the GPU reader stalled: silent for {silent_s:.0f} s, it is replaced once it is gone"
+                    )
+                    return True
+                self._grow_old(f"the GPU reader has been silent for {silent_s:.0f} s")
+                continue
+            except ValueError:
+                return False  # a line without end: not our reader's
+            if not line:
+                return False
+            silent_s = 0.0
+            self._frames += 1
+            try:
+                self._last = _decoder.decode(line)
+            except msgspec.DecodeError:
+                continue
+            self._show(self._last)
+
+    def _grow_old(self, note: str) -> None:
+        said = self._last.source.note
+        source = replace(self._last.source, note=f"{said}; {note}" if said else note)
+        gpus = tuple(
+            gpu if gpu.state is GpuState.LOST else replace(gpu, state=GpuState.STALE) for gpu in self._last.gpus
+        )
+        self._show(Frame(source, gpus))

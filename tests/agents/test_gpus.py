@@ -1,0 +1,161 @@
+import asyncio
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pynvml
+import pytest
+
+from agents.gpus.nvml import Nvml
+from agents.gpus.reader import Reader
+from agents.gpus.simulated import COOL_C, HOT_C, Simulated
+from agents.gpus.source import Frame, NoGpus
+from engines.simulated_device import CLAIMS_DIRECTORY, Claim, SimulatedGpu, claim_file, encode_claim, encode_devices
+from profiles.status import GpuSourceKind, GpuState
+
+GPUS = [SimulatedGpu(uuid=f"GPU-{i}", index=i, name="H100", memory_total_mib=81559, memory_reserved_mib=559)
+        for i in range(2)]  # fmt: skip
+
+
+@pytest.fixture
+def directory(tmp_path: Path) -> Path:
+    (tmp_path / CLAIMS_DIRECTORY).mkdir()
+    (tmp_path / "devices.json").write_bytes(encode_devices(GPUS))
+    return tmp_path
+
+
+def claim(directory: Path, pid: int, demand: float, memory_mib: int = 1000, instance: str | None = None) -> None:
+    held = Claim(pid=pid, name="e", user="u", gpus={"GPU-0": memory_mib}, demand_ratio=demand, instance=instance)
+    (directory / claim_file(pid)).write_bytes(encode_claim(held))
+
+
+def looks(directory: Path, alive: Callable[[int], bool] = lambda pid: True) -> Callable[[float], Frame]:
+    now = [100.0]
+    source = Simulated(directory, clock=lambda: now[0], alive=alive)
+
+    def look(after_s: float) -> Frame:
+        now[0] += after_s
+        return source.read()
+
+    return look
+
+
+def test_an_idle_gpu_reads_as_idle(directory: Path) -> None:
+    frame = looks(directory)(1.0)
+    assert frame.source.kind is GpuSourceKind.SIMULATED
+    assert "SIMULATED" in frame.source.note
+    gpu = frame.gpus[0]
+    assert (gpu.busy_ratio, gpu.memory_used_mib, gpu.temperature_c, gpu.throttle) == (0.0, 0, COOL_C, ())
+    assert gpu.processes == ()
+
+
+def test_tenants_add_up_and_share_a_full_gpu(directory: Path) -> None:
+    claim(directory, 1, 0.9, 30_000, "a/0")
+    claim(directory, 2, 0.9, 20_000)
+    busy, idle = looks(directory)(1.0).gpus
+    assert busy.memory_used_mib == 50_000
+    assert busy.busy_ratio == pytest.approx(1.0, abs=0.04)
+    assert [(held.pid, held.instance, held.busy_ratio) for held in busy.processes] == [(1, "a/0", 0.5), (2, None, 0.5)]
+    assert (idle.busy_ratio, idle.processes) == (0.0, ())
+
+
+def test_the_dead_claim_nothing(directory: Path) -> None:
+    claim(directory, 1, 0.5)
+    claim(directory, 2, 0.5)
+    assert [held.pid for held in looks(directory, lambda pid: pid == 2)(1.0).gpus[0].processes] == [2]
+
+
+def test_load_heats_and_overload_throttles(directory: Path) -> None:
+    look = looks(directory)
+    claim(directory, 1, 0.5)
+    mild = [look(1.0).gpus[0] for _ in range(120)][-1]
+    assert mild.power_w is not None
+    assert mild.energy_mj == pytest.approx(mild.power_w * 120 * 1000, rel=0.05)
+    assert mild.throttle == ()
+    claim(directory, 1, 2.0)
+    hot = [look(1.0).gpus[0] for _ in range(120)][-1]
+    assert hot.temperature_c is not None
+    assert hot.temperature_c >= HOT_C
+    assert hot.throttle == ("sw_thermal",)
+
+
+def test_the_same_second_reads_the_same(directory: Path) -> None:
+    claim(directory, 1, 0.5)
+    assert looks(directory)(1.0).gpus[0].busy_ratio == looks(directory)(1.0).gpus[0].busy_ratio
+
+
+def test_a_claim_being_written_is_passed_over(directory: Path) -> None:
+    (directory / claim_file(3)).write_bytes(b'{"pid": 3')
+    assert looks(directory)(1.0).gpus[0].processes == ()
+
+
+def test_no_devices_file_is_said_in_a_sentence(tmp_path: Path) -> None:
+    with pytest.raises(NoGpus, match="no simulated GPUs in"):
+        Simulated(tmp_path)
+
+
+@pytest.mark.parametrize(("code", "said"), [(12, "libnvidia-ml.so.1 not found"), (9, "not loaded"), (18, "differ")])
+def test_nvml_says_why_there_is_nothing(monkeypatch: pytest.MonkeyPatch, code: int, said: str) -> None:
+    def refuse() -> None:
+        raise pynvml.NVMLError(code)
+
+    monkeypatch.setattr(pynvml, "nvmlInit", refuse)
+    with pytest.raises(NoGpus, match=said):
+        Nvml()
+
+
+async def frames_until(reader: Reader, shown: list[Frame], test: Callable[[Frame], bool]) -> Frame:
+    task = asyncio.create_task(reader.run())
+    try:
+        async with asyncio.timeout(25):
+            while not (found := next(filter(test, shown), None)):
+                await asyncio.sleep(0.02)
+            return found
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+async def test_the_reader_process_reads_and_goes_with_us(directory: Path) -> None:
+    claim(directory, os.getpid(), 0.5)
+    shown: list[Frame] = []
+    reader = Reader(shown.append, directory)
+    frame = await frames_until(reader, shown, lambda frame: bool(frame.gpus))
+    assert [held.pid for held in frame.gpus[0].processes] == [os.getpid()]
+    assert reader.pid is None
+
+
+async def test_a_machine_without_gpus_keeps_no_reader(tmp_path: Path) -> None:
+    shown: list[Frame] = []
+    reader = Reader(shown.append, tmp_path)
+    frame = await frames_until(reader, shown, lambda frame: reader.pid is None)
+    assert frame.source.kind is GpuSourceKind.NONE
+    assert len(shown) == 1
+
+
+async def test_a_silent_reader_is_stale_then_replaced(directory: Path) -> None:
+    code = (
+        "import sys,time,os; from agents.gpus.child import *; s=open_source(sys.argv[1:]);"
+        "write(msgspec.json.encode(s.read())+b'\\n'); time.sleep(600)"
+    )
+    shown: list[Frame] = []
+    command = (sys.executable, "-c", code, "--simulated", str(directory))
+    reader = Reader(shown.append, command=command, stale_s=0.2, stalled_s=0.6)
+    await frames_until(reader, shown, lambda frame: "stalled" in frame.source.note)
+    states = [frame.gpus[0].state for frame in shown if frame.gpus]
+    assert GpuState.STALE in states
+    assert "silent" in next(frame for frame in shown if frame.gpus[0].state is GpuState.STALE).source.note
+
+
+async def test_the_reader_ends_when_its_stdin_does(directory: Path) -> None:
+    child = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "agents.gpus", "--simulated", str(directory),
+        stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
+    )  # fmt: skip
+    assert child.stdout is not None
+    assert child.stdin is not None
+    await asyncio.wait_for(child.stdout.readline(), 20)
+    child.stdin.close()
+    assert await asyncio.wait_for(child.wait(), 10) == 0
+    await child.stdout.read()
