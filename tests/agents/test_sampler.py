@@ -1,0 +1,125 @@
+import asyncio
+import os
+import sys
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+
+import pytest
+
+from agents import tree
+from agents.board import Board
+from agents.events import EventLog
+from agents.layout import Layout
+from agents.process import free_port
+from agents.sampler import Owners, Sampler
+from agents.supervisor import Scraped, Supervisor
+from engines.base import EngineSample, Probe
+from engines.simulated_device import CLAIMS_DIRECTORY, Claim, SimulatedGpu, claim_file, encode_claim, encode_devices
+from profiles.status import EngineReading, GpuProcess, GpuSource, GpuSourceKind, HostReading
+
+FAKE = Path(__file__).parents[1] / "fakes" / "engine.py"
+
+
+class Counting:
+    """An adapter of the fake engine's page."""
+
+    name = "fake"
+    absent: dict[str, str] = {}
+
+    def sample(self, metrics: str) -> EngineSample:
+        values = dict(line.split() for line in metrics.splitlines())
+        return EngineSample(running=float(values["fake_running"]), requests_finished=float(values["fake_finished"]))
+
+
+class Watched(Supervisor):
+    """A supervisor whose one engine was started by the test."""
+
+    port = 0
+    readings: list[EngineReading]
+
+    def scraped(self) -> list[Scraped]:
+        probe = Probe(ready_path="/health", metrics_path="/metrics", load_deadline_s=1.0, timeout_s=1.0)
+        return [Scraped("chat/0", 1, self.port, Counting(), probe)] if self.port else []  # type: ignore[arg-type]
+
+    def set_reading(self, name: str, reading: EngineReading) -> None:
+        self.readings.append(reading)
+
+    def roots(self) -> dict[int, str]:
+        return {os.getpid(): "chat/0"}
+
+
+@pytest.fixture
+async def parts(tmp_path: Path) -> AsyncIterator[tuple[Board, Watched, Path]]:
+    layout = Layout(tmp_path / "state", tmp_path / "state" / "agent.sock")
+    layout.make()
+    host = HostReading(cores=1, memory_total_mib=1)
+    board = Board(hostname="h", agent_version="0", boot_id="b", host=host, gpu_source=GpuSource(GpuSourceKind.NONE))
+    events = EventLog(layout.events)
+    supervisor = Watched(layout, board, events)
+    supervisor.readings = []
+    (tmp_path / "gpus" / CLAIMS_DIRECTORY).mkdir(parents=True)
+    gpu = SimulatedGpu(uuid="GPU-0", index=0, name="H100", memory_total_mib=1000)
+    (tmp_path / "gpus" / "devices.json").write_bytes(encode_devices([gpu]))
+    yield board, supervisor, tmp_path / "gpus"
+    events.close()
+
+
+async def sample_until(board: Board, supervisor: Supervisor, gpus: Path, test: Callable[[], bool]) -> None:
+    sampler = Sampler(board, supervisor, state=gpus.parent / "state", simulated=gpus)
+    task = asyncio.create_task(sampler.run())
+    try:
+        async with asyncio.timeout(25):
+            while not test():
+                if task.done():
+                    await task
+                await asyncio.sleep(0.02)
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+async def test_host_and_gpus_reach_the_board(parts: tuple[Board, Watched, Path]) -> None:
+    board, supervisor, gpus = parts
+    claim = Claim(pid=os.getpid(), name="pytest", gpus={"GPU-0": 100}, demand_ratio=0.5)
+    (gpus / claim_file(os.getpid())).write_bytes(encode_claim(claim))
+    await sample_until(board, supervisor, gpus, lambda: bool(board.status().gpus))
+    status = board.status()
+    assert status.host.memory_total_mib > 1
+    assert status.gpu_source.kind is GpuSourceKind.SIMULATED
+    assert [held.instance for held in status.gpus[0].processes] == ["chat/0"]
+
+
+async def test_scrapes_become_readings_and_a_dead_engine_leaves_the_last(parts: tuple[Board, Watched, Path]) -> None:
+    board, supervisor, gpus = parts
+    supervisor.port = 1  # nobody listens there: the scrape fails and nothing else does
+    await sample_until(board, supervisor, gpus, lambda: bool(board.status().gpus))
+    assert supervisor.readings == []
+    supervisor.port = free_port()
+    engine = await asyncio.create_subprocess_exec(sys.executable, str(FAKE), "--port", str(supervisor.port))
+    try:
+        await sample_until(board, supervisor, gpus, lambda: len(supervisor.readings) >= 2)
+    finally:
+        engine.kill()
+        await engine.wait()
+    last = supervisor.readings[-1]
+    assert last.running == 2.0
+    assert last.requests_per_s is not None
+    assert last.requests_per_s > 0
+
+
+async def test_a_marked_process_of_another_state_is_foreign(parts: tuple[Board, Watched, Path]) -> None:
+    _, supervisor, gpus = parts
+    state = gpus.parent / "state"
+    owners = Owners(supervisor, state)
+    found = []
+    for where in (str(state), "/elsewhere"):
+        env = {tree.MARKER: "mine/0", tree.MARKER_STATE: where}
+        child = await asyncio.create_subprocess_exec(
+            sys.executable, "-S", "-c", "print(flush=True); input()", env=env,
+            stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
+        )  # fmt: skip
+        assert child.stdout is not None
+        await child.stdout.readline()
+        found.append(owners.name(GpuProcess(pid=child.pid)).instance)
+        await child.communicate(b"\n")
+    assert found == ["mine/0", None]
