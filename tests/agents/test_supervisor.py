@@ -265,7 +265,7 @@ async def test_one_start_at_a_time_per_gpu(agent: Agent) -> None:
      ({"env": {"TOKEN": SecretRef("none")}}, "secret_missing")],
 )  # fmt: skip
 async def test_what_cannot_heal_fails_once_with_a_reason(agent: Agent, changes: dict[str, object], code: str) -> None:
-    agent.set(spec(**changes))
+    agent.set(msgspec.structs.replace(spec(), **changes))
     failed = await agent.until_phase(Phase.FAILED)
     assert failed.reason is not None
     assert failed.reason.code == code
