@@ -57,7 +57,10 @@ def _stop_signal(settings: Settings) -> asyncio.Event:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     loop.add_signal_handler(signal.SIGINT, stop.set)
-    loop.add_signal_handler(signal.SIGTERM, (lambda: None) if settings.ignore_sigterm else stop.set)
+    if settings.ignore_sigterm:
+        loop.add_signal_handler(signal.SIGTERM, say, "simulated: ignoring SIGTERM")
+    else:
+        loop.add_signal_handler(signal.SIGTERM, stop.set)
     return stop
 
 

@@ -8,6 +8,7 @@ import time
 from engines.simulated.batch import Batch, Sequence
 from engines.simulated.counters import Counters
 from engines.simulated.device import Device, OutOfMemory
+from engines.simulated.loading import say
 from engines.simulated.settings import Settings
 from engines.simulated_device import CLAIM_PERIOD_S
 
@@ -64,9 +65,10 @@ class Core:
             await asyncio.sleep(CLAIM_PERIOD_S)
             now_s = time.monotonic()
             self._keep_place(now_s, now_s - last_s)
-            if self._settings.hang_after is not None and now_s - ready_s >= self._settings.hang_after:
+            if not self._hung and _due(self._settings.hang_after, now_s - ready_s):
                 self._hung = True
-            if self._settings.crash_after is not None and now_s - ready_s >= self._settings.crash_after:
+                say("simulated: the engine hangs from here on")
+            if _due(self._settings.crash_after, now_s - ready_s):
                 self._die("RuntimeError: CUDA error: an illegal memory access was encountered")
             last_s = now_s
 
@@ -91,3 +93,7 @@ class Core:
         self._device.withdraw()
         sys.stdout.flush()
         os._exit(1)
+
+
+def _due(after_s: float | None, passed_s: float) -> bool:
+    return after_s is not None and passed_s >= after_s
