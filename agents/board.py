@@ -86,6 +86,10 @@ class Board:
     def desired(self) -> Desired:
         return self._desired[1]
 
+    def now(self) -> float:
+        """The node's wall clock, in seconds since 1970."""
+        return self._wall()
+
     def status(self) -> NodeStatus:
         return NodeStatus(
             hostname=self.hostname,

@@ -19,6 +19,7 @@ from agents.state import set_aside, write_atomic
 from profiles.status import Event, EventKind
 
 KEPT = 5000
+MAX_TEXT_CHARS = 4096
 
 _encoder = msgspec.json.Encoder()
 _decoder = msgspec.json.Decoder(Event)
@@ -60,7 +61,7 @@ class EventLog:
             seq=self.last_seq + 1,
             at_unix_s=self._wall(),
             kind=kind,
-            text=text,
+            text=text[:MAX_TEXT_CHARS],
             instance=instance,
             author=author,
             code=code,

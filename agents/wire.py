@@ -1,6 +1,7 @@
 """What an agent and a console say to each other.
 
     agent    ──► "gpuyard/1 <nonce>\\n"           console ──► the same line back
+                                               (a bridge with --role first: "gpuyard-role <role>\\n")
     both     ──► Hello
     agent    ──► Snapshot, then Delta and Event   (to a console that asked for telemetry)
     console  ──► Request(id, …)                   agent ──► Reply(id, …) or Failure(id, …)
@@ -24,6 +25,9 @@ PROTOCOL = 1
 PROTOCOL_OLDEST = 1
 
 PREAMBLE = b"gpuyard/1 "
+ROLE_LINE = b"gpuyard-role "
+"""What a bridge says before the console's first line. It can only lower a role, so anybody may send it."""
+
 MAX_NOISE_BYTES = 64 * 1024
 """Text that a login shell may print before the preamble."""
 

@@ -1,0 +1,128 @@
+"""One console at the daemon: tell it what changes and what happens, answer what it asks.
+
+board, at 1 Hz ─┐
+events ─────────┼─► Channel, one frame at a time
+replies, pongs ─┘
+"""
+
+import asyncio
+from dataclasses import dataclass
+
+import msgspec
+
+from agents import wire
+from agents.board import Board
+from agents.channel import Channel, Closed, over
+from agents.events import EventLog
+from agents.greeting import greet
+from agents.peer import Peer
+from agents.requests import Control, Requests
+from profiles.status import Role
+
+SILENCE_DEADLINE_S = 30.0
+TELL_EVERY_S = 1.0
+EVENTS_AT_ONCE = 32
+"""So many of the longest events still fit a frame."""
+RECENT_EVENTS = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """What every connection of a daemon shares."""
+
+    board: Board
+    events: EventLog
+    control: Control
+    version: str
+    socket: str
+
+
+class Client:
+    """`role` is the most that the peer may have; the connection may begin by lowering it."""
+
+    def __init__(self, channel: Channel, peer: Peer, role: Role, node: Node) -> None:
+        self._channel = channel
+        self._peer = peer
+        self._role = role
+        self._node = node
+
+    async def run(self) -> None:
+        """Until either side ends it. Raises nothing for what the peer does; the caller closes the connection."""
+        node = self._node
+        own = wire.Hello(version=node.version, node=node.board.hostname, socket=node.socket)
+        try:
+            greeted = await greet(self._channel, self._role, own)
+            author = greeted.hello.author or self._peer.user
+            async with asyncio.TaskGroup() as group:
+                requests = Requests(node.control, greeted.role, author, self._channel.send, group)
+                if greeted.hello.telemetry:
+                    async with self._channel.turn:
+                        number = await self._write_snapshot()
+                    group.create_task(self._tell_board(number))
+                    group.create_task(self._tell_events(greeted.hello.last_event_seq))
+                await self._hear(requests, greeted.frames)
+        except* Closed as errors:
+            if failure := _first(errors).failure:
+                await self._channel.say_last(failure)
+        except* OSError:
+            pass  # the peer is gone
+
+    async def _hear(self, requests: Requests, frames: list[wire.AnyFrame]) -> None:
+        """Reading waits for each answer to be taken: a peer that does not read is not read either."""
+        while True:
+            for frame in frames:
+                match frame:
+                    case wire.Request():
+                        await requests.take(frame)
+                    case wire.Ping():
+                        await self._channel.send(wire.Pong(number=frame.number))
+                    case wire.Pong():
+                        pass
+                    case _:
+                        raise over("invalid", f"a console does not send {type(frame).__name__}")
+            try:
+                async with asyncio.timeout(SILENCE_DEADLINE_S):
+                    frames = await self._channel.read()
+            except TimeoutError:
+                raise over("timeout", f"nothing heard for {SILENCE_DEADLINE_S:g} s") from None
+
+    async def _write_snapshot(self) -> int:
+        number, snapshot = self._node.board.snapshot()
+        await self._channel.write(msgspec.structs.replace(snapshot, events_from=self._node.events.first_seq))
+        return number
+
+    async def _tell_board(self, number: int) -> None:
+        """A Delta every second, empty when nothing changed: it also says that the node lives."""
+        board = self._node.board
+        while True:
+            await asyncio.sleep(TELL_EVERY_S)
+            async with self._channel.turn:
+                try:
+                    number, delta = board.since(number)
+                except LookupError:
+                    number = await self._write_snapshot()
+                else:
+                    await self._channel.write(delta or wire.Delta(at_unix_s=board.now()))
+
+    async def _tell_events(self, seen: int | None) -> None:
+        events = self._node.events
+        if seen is None or not 0 <= seen <= events.last_seq:  # nothing seen, or of another state directory
+            seen = max(events.last_seq - RECENT_EVENTS, 0)
+        while True:
+            await events.wait_after(seen)
+            batch = events.after(seen, EVENTS_AT_ONCE)
+            await self._channel.send(wire.Happened(events=tuple(batch)))
+            seen = batch[-1].seq
+
+
+def _first(errors: BaseExceptionGroup[Closed]) -> Closed:
+    """With several, the one that says why."""
+    leaves: list[Closed] = []
+    groups: list[BaseExceptionGroup[Closed]] = [errors]
+    while groups:
+        for error in groups.pop().exceptions:
+            if isinstance(error, BaseExceptionGroup):
+                groups.append(error)
+            else:
+                leaves.append(error)
+    return next((leaf for leaf in leaves if leaf.failure), leaves[0])

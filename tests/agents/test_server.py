@@ -1,0 +1,352 @@
+"""The server on a real socket, with a supervisor that only keeps the desired document and knows one log."""
+
+import asyncio
+import os
+import stat
+import subprocess
+import sys
+import tempfile
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TypeVar
+
+import pytest
+
+from agents import channel, client, framing, greeting, requests, server, wire
+from agents.board import Board
+from agents.client import Node
+from agents.errors import CannotListen, Refused
+from agents.events import EventLog
+from agents.peer import lowered, role_of
+from agents.server import Server
+from profiles.model import Desired
+from profiles.status import EventKind, GpuSource, GpuSourceKind, HostReading, Role
+
+LIMIT_S = 10
+T = TypeVar("T")
+
+
+@dataclass
+class Keeping:
+    """Keeps desired documents as the supervisor does, and runs nothing."""
+
+    board: Board
+    log: Path
+    authors: list[str] = field(default_factory=list)
+
+    def set_desired(self, request: wire.SetDesired, author: str) -> int:
+        generation = self.board.desired.generation
+        if request.expected_generation != generation:
+            raise Refused("stale", f"the node is at generation {generation}", "plan again")
+        self.authors.append(author)
+        self.board.set_desired(Desired(generation=generation + 1, author=author))
+        return generation + 1
+
+    def log_path(self, instance: str, previous: bool) -> tuple[Path, int] | None:
+        return (self.log, 1) if instance == "a/0" and not previous else None
+
+
+@dataclass
+class Console:
+    """The other side of the wire, as small as it can be."""
+
+    reader: asyncio.StreamReader
+    writer: asyncio.StreamWriter
+    frames: framing.FrameReader = field(default_factory=framing.FrameReader)
+    seen: list[wire.AnyFrame] = field(default_factory=list)
+
+    async def greet(self, role: str | None = None, **hello: object) -> wire.Hello:
+        line = await self.reader.readuntil(b"\n")
+        assert self.frames.frames(line) == []
+        self.writer.write((wire.ROLE_LINE + role.encode() + b"\n") if role else b"")
+        self.writer.write(line)
+        self.send(wire.Hello(**hello))  # type: ignore[arg-type]
+        return await self.expect(wire.Hello)
+
+    def send(self, frame: wire.AnyFrame) -> None:
+        self.writer.write(framing.encode(frame))
+
+    async def expect(self, kind: type[T], when: Callable[[T], bool] = lambda _: True) -> T:
+        """The next frame of `kind`; others are left out."""
+        async with asyncio.timeout(LIMIT_S):
+            while True:
+                while self.seen:
+                    frame = self.seen.pop(0)
+                    if isinstance(frame, kind) and when(frame):
+                        return frame
+                data = await self.reader.read(65536)
+                assert data, f"closed before a {kind.__name__}"
+                self.seen += self.frames.frames(data)
+
+    async def closed(self) -> None:
+        async with asyncio.timeout(LIMIT_S):
+            while await self.reader.read(65536):
+                pass
+
+
+@dataclass
+class Running:
+    path: Path
+    board: Board
+    events: EventLog
+    control: Keeping
+    task: asyncio.Task[None]
+    consoles: list[Console] = field(default_factory=list)
+
+    async def connect(self) -> Console:
+        console = Console(*await asyncio.open_unix_connection(str(self.path)))
+        self.consoles.append(console)
+        return console
+
+    async def operator(self, **hello: object) -> Console:
+        console = await self.connect()
+        await console.greet(**hello)
+        return console
+
+
+def set_desired(generation: int, author: str = "") -> wire.SetDesired:
+    return wire.SetDesired(expected_generation=generation, instances={}, author=author, reason="r")
+
+
+@pytest.fixture
+def directory() -> Iterator[Path]:
+    """A short path: the kernel allows a socket about 100 bytes."""
+    with tempfile.TemporaryDirectory(prefix="gy") as name:
+        yield Path(name)
+
+
+@asynccontextmanager
+async def serving(directory: Path) -> AsyncIterator[Running]:
+    board = Board(
+        hostname="n1",
+        agent_version="0.1.0",
+        boot_id="b",
+        host=HostReading(cores=2, memory_total_mib=64),
+        gpu_source=GpuSource(GpuSourceKind.NONE),
+    )
+    events = EventLog(directory / "events.jsonl")
+    control = Keeping(board, directory / "log.1")
+    path = directory / "agent.sock"
+    node = Node(board=board, events=events, control=control, version="0.1.0", socket=str(path))
+    listening = asyncio.Event()
+    task = asyncio.create_task(Server(path, node).run(listening))
+    await asyncio.wait_for(listening.wait(), LIMIT_S)
+    running = Running(path, board, events, control, task)
+    try:
+        yield running
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        for console in running.consoles:
+            console.writer.transport.abort()
+        await asyncio.sleep(0)
+        events.close()
+
+
+@pytest.fixture
+async def node(directory: Path) -> AsyncIterator[Running]:
+    async with serving(directory) as running:
+        yield running
+
+
+async def test_greeting_snapshot_delta(node: Running) -> None:
+    console = await node.connect()
+    hello = await console.greet()
+    assert (hello.role, hello.node, hello.socket) == (Role.ADMIN, "n1", str(node.path))
+    snapshot = await console.expect(wire.Snapshot)
+    assert snapshot.status.hostname == "n1"
+    node.board.set_host(HostReading(cores=2, memory_total_mib=64, cpu_ratio=0.5))
+    delta = await console.expect(wire.Delta, lambda frame: frame.host is not None)
+    assert delta.host == HostReading(cores=2, memory_total_mib=64, cpu_ratio=0.5)
+    assert (await console.expect(wire.Delta)).host is None
+
+
+async def test_events_are_replayed_from_a_cursor_and_go_on(node: Running) -> None:
+    for number in range(100):
+        node.events.append(EventKind.AGENT, f"e{number + 1}")
+    console = await node.operator(last_event_seq=40)
+    texts: list[str] = []
+    while len(texts) < 60:
+        texts += [event.text for event in (await console.expect(wire.Happened)).events]
+    assert texts == [f"e{number}" for number in range(41, 101)]
+    node.events.append(EventKind.AGENT, "live")
+    assert [event.text for event in (await console.expect(wire.Happened)).events] == ["live"]
+
+
+async def test_cursor_of_another_state_directory_gets_recent_events(node: Running) -> None:
+    node.events.append(EventKind.AGENT, "here")
+    console = await node.operator(last_event_seq=9000)
+    assert (await console.expect(wire.Happened)).events[0].text == "here"
+
+
+async def test_desired_is_set_once_per_generation(node: Running) -> None:
+    console = await node.operator(author="ann", telemetry=False)
+    console.send(wire.Request(id=1, body=set_desired(0)))
+    assert (await console.expect(wire.Reply)) == wire.Reply(id=1, body=wire.DesiredSet(generation=1))
+    console.send(wire.Request(id=2, body=set_desired(0)))
+    failure = await console.expect(wire.Failure)
+    assert (failure.id, failure.code, failure.hint) == (2, "stale", "plan again")
+    assert node.control.authors == ["ann"]
+
+
+async def test_viewer_reads_and_changes_nothing(node: Running) -> None:
+    node.control.log.write_bytes(b"line\n")
+    console = await node.connect()
+    hello = await console.greet("viewer", telemetry=False)
+    assert hello.role is Role.VIEWER
+    console.send(wire.Request(id=1, body=set_desired(0)))
+    assert (await console.expect(wire.Failure)).code == "denied"
+    console.send(wire.Request(id=2, body=wire.ReadLog(instance="a/0")))
+    reply = await console.expect(wire.Reply)
+    assert isinstance(reply.body, wire.LogPiece)
+    assert reply.body.text == "line\n"
+    assert node.board.desired.generation == 0
+
+
+async def test_role_line_that_names_no_role_is_refused(node: Running) -> None:
+    console = await node.connect()
+    with pytest.raises(AssertionError, match="closed before"):
+        await console.greet("king")
+
+
+async def test_unknown_instance(node: Running) -> None:
+    console = await node.operator(telemetry=False)
+    console.send(wire.Request(id=1, body=wire.ReadLog(instance="x/0")))
+    assert (await console.expect(wire.Failure)).code == "not_found"
+
+
+async def test_requests_overlap_up_to_a_limit_and_meet_their_deadlines(node: Running) -> None:
+    console = await node.operator(telemetry=False)
+    waiting = wire.ReadLog(instance="a/0", offset=0, wait_s=20)
+    for number in range(requests.MAX_IN_FLIGHT + 1):
+        console.send(wire.Request(id=number, body=waiting, deadline_s=0.3))
+    busy = await console.expect(wire.Failure)
+    assert (busy.id, busy.code) == (requests.MAX_IN_FLIGHT, "busy")
+    late = {(await console.expect(wire.Failure)).code for _ in range(requests.MAX_IN_FLIGHT)}
+    assert late == {"timeout"}
+    console.send(wire.Request(id=1, body=wire.ReadLog(instance="a/0")))
+    assert (await console.expect(wire.Reply)).id == 1
+
+
+async def test_ping(node: Running) -> None:
+    console = await node.operator(telemetry=False)
+    console.send(wire.Ping(number=7))
+    assert (await console.expect(wire.Pong)).number == 7
+
+
+async def test_no_common_protocol_is_said_with_both_versions(node: Running) -> None:
+    console = await node.operator(protocol_min=8, protocol_max=9, version="9.9")
+    failure = await console.expect(wire.Failure)
+    assert (failure.code, failure.id) == ("version", None)
+    assert "0.1.0" in failure.hint
+    assert "9.9" in failure.hint
+    await console.closed()
+
+
+@pytest.mark.parametrize("greeting_line", [b"hello\n", b"gpuyard/2 ab\n", b"gpuyard/1 ab\n", b"x" * 100_000])
+async def test_foreign_first_line_is_refused(node: Running, greeting_line: bytes) -> None:
+    console = await node.connect()
+    console.frames.frames(await console.reader.readuntil(b"\n"))
+    console.writer.write(greeting_line)
+    failure = await console.expect(wire.Failure)
+    assert failure.code in ("invalid", "version")
+    await console.closed()
+
+
+async def test_garbage_after_the_greeting_ends_one_connection_only(node: Running) -> None:
+    good, bad = await node.operator(telemetry=False), await node.operator(telemetry=False)
+    bad.writer.write(b"\xff" * 10)
+    assert (await bad.expect(wire.Failure)).code == "invalid"
+    await bad.closed()
+    good.send(wire.Ping(number=1))
+    assert (await good.expect(wire.Pong)).number == 1
+
+
+async def test_peer_that_never_greets_is_closed(node: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(greeting, "HELLO_DEADLINE_S", 0.1)
+    mute = await node.connect()
+    assert (await mute.expect(wire.Failure)).code == "timeout"
+    await mute.closed()
+
+
+async def test_peer_that_falls_silent_is_closed(node: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(client, "SILENCE_DEADLINE_S", 0.1)
+    silent = await node.operator(telemetry=False)
+    assert (await silent.expect(wire.Failure)).code == "timeout"
+    await silent.closed()
+
+
+async def test_slow_reader_loses_no_event_and_holds_no_memory(node: Running) -> None:
+    slow = await node.operator()
+    await slow.expect(wire.Snapshot)
+    for number in range(3000):
+        node.events.append(EventKind.AGENT, f"{number} " + "x" * 1000)
+        if number % 100 == 0:
+            await asyncio.sleep(0)
+    other = await node.operator(telemetry=False)
+    other.send(wire.Ping(number=1))
+    assert (await other.expect(wire.Pong)).number == 1
+    numbers: list[int] = []
+    while len(numbers) < 3000:
+        numbers += [event.seq for event in (await slow.expect(wire.Happened)).events]
+    assert numbers == list(range(1, 3001))
+
+
+async def test_peer_that_takes_nothing_is_closed(node: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(channel, "DRAIN_DEADLINE_S", 0.2)
+    before = asyncio.all_tasks()
+    await node.operator()
+    for number in range(3000):  # more than the socket and the reader here hold
+        node.events.append(EventKind.AGENT, f"{number} " + "x" * 1000)
+    assert asyncio.all_tasks() > before
+    async with asyncio.timeout(LIMIT_S):
+        while asyncio.all_tasks() > before:
+            await asyncio.sleep(0.05)
+    assert not node.task.done()
+
+
+async def test_too_many_consoles(node: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server, "MAX_CLIENTS", 1)
+    await node.operator()
+    second = await node.connect()
+    assert (await second.expect(wire.Failure)).code == "busy"
+    await second.closed()
+
+
+async def test_socket_is_private_and_goes_with_the_server(directory: Path) -> None:
+    async with serving(directory) as running:
+        mode = running.path.stat().st_mode
+        assert stat.S_ISSOCK(mode)
+        assert stat.S_IMODE(mode) == 0o600
+        console = await running.operator()
+        running.task.cancel()
+        await console.closed()
+        await asyncio.gather(running.task, return_exceptions=True)
+        assert sorted(path.name for path in directory.iterdir()) == ["events.jsonl"]
+
+
+async def test_socket_of_a_dead_daemon_is_replaced(directory: Path) -> None:
+    (directory / "agent.sock").touch()
+    async with serving(directory) as running:
+        assert await running.operator(telemetry=False)
+
+
+def test_path_that_the_kernel_cannot_hold(tmp_path: Path) -> None:
+    with pytest.raises(CannotListen, match="longer than"), server.listen(tmp_path / ("x" * 100)):
+        pass
+
+
+def test_roles() -> None:
+    assert role_of(os.geteuid()) is Role.ADMIN
+    assert role_of(0) is Role.ADMIN
+    assert role_of(os.geteuid() + 12345) is None
+    assert lowered(Role.ADMIN, "viewer") is Role.VIEWER
+    assert lowered(Role.VIEWER, "admin") is Role.VIEWER
+
+
+def test_import_loads_nothing_of_the_console() -> None:
+    code = "import sys, agents.server; print(sorted({'textual', 'asyncssh', 'yaml', 'rich'} & set(sys.modules)))"
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert found.stdout.strip() == "[]"
