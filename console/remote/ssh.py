@@ -1,4 +1,4 @@
-"""Connections by asyncssh; only this module and sshtrust know it. Imported when links are wanted, after the first paint.
+"""Connections by asyncssh; only this module and sshtrust know it. Imported once links are wanted, after the paint.
 
 The user's own ssh config decides what the inventory leaves out: HostName, User, Port, IdentityFile, ProxyJump.
 Host keys are always checked. For a Unix socket the connecting process on the host is the login's own sshd, so
