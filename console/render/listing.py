@@ -1,7 +1,8 @@
 """Rows of nodes, GPUs and instances: what the store has → cells."""
 
-from console.render.figures import UNKNOWN, age, bar, gib, latency, number, percent, said
+from console.render.figures import bar, latency, said
 from console.render.table import Cell, Column, Row, Tone
+from console.render.text import UNKNOWN, age, gib, number, percent
 from console.store import Key, NodeState, NodeView, Store
 from profiles.status import HAS_PROCESS, PROBLEM, GpuReading, GpuState, InstanceStatus, Phase
 
@@ -87,7 +88,7 @@ def node_row(store: Store, key: Key) -> Row | None:
         Cell(number(power), power),
         Cell(f"{ready}/{len(view.instances)}" if seen else UNKNOWN, float(ready)),
         Cell(UNKNOWN if cost is None else f"{100 * cost:.1f}", cost, Tone.DIM),
-        Cell(number(trip_ms, 1), trip_ms, Tone.DIM),
+        Cell(UNKNOWN if trip_ms is None else f"{trip_ms:.1f}", trip_ms, Tone.DIM),
         Cell(_node_why(store, view), tone=tone),
     )
     return Row(key, cells, dim=view.state is not NodeState.UP)

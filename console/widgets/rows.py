@@ -83,6 +83,11 @@ class Rows(ScrollView, can_focus=True):
         self.order.arrange()
         self._rearranged()
 
+    def only_problems(self, only: bool) -> None:
+        self.order.only = self.problem if only else None
+        self.order.arrange()
+        self._rearranged()
+
     def sort_by(self, column: int, descending: bool) -> None:
         self.order.column, self.order.descending = column, descending
         self.order.arrange()
@@ -199,6 +204,8 @@ class Rows(ScrollView, can_focus=True):
         return strip
 
     def _empty_text(self) -> str:
+        if self.order.only is not None:
+            return "no problems here: ! shows everything"
         return f"nothing matches “{self.order.needle}”: / changes it" if self.order.needle else self.empty
 
     def _header(self, palette: Palette, width: int) -> Strip:

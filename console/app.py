@@ -1,0 +1,143 @@
+"""The console as a Textual app.
+
+run ─► first paint ─► fleet starts (asyncssh is imported here) ─► frames ─► Store
+                                              4 Hz flush ─► the screen on top
+"""
+
+import asyncio
+import os
+import signal
+import sys
+import traceback
+from pathlib import Path
+from typing import ClassVar
+
+from textual.app import App
+from textual.binding import Binding
+from textual.screen import Screen
+
+from console.inventory import Inventory
+from console.screens.base import YardScreen
+from console.screens.gpus import GpusScreen
+from console.screens.help import HelpScreen
+from console.screens.instances import InstancesScreen
+from console.screens.nodes import NodesScreen
+from console.screens.pulse import PulseScreen
+from console.screens.session import Session
+from console.store import Store
+from console.theme import YARD
+
+FLUSH_S = 0.25
+ENDING_SIGNALS = (signal.SIGTERM, signal.SIGHUP)
+
+
+class Yard(App[None]):
+    """One session. Without an inventory nothing is reached: tests and benchmarks fill the store themselves."""
+
+    CSS_PATH = "app.tcss"
+    ENABLE_COMMAND_PALETTE = True
+    BINDINGS: ClassVar = [
+        Binding("1", "go('pulse')", "pulse", id="go.pulse", tooltip="Pulse: problems, instances, map, changes"),
+        Binding("2", "go('nodes')", "nodes", id="go.nodes", tooltip="All nodes"),
+        Binding("3", "go('gpus')", "GPUs", id="go.gpus", tooltip="All GPUs"),
+        Binding("4", "go('instances')", "instances", id="go.instances", tooltip="All instances"),
+        Binding("question_mark", "help", "help", key_display="?", id="help", tooltip="This page"),
+        Binding("q,ctrl+c", "quit", "quit", id="quit", tooltip="Leave; engines go on"),
+    ]
+
+    def __init__(self, session: Session, inventory: Inventory | None = None) -> None:
+        super().__init__()
+        self.session = session
+        self._inventory = inventory
+        self._clock = ""
+        self.ended_by: int | None = None
+        self.report: Path | None = None
+        """Where the traceback of a crash was written."""
+
+    def on_mount(self) -> None:
+        self.register_theme(YARD)
+        self.theme = YARD.name
+        session = self.session
+        for name, screen in (("pulse", PulseScreen(session)), ("nodes", NodesScreen(session)),
+                             ("gpus", GpusScreen(session)), ("instances", InstancesScreen(session))):  # fmt: skip
+            self.install_screen(screen, name)
+        self.push_screen("pulse")
+        self.set_interval(FLUSH_S, self.flush)
+        for number in ENDING_SIGNALS:
+            asyncio.get_running_loop().add_signal_handler(number, self._end, number)
+        self.call_after_refresh(self._start)
+
+    def on_unmount(self) -> None:
+        for number in ENDING_SIGNALS:
+            asyncio.get_running_loop().remove_signal_handler(number)
+
+    def _end(self, number: int) -> None:
+        self.ended_by = number
+        self.exit(return_code=128 + number)
+
+    def _start(self) -> None:
+        if self._inventory is not None:
+            self.run_worker(self._reach(self._inventory), name="fleet")
+
+    async def _reach(self, inventory: Inventory) -> None:
+        from console.operations import Operations
+        from console.remote.fleet import Fleet
+
+        fleet = Fleet(inventory, self.session.store, author=os.environ.get("USER", ""))
+        self.session.fleet = fleet
+        self.session.operations = Operations(fleet, self.session.store)
+        await fleet.run()
+
+    def flush(self) -> None:
+        """Bring the screen on top up to the store. Nothing is painted where nothing changed."""
+        store = self.session.store
+        store.age()
+        dirty = store.take_dirty()
+        top = next((screen for screen in reversed(self.screen_stack) if isinstance(screen, YardScreen)), None)
+        if top is None or not top.is_mounted:
+            return
+        top.take(dirty)
+        if self.session.clock() != self._clock:
+            self._clock = self.session.clock()
+            top.tick()
+
+    def action_go(self, name: str) -> None:
+        """To one of the four main places, from anywhere."""
+        while len(self.screen_stack) > 2:
+            self.pop_screen()
+        if name != "pulse":
+            self.push_screen(name)
+
+    def action_help(self) -> None:
+        if not isinstance(self.screen, HelpScreen):
+            of: Screen[object] = self.screen
+            self.push_screen(HelpScreen(self.session, of))
+
+    def _fatal_error(self) -> None:
+        """Textual would print local variables, in which secrets may be; this report has none."""
+        self.report = write_report(traceback.format_exc())
+        self._close_messages_no_wait()
+
+
+def write_report(text: str) -> Path:
+    """Keep a traceback in a file that only its owner reads."""
+    state = Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state") / "gpuyard"
+    state.mkdir(parents=True, exist_ok=True, mode=0o700)
+    path = state / f"crash-{os.getpid()}.txt"
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "w") as file:
+        file.write(text)
+    return path
+
+
+def run(inventory: Inventory, *, read_only: bool = False) -> int:
+    """Open the console; the exit status: 0, 1 after a crash, 128 + n after signal n."""
+    store = Store()
+    for name, node in inventory.nodes.items():
+        store.add_node(name, node.site, node.labels)
+    sites = sorted({node.site for node in inventory.nodes.values() if node.site})
+    app = Yard(Session(sites[0] if len(sites) == 1 else f"{len(inventory.nodes)} nodes", store, read_only), inventory)
+    app.run()
+    if app.report is not None:
+        print(f"gpuyard: stopped by a fault of its own; the report is in {app.report}", file=sys.stderr)
+    return app.return_code or 0

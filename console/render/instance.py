@@ -1,0 +1,132 @@
+"""One instance in full, as lines."""
+
+from collections.abc import Mapping
+
+import msgspec
+
+from console.render.figures import bar, latency
+from console.render.fit import Line
+from console.render.listing import phase_cell, where
+from console.render.spark import scale, spark
+from console.render.table import Tone
+from console.render.text import age, clock, percent, rate
+from console.store import Key, NodeState, NodeView, Store
+from profiles.model import InstanceSpec
+from profiles.status import EngineReading, InstanceStatus
+
+LABEL = 14
+_LATENCIES = (("TTFT", "ttft"), ("ITL", "itl"), ("E2E", "e2e"), ("Queue", "queue"))
+
+
+def instance_lines(store: Store, key: Key, width: int) -> list[Line]:
+    """What is known of `key`: state, load, latency, series, wanted, events. Gone instances say so."""
+    view = store.nodes[key.node]
+    status = view.instances.get(key.name)
+    if status is None:
+        return [(), ((f" {key.name} is no longer on {key.node}: esc goes back", Tone.DIM),)]
+    return [
+        *_state(store, view, status),
+        (),
+        *_serving(status.reading),
+        (),
+        *_latencies(status.reading),
+        (),
+        *_series(store, key, width),
+        (),
+        *_wanted(view, status),
+        (),
+        *_events(view, key.name),
+    ]
+
+
+def _field(label: str, text: str, tone: Tone = Tone.PLAIN) -> Line:
+    return ((f" {label:<{LABEL}}", Tone.DIM), (text, tone))
+
+
+def _state(store: Store, view: NodeView, status: InstanceStatus) -> list[Line]:
+    phase = phase_cell(status)
+    since = age(store.wall() + view.clock_skew_s - status.since_unix_s)
+    lines = [_field("Phase", f"{phase.text.strip()}   for {since}", phase.tone)]
+    if view.state is not NodeState.UP:
+        lines.append(_field("Node", f"{view.state}: all below is as of {age(store.age_s(view))} ago", Tone.WARN))
+    if status.reason is not None:
+        lines.append(_field("Why", status.reason.text, phase.tone))
+        lines.append(_field("", status.reason.hint, Tone.DIM))
+    if status.load is not None:
+        ratio = status.load.ratio
+        drawn = "" if ratio is None else f"{bar(ratio, 30)} {percent(ratio)}   "
+        lines.append(_field("Load", f"{drawn}{status.load.step}"))
+    lines.append(_field("Where", f"{where(status, view.name)}   port {status.port or '–'}   pid {status.pid or '–'}"))
+    lines.append(_field("Engine", f"{status.engine}   {status.model}"))
+    lines.append(_field("Profile", f"{status.profile} r{status.revision}   restarts {status.restarts}"))
+    return lines
+
+
+def _serving(reading: EngineReading | None) -> list[Line]:
+    if reading is None:
+        return [_field("Serving", "no reading: the engine is not up, or has not been asked yet", Tone.DIM)]
+    fields = (
+        ("requests/s", "requests_per_s"), ("tokens/s", "generation_tok_s"), ("running", "running"),
+        ("queue", "waiting"), ("failed/s", "failed_per_s"),
+    )  # fmt: skip
+    values = {"requests_per_s": reading.requests_per_s, "generation_tok_s": reading.generation_tok_s,
+              "running": reading.running, "waiting": reading.waiting, "failed_per_s": reading.failed_per_s}  # fmt: skip
+    text = "   ".join(f"{name} {'n/a' if field in reading.absent else rate(values[field])}" for name, field in fields)
+    kv = "n/a" if "kv_usage_ratio" in reading.absent else percent(reading.kv_usage_ratio)
+    return [_field("Serving", f"{text}   KV {kv}")]
+
+
+def _latencies(reading: EngineReading | None) -> list[Line]:
+    window = f"of {reading.window_s:.0f} s" if reading and reading.window_s else ""
+    lines: list[Line] = [((f" {'Latency':<{LABEL}}{'p50':>12}{'p95':>12}{'p99':>12}   {window}", Tone.DIM),)]
+    absent: Mapping[str, str] = reading.absent if reading else {}
+    for label, field in _LATENCIES:
+        histogram = getattr(reading, field) if reading else None
+        cells = [latency(histogram, q, field, absent) for q in (0.5, 0.95, 0.99)]
+        figures = "".join(f"{cell.text:>12}" for cell in cells)
+        lines.append(
+            ((f" {label:<{LABEL}}", Tone.DIM), (figures, cells[0].tone), (f"   {absent.get(field, '')}", Tone.DIM))
+        )
+    return lines
+
+
+def _series(store: Store, key: Key, width: int) -> list[Line]:
+    room = max(10, min(120, width - LABEL - 24))
+    lines: list[Line] = []
+    for label, what in (("Tokens/s", "generation_tok_s"), ("Queue", "waiting")):
+        ring = store.series.get((key, what))
+        values = ring.last(room) if ring else []
+        top = scale(values)
+        lines.append((
+            (f" {label:<{LABEL}}", Tone.DIM), (spark(values, room, top), Tone.PLAIN), (f"  0–{top:,.0f}", Tone.DIM),
+        ))  # fmt: skip
+    return lines
+
+
+def _wanted(view: NodeView, status: InstanceStatus) -> list[Line]:
+    owned = view.desired.instances.get(status.name)
+    if owned is None:
+        return [_field("Wanted", "nobody asks for this instance any more", Tone.WARN)]
+    spec = owned.spec
+    lines = [
+        _field("Wanted", f"{spec.wanted}   by {owned.profile} r{owned.revision}   generation {view.desired.generation}")
+    ]
+    if owned.revision != status.revision:
+        lines.append(_field("Running", f"r{status.revision}: not yet what is wanted", Tone.WARN))
+    return [*lines, _field("Options", _options(spec), Tone.DIM)]
+
+
+def _options(spec: InstanceSpec) -> str:
+    return "  ".join(f"{key}={msgspec.json.encode(value).decode()}" for key, value in spec.options.items()) or "none"
+
+
+def _events(view: NodeView, name: str) -> list[Line]:
+    mine = [event for event in view.events if event.instance == name][-8:]
+    if not mine:
+        return [_field("Events", "none of this instance since this console connected", Tone.DIM)]
+    return [
+        _field(
+            "Events" if at == 0 else "", f"{clock(event.at_unix_s - view.clock_skew_s)}  {event.text}  {event.author}"
+        )
+        for at, event in enumerate(reversed(mine))
+    ]

@@ -1,0 +1,134 @@
+"""The frame of every screen: top line, body, filter, bottom line; and how a flush reaches it."""
+
+from collections.abc import Iterable
+
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import Binding
+from textual.screen import Screen
+from textual.widget import Widget
+from textual.widgets import Input
+
+from console.render.fit import Line
+from console.render.table import Tone
+from console.screens.session import Session
+from console.store import Key, NodeState
+from console.widgets.lines import EdgeLine
+from console.widgets.rows import Rows
+
+
+class YardScreen(Screen[None]):
+    """One place of the console. A child says its crumb, fills its body, and takes flushes."""
+
+    crumb = ""
+    BINDINGS = [
+        Binding("escape", "up", "up", id="screen.up", tooltip="Go up; filter, order and cursor stay"),
+        Binding("slash", "filter", "filter", key_display="/", id="screen.filter",
+                tooltip="Show the rows that hold a text"),
+        Binding("exclamation_mark", "problems", "problems", key_display="!", id="screen.problems",
+                tooltip="Problems only, and back"),
+    ]  # fmt: skip
+
+    def __init__(self, session: Session) -> None:
+        super().__init__()
+        self.session = session
+
+    def compose(self) -> ComposeResult:
+        yield EdgeLine(id="head")
+        yield from self.body()
+        yield Input(placeholder="text to look for", id="filter", compact=True)
+        yield EdgeLine(id="foot")
+
+    def body(self) -> Iterable[Widget]:
+        raise NotImplementedError
+
+    def fill(self) -> None:
+        """Show everything as the store has it now."""
+
+    def take(self, dirty: set[Key]) -> None:
+        """Show what changed."""
+
+    def on_mount(self) -> None:
+        self.query_one("#filter", Input).display = False
+        self.fill()
+
+    def on_screen_resume(self) -> None:
+        self.fill()
+        self.tick()
+
+    def on_resize(self) -> None:
+        self.call_after_refresh(self.tick)
+
+    def tick(self) -> None:
+        """The clock and the sums of the top line; the keys of the bottom line."""
+        if not self.is_mounted:
+            return
+        self.query_one("#head", EdgeLine).set(self.session.head(), self.session.clock())
+        self.query_one("#foot", EdgeLine).set(self._keys(), "? help  q quit")
+
+    def _keys(self) -> Line:
+        spans: list[tuple[str, Tone]] = [(f" {self.crumb}  ", Tone.PLAIN)]
+        for found in self.active_bindings.values():
+            if found.binding.show and found.binding.id not in ("help", "quit"):
+                spans += [(f"  {self.app.get_key_display(found.binding)}", Tone.KEY),
+                          (f" {found.binding.description}", Tone.DIM)]  # fmt: skip
+        room, kept = self.size.width - 18, 0
+        for at in range(len(spans)):
+            room -= len(spans[at][0])
+            if room >= 0 and at % 2 == 0:
+                kept = at + 1
+        return tuple(spans[:kept])
+
+    # Filter, problems, up: what a table offers; a screen without one has none of them
+
+    @property
+    def rows(self) -> Rows | None:
+        found = self.query(Rows)
+        return found.first() if found else None
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        if action in ("filter", "problems"):
+            return bool(self.query(Rows))
+        return action != "up" or len(self.app.screen_stack) > 2
+
+    def action_filter(self) -> None:
+        box = self.query_one("#filter", Input)
+        box.display = True
+        box.focus()
+
+    @on(Input.Changed, "#filter")
+    def _narrow(self, event: Input.Changed) -> None:
+        if self.rows is not None:
+            self.rows.narrow(event.value)
+
+    @on(Input.Submitted, "#filter")
+    def _keep(self) -> None:
+        if self.rows is not None:
+            self.rows.focus()
+        box = self.query_one("#filter", Input)
+        box.display = bool(box.value)
+
+    def action_problems(self) -> None:
+        if self.rows is not None:
+            self.rows.only_problems(self.rows.order.only is None)
+
+    def action_up(self) -> None:
+        box = self.query_one("#filter", Input)
+        if box.has_focus:
+            box.value = ""
+            self._keep()
+        else:
+            self.app.pop_screen()
+
+    def blank(self, empty: str) -> str:
+        """What an empty place says: loading, an error with its fix, or `empty`."""
+        views = list(self.session.store.nodes.values())
+        if not views:
+            return "no nodes in the inventory: add one under `nodes:` and start again"
+        if any(view.status for view in views):
+            return empty
+        wrong = next((view for view in views if view.why is not None), None)
+        if wrong is not None and wrong.why is not None:
+            return f"{wrong.name}: {wrong.why.text}. {wrong.why.hint}".strip()
+        connecting = sum(view.state is NodeState.CONNECTING for view in views)
+        return f"reaching {connecting} of {len(views)} nodes …"

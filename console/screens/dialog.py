@@ -1,0 +1,47 @@
+"""Questions. The safe answer is the default; keys pressed before the question was painted do not count."""
+
+import time
+from collections.abc import Sequence
+
+from textual import events
+from textual.app import ComposeResult
+from textual.containers import Vertical
+from textual.screen import ModalScreen
+
+from console.render.fit import Line
+from console.render.table import Tone
+from console.widgets.lines import Lines
+
+
+class Dialog(ModalScreen[str]):
+    """Shows lines and answers with the key of a choice, or "" for none (esc, n, or enter)."""
+
+    def __init__(self, lines: Sequence[Line], choices: Sequence[tuple[str, str]], safe: str = "leave it") -> None:
+        super().__init__()
+        self._said = lines
+        self._choices = choices
+        self._safe = safe
+        self._painted_at: float | None = None
+
+    def compose(self) -> ComposeResult:
+        with Vertical(id="dialog"):
+            yield Lines(id="said")
+
+    def on_mount(self) -> None:
+        spans = [part for key, text in self._choices for part in ((f" {key} ", Tone.KEY), (f"{text}    ", Tone.PLAIN))]
+        answers: Line = (*spans, (" enter/esc ", Tone.KEY), (self._safe, Tone.PLAIN))
+        self.query_one(Lines).show([*self._said, (), answers])
+        self.call_after_refresh(self._arm)
+
+    def _arm(self) -> None:
+        self._painted_at = time.monotonic()
+
+    def on_key(self, event: events.Key) -> None:
+        event.stop()
+        event.prevent_default()
+        if self._painted_at is None or event.time < self._painted_at:
+            return
+        if event.key in ("enter", "escape", "n"):
+            self.dismiss("")
+        elif event.key in [key for key, _ in self._choices]:
+            self.dismiss(event.key)

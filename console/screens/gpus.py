@@ -1,0 +1,29 @@
+"""GPUs: how busy, how full, whose."""
+
+from textual import on
+
+from console.render.listing import GPU_COLUMNS, gpu_row
+from console.render.table import Row
+from console.screens.instances import InstancesScreen
+from console.screens.session import Session
+from console.screens.tables import TableScreen
+from console.store import Key, Kind
+from console.widgets.rows import Rows
+
+
+class GpusScreen(TableScreen):
+    kind = Kind.GPU
+    columns = GPU_COLUMNS
+    empty = "no GPUs here: the nodes screen (2) says why in its last column"
+
+    def __init__(self, session: Session, node: str | None = None) -> None:
+        super().__init__(session)
+        self.node = node
+        self.crumb = f"nodes › {node} › GPUs" if node else "GPUs"
+
+    def make(self, key: Key) -> Row | None:
+        return gpu_row(self.session.store, key)
+
+    @on(Rows.Opened)
+    def _open(self, event: Rows.Opened) -> None:
+        self.app.push_screen(InstancesScreen(self.session, event.key.node))

@@ -1,0 +1,40 @@
+"""One instance: what it is, how it does, what is wanted of it."""
+
+from collections.abc import Iterable
+
+from textual.widget import Widget
+
+from console.render.instance import instance_lines
+from console.screens.actions import ACTION_BINDINGS, ActsOnInstance
+from console.screens.session import Session
+from console.store import Key
+from console.widgets.lines import Lines
+
+
+class InstanceScreen(ActsOnInstance):
+    BINDINGS = [*ACTION_BINDINGS]
+
+    def __init__(self, session: Session, key: Key) -> None:
+        super().__init__(session)
+        self.key = key
+        self.crumb = f"{key.node} › {key.name}"
+
+    def body(self) -> Iterable[Widget]:
+        yield Lines(id="detail")
+
+    def target(self) -> Key | None:
+        return self.key
+
+    def on_mount(self) -> None:
+        super().on_mount()
+        detail = self.query_one("#detail", Lines)
+        detail.can_focus = True
+        detail.focus()
+
+    def fill(self) -> None:
+        self.query_one("#detail", Lines).show(instance_lines(self.session.store, self.key, self.size.width))
+
+    def tick(self) -> None:
+        super().tick()
+        if self.is_mounted:
+            self.fill()

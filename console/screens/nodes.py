@@ -1,0 +1,56 @@
+"""Nodes: is it there, how loaded is it, what is wrong with it."""
+
+from textual import on
+from textual.binding import Binding
+
+from console.render.listing import NODE_COLUMNS, node_row
+from console.render.table import Row
+from console.screens.gpus import GpusScreen
+from console.screens.tables import TableScreen
+from console.screens.trust import trust_dialog
+from console.store import Key, Kind, NodeState
+from console.widgets.rows import Rows
+
+
+class NodesScreen(TableScreen):
+    crumb = "nodes"
+    kind = Kind.NODE
+    columns = NODE_COLUMNS
+    empty = "no nodes in the inventory"
+    BINDINGS = [
+        Binding("t", "trust", "trust key", id="nodes.trust", tooltip="Look at an unknown host key and store it"),
+        Binding("r", "retry", "retry", id="nodes.retry", tooltip="Try a refused node again now"),
+    ]
+
+    def make(self, key: Key) -> Row | None:
+        return node_row(self.session.store, key)
+
+    @on(Rows.Opened)
+    def _open(self, event: Rows.Opened) -> None:
+        if self._unknown(event.key):
+            self.action_trust()
+        else:
+            self.app.push_screen(GpusScreen(self.session, event.key.node))
+
+    def action_trust(self) -> None:
+        key, fleet = self.table().cursor, self.session.fleet
+        unknown = fleet.unknown_key(key.node) if key and fleet else None
+        if key is None or fleet is None or unknown is None:
+            self.notify("This node has no host key that waits for a yes.", markup=False)
+            return
+
+        def answered(answer: str | None) -> None:
+            if answer == "y":
+                fleet.trust(key.node)
+
+        self.app.push_screen(trust_dialog(key.node, unknown), answered)
+
+    def action_retry(self) -> None:
+        key = self.table().cursor
+        if key is not None and self.session.fleet is not None:
+            self.session.fleet.retry(key.node)
+            self.notify(f"Trying {key.node} again.", markup=False)
+
+    def _unknown(self, key: Key) -> bool:
+        fleet, view = self.session.fleet, self.session.store.nodes[key.node]
+        return view.state is NodeState.REFUSED and fleet is not None and fleet.unknown_key(key.node) is not None

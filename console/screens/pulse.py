@@ -1,0 +1,45 @@
+"""Pulse: what is wrong, who suffers, how full the fleet is, what changed."""
+
+from collections.abc import Iterable
+
+from textual.widget import Widget
+
+from console.render.heatmap import heatmap
+from console.render.pulse import changes, problem_line
+from console.screens.instances import InstancesScreen
+from console.screens.session import Session
+from console.store import Key
+from console.widgets.lines import Lines
+
+
+class PulseScreen(InstancesScreen):
+    """The instances screen with the fleet around it."""
+
+    def __init__(self, session: Session) -> None:
+        super().__init__(session)
+        self.crumb = "pulse"
+
+    def body(self) -> Iterable[Widget]:
+        yield Lines(id="problems")
+        yield from super().body()
+        yield Lines(id="map")
+        yield Lines(id="changes")
+
+    def fill(self) -> None:
+        super().fill()
+        self._around()
+
+    def take(self, dirty: set[Key]) -> None:
+        super().take(dirty)
+        if dirty:
+            self._around()
+
+    def on_resize(self) -> None:
+        super().on_resize()
+        self._around()
+
+    def _around(self) -> None:
+        store, width, height = self.session.store, self.size.width, self.size.height
+        self.query_one("#problems", Lines).show(problem_line(store, width))
+        self.query_one("#map", Lines).show([*heatmap(store.nodes, width, max(4, height // 4)), ()])
+        self.query_one("#changes", Lines).show(changes(store, max(2, height // 6)))

@@ -1,0 +1,105 @@
+"""What every screen works on: the store, and the two doors through which it asks for something."""
+
+import time
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from agents.wire import LogPiece
+from console.render.fit import Line
+from console.render.table import Tone
+from console.store import NodeState, Store
+from profiles.plan import Plan, Verb
+from profiles.status import GpuSourceKind, Reason, Role
+
+
+class AppliedNode(Protocol):
+    """The answer of one node to an edit."""
+
+    @property
+    def node(self) -> str: ...
+    @property
+    def ok(self) -> bool: ...
+    @property
+    def reason(self) -> Reason | None: ...
+
+
+class OperationsDoor(Protocol):
+    """The part of console.operations.Operations that screens use."""
+
+    def propose(self, verb: Verb, targets: Sequence[tuple[str, str]]) -> Plan: ...
+    async def apply(self, plan: Plan, reason: str) -> Sequence[AppliedNode]: ...
+    def log(
+        self, node: str, instance: str, *, previous: bool = False, tail_bytes: int = 65536, follow: bool = False
+    ) -> AsyncIterator[LogPiece]: ...
+
+
+class UnknownKeyShown(Protocol):
+    """A host key that nobody has confirmed yet."""
+
+    @property
+    def host(self) -> str: ...
+    @property
+    def port(self) -> int: ...
+    @property
+    def algorithm(self) -> str: ...
+    @property
+    def fingerprint(self) -> str: ...
+
+
+class FleetDoor(Protocol):
+    """The part of console.remote.fleet.Fleet that screens use."""
+
+    async def run(self) -> None: ...
+    def retry(self, node: str) -> None: ...
+    def unknown_key(self, node: str) -> UnknownKeyShown | None: ...
+    def trust(self, node: str) -> None: ...
+
+
+@dataclass
+class Session:
+    """`operations` and `fleet` are None until the fleet has been started, after the first paint."""
+
+    name: str
+    store: Store
+    read_only: bool = False
+    operations: OperationsDoor | None = None
+    fleet: FleetDoor | None = None
+
+    def why_not(self, node: str) -> str:
+        """Why nothing may be changed on `node`; "" when it may."""
+        view = self.store.nodes.get(node)
+        if self.read_only:
+            return "this console was started with --read-only"
+        if self.operations is None or view is None:
+            return "the fleet is still being reached: try again in a moment"
+        if view.state is not NodeState.UP:
+            return f"{node} is {view.state}: nothing can be asked of it until it is back"
+        if view.role.rank < Role.OPERATOR.rank:
+            return f"your role on {node} is {view.role}: an operator may start and stop"
+        return ""
+
+    def head(self) -> Line:
+        """The top line: where, as whom, how much of it is there, and when."""
+        views = list(self.store.nodes.values())
+        count = {state: sum(view.state is state for view in views) for state in NodeState}
+        gone = count[NodeState.UNREACHABLE] + count[NodeState.REFUSED]
+        roles = sorted({view.role for view in views if view.status}, key=lambda role: role.rank)
+        role = "READ-ONLY" if self.read_only else str(roles[0]).upper() if roles else ""
+        spans = [(" gpuyard", Tone.KEY), (f"   {self.name}", Tone.PLAIN), (f"   {role}" if role else "", Tone.DIM)]
+        if any(view.status and view.status.gpu_source.kind is GpuSourceKind.SIMULATED for view in views):
+            spans.append(("   SIMULATED", Tone.WARN))
+        spans.append((f"   nodes {count[NodeState.UP]}/{len(views)} up", Tone.PLAIN))
+        if count[NodeState.CONNECTING]:
+            spans.append((f"  {count[NodeState.CONNECTING]} connecting", Tone.DIM))
+        if count[NodeState.STALE]:
+            spans.append((f"  ~{count[NodeState.STALE]} stale", Tone.WARN))
+        if gone:
+            spans.append((f"  ×{gone} lost", Tone.BAD))
+        counted = sum(len(view.gpus) for view in views if view.counted)
+        total = sum(len(view.gpus) for view in views)
+        spans.append((f"   GPUs {counted:,}" if counted == total else f"   GPUs {counted:,}/{total:,}", Tone.PLAIN))
+        return tuple(spans)
+
+    def clock(self) -> str:
+        return time.strftime("%H:%M:%S", time.localtime(self.store.wall()))
