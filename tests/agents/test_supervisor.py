@@ -326,3 +326,14 @@ async def test_what_could_never_run_is_refused_before_it_is_written(agent: Agent
         agent.set(bad)
     assert refused.value.code == "invalid"
     assert not agent.layout.desired.exists()
+
+
+async def test_an_engine_that_leaves_no_record_is_lost_and_comes_back(agent: Agent) -> None:
+    agent.set(spec())
+    first = await agent.until_phase(Phase.READY)
+    living = agent.supervisor._keepers["chat/0"].runner.process
+    assert living is not None
+    os.kill(living.handle.shim_pid, signal.SIGKILL)
+    os.kill(living.handle.pid, signal.SIGKILL)
+    await agent.until(lambda one: one.phase is Phase.READY and one.pid != first.pid)
+    assert any(event.text.startswith("ready → lost") for event in agent.events.after(0, 99))
