@@ -15,8 +15,10 @@ NASTY = st.sampled_from(
     ["\x1b]52;c;ZXZpbA==\x07", "\x1b[2J\x1b[H", "\x9b31m", "\x9d0;t\x9c", "\x1bP", "\u202e", "\u200b", "\x7f", "\x85",
      "\r", "\\u001b", "\\", '"', "\x1b\\", "\ufeff", "\U000e0041", "\x1b", "\n", "\t", "–", "é", "🙂"]
 )  # fmt: skip
-TEXT = st.lists(st.one_of(NASTY, st.text(max_size=4)), max_size=12).map("".join).filter(
-    lambda text: not any(0xD800 <= ord(sign) <= 0xDFFF for sign in text)
+TEXT = (
+    st.lists(st.one_of(NASTY, st.text(max_size=4)), max_size=12)
+    .map("".join)
+    .filter(lambda text: not any(0xD800 <= ord(sign) <= 0xDFFF for sign in text))
 )
 
 
@@ -80,7 +82,7 @@ def test_an_ordinary_frame_is_not_copied():
 
 
 def test_a_frame_with_an_escape_decodes_to_a_clean_one():
-    hostile = wire.Failure(code="x\x1b[2J", message="\x1b]52;c;AAAA\x07ok \\ \" \x9b5m", id=7)
+    hostile = wire.Failure(code="x\x1b[2J", message='\x1b]52;c;AAAA\x07ok \\ " \x9b5m', id=7)
     assert wire.decode(clean_json(wire.encode(hostile))) == wire.Failure(code="x", message='ok \\ " ', id=7)
 
 
