@@ -44,7 +44,7 @@ def describe(spec: InstanceSpec, port: int) -> Described:
     except EngineError as error:
         code = "unknown_engine" if isinstance(error, UnknownEngine) else "bad_options"
         raise CannotStart(code, error.message, error.hint) from None
-    served = PurePath(spec.model).stem if spec.model.startswith("/") else spec.model
+    served = PurePath(spec.model).name.removesuffix(".gguf") if spec.model.startswith("/") else spec.model
     launch = Launch(
         instance=spec.name, model=spec.model, served_name=served, port=port, options=options, slices=spec.slices
     )

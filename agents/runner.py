@@ -34,7 +34,7 @@ class Context(msgspec.Struct, frozen=True, kw_only=True):
     board: Board
     events: EventLog
     policy: RestartPolicy = RestartPolicy()
-    grace_s: float = 30.0
+    grace_s: float = 45.0
     simulated: Path | None = None
     wall: Callable[[], float] = time.time
     random: Callable[[], float] = random.random

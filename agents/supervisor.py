@@ -47,7 +47,7 @@ class Supervisor:
         *,
         simulated: Path | None = None,
         policy: RestartPolicy | None = None,
-        grace_s: float = 30.0,
+        grace_s: float = 45.0,
         wall: Callable[[], float] = time.time,
     ) -> None:
         self._layout = layout

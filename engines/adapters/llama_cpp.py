@@ -82,7 +82,6 @@ class LlamaCpp:
                 *flags({"alias": launch.served_name, "host": launch.host, "port": launch.port}),
                 *flags(values),
                 "--metrics",
-                "--log-jsonl",
                 "--no-ui",
                 "--sse-ping-interval",
                 "5",

@@ -72,7 +72,7 @@ def test_llama_server_with_a_file() -> None:
         "llama-server", "--model", "models/m.gguf",
         "--alias", "chat", "--host", "127.0.0.1", "--port", "8123",
         "--ctx-size", "4096", "--parallel", "4", "--n-gpu-layers", "all", "--flash-attn", "on",
-        "--metrics", "--log-jsonl", "--no-ui", "--sse-ping-interval", "5",
+        "--metrics", "--no-ui", "--sse-ping-interval", "5",
     )  # fmt: skip
     assert made.needs_files == ("models/m.gguf",)
 
