@@ -20,26 +20,22 @@ MAX_PATH_BYTES = 100
 
 
 class Server:
-    """Serves `node` at `path` until cancelled; then the socket is gone and every connection closed."""
+    """Serves `node` on `listener` until cancelled; then every connection is closed."""
 
-    def __init__(self, path: Path, node: Node) -> None:
-        self._path = path
+    def __init__(self, listener: socket.socket, node: Node) -> None:
+        self._listener = listener
         self._node = node
         self._clients: set[asyncio.Task[None]] = set()
 
-    async def run(self, listening: asyncio.Event | None = None) -> None:
-        """Raises CannotListen. `listening` is set once consoles can connect."""
-        with listen(self._path) as listener:
-            server = await asyncio.start_unix_server(self._accept, sock=listener)
-            try:
-                if listening:
-                    listening.set()
-                await server.serve_forever()
-            finally:
-                server.close()
-                for task in self._clients:
-                    task.cancel()
-                await asyncio.gather(*self._clients, return_exceptions=True)
+    async def run(self) -> None:
+        server = await asyncio.start_unix_server(self._accept, sock=self._listener)
+        try:
+            await server.serve_forever()
+        finally:
+            server.close()
+            for task in self._clients:
+                task.cancel()
+            await asyncio.gather(*self._clients, return_exceptions=True)
 
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
@@ -80,6 +76,7 @@ class Server:
 def listen(path: Path) -> Iterator[socket.socket]:
     """A listening socket at `path`, mode 0600 from its first moment; removed at the end if it is still ours.
 
+    Consoles can connect at once and are greeted once the Server runs. Raises CannotListen.
     A socket that a dead daemon left there is replaced: the caller holds the lock of the state directory.
     """
     if len(os.fsencode(path)) > MAX_PATH_BYTES:

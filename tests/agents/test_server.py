@@ -130,19 +130,18 @@ async def serving(directory: Path) -> AsyncIterator[Running]:
     control = Keeping(board, directory / "log.1")
     path = directory / "agent.sock"
     node = Node(board=board, events=events, control=control, version="0.1.0", socket=str(path))
-    listening = asyncio.Event()
-    task = asyncio.create_task(Server(path, node).run(listening))
-    await asyncio.wait_for(listening.wait(), LIMIT_S)
-    running = Running(path, board, events, control, task)
-    try:
-        yield running
-    finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
-        for console in running.consoles:
-            console.writer.transport.abort()
-        await asyncio.sleep(0)
-        events.close()
+    with server.listen(path) as listener:
+        task = asyncio.create_task(Server(listener, node).run())
+        running = Running(path, board, events, control, task)
+        try:
+            yield running
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+            for console in running.consoles:
+                console.writer.transport.abort()
+            await asyncio.sleep(0)
+            events.close()
 
 
 @pytest.fixture
@@ -209,6 +208,18 @@ async def test_role_line_that_names_no_role_is_refused(node: Running) -> None:
     console = await node.connect()
     with pytest.raises(AssertionError, match="closed before"):
         await console.greet("king")
+
+
+async def test_full_disk_is_said(node: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(request: wire.SetDesired, author: str) -> int:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(node.control, "set_desired", refuse)
+    console = await node.operator(telemetry=False)
+    console.send(wire.Request(id=1, body=set_desired(0)))
+    failure = await console.expect(wire.Failure)
+    assert (failure.id, failure.code) == (1, "unavailable")
+    assert "No space" in failure.message
 
 
 async def test_unknown_instance(node: Running) -> None:
@@ -323,8 +334,7 @@ async def test_socket_is_private_and_goes_with_the_server(directory: Path) -> No
         console = await running.operator()
         running.task.cancel()
         await console.closed()
-        await asyncio.gather(running.task, return_exceptions=True)
-        assert sorted(path.name for path in directory.iterdir()) == ["events.jsonl"]
+    assert [path.name for path in directory.iterdir()] == ["events.jsonl"]
 
 
 async def test_socket_of_a_dead_daemon_is_replaced(directory: Path) -> None:

@@ -1,0 +1,90 @@
+"""gpuyard-agent: the daemon of a node, and the bridge to it. Each command imports only what it needs."""
+
+import argparse
+import importlib.util
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NoReturn
+
+from agents.errors import AgentError
+from agents.layout import Layout
+
+PACKAGES = ("console", "agents", "engines", "profiles")
+EXIT_FAILED = 1
+EXIT_USAGE = 64
+
+
+class Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        self.exit(EXIT_USAGE, f"{self.prog}: {message} — see {self.prog} --help\n")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    options = build_parser().parse_args(arguments)
+    try:
+        check_packages()
+        run(options)
+    except AgentError as error:
+        print(f"gpuyard-agent: {error}", file=sys.stderr)
+        return EXIT_FAILED
+    except KeyboardInterrupt:
+        return 130
+    return 0
+
+
+def run(options: argparse.Namespace) -> None:
+    """Raises AgentError."""
+    if options.command == "version":
+        from importlib.metadata import version
+
+        print(f"gpuyard-agent {version('gpuyard')}")
+        return
+    layout = Layout.find(options.state, options.socket)
+    if options.command == "attach":
+        from agents.attach import attach
+
+        attach(layout, role=options.role, simulated=options.simulated)
+    else:
+        import logging
+
+        from agents.daemon import serve
+
+        logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
+        serve(layout, options.simulated)
+
+
+def build_parser() -> Parser:
+    parser = Parser(prog="gpuyard-agent", description="The gpuyard daemon of a node, and the bridge to it.")
+    commands = parser.add_subparsers(dest="command", required=True)
+    serve = commands.add_parser("serve", help="run the daemon until SIGTERM; engines live on")
+    attach = commands.add_parser("attach", help="connect stdin and stdout to the daemon; start one if there is none")
+    commands.add_parser("version", help="print the version")
+    for command in (serve, attach):
+        command.add_argument("--state", type=Path, metavar="DIR", help="state directory")
+        command.add_argument("--socket", type=Path, metavar="PATH", help="the daemon's Unix socket")
+        command.add_argument(
+            "--simulated", type=Path, metavar="DIR", help="read GPUs from a simulated device directory"
+        )
+    # The words of profiles.status.Role, which the bridge must not import; a test compares them.
+    attach.add_argument("--role", choices=("viewer", "operator", "admin"), help="the most that this connection may do")
+    return parser
+
+
+def check_packages() -> None:
+    """Raises AgentError when another distribution took one of our package names."""
+    places = {}
+    for name in PACKAGES:
+        spec = importlib.util.find_spec(name)
+        places[name] = Path(spec.origin).parent.parent if spec and spec.origin else None
+    ours = places["agents"]
+    for name, place in places.items():
+        if place != ours:
+            raise AgentError(
+                f"the package `{name}` comes from {place or 'nowhere'}, `agents` from {ours}",
+                "install gpuyard into an environment of its own",
+            )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,92 @@
+"""The daemon: everything of a node in one loop.
+
+Layout ─► lock ─► EventLog, Board ─► Supervisor ─┐
+                                     Sampler ────┼─ one TaskGroup, until SIGTERM or SIGINT
+                                     Server ─────┘
+"""
+
+import asyncio
+import contextlib
+import fcntl
+import logging
+import os
+import signal
+import socket
+from collections.abc import Iterator
+from importlib.metadata import version
+from pathlib import Path
+
+from agents.board import Board
+from agents.client import Node
+from agents.errors import AlreadyRunning, BadState
+from agents.events import EventLog
+from agents.layout import Layout
+from agents.sampler import Sampler
+from agents.server import Server, listen
+from agents.supervisor import Supervisor
+from profiles.status import EventKind, GpuSource, GpuSourceKind, HostReading
+
+BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+
+logger = logging.getLogger(__name__)
+
+
+def serve(layout: Layout, simulated: Path | None) -> None:
+    """Until SIGTERM or SIGINT; engines live on. Raises AgentError."""
+    try:
+        layout.make()
+        with hold(layout):
+            asyncio.run(_run(layout, simulated))
+    except OSError as error:
+        raise BadState(f"the state directory {layout.state} cannot be used: {error}", "give another --state") from error
+
+
+@contextlib.contextmanager
+def hold(layout: Layout) -> Iterator[None]:
+    """The state directory is ours alone. Raises AlreadyRunning, OSError."""
+    with layout.lock.open("a+b") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            file.seek(0)
+            holder = file.read(20).decode("ascii", "replace").strip() or "unknown"
+            raise AlreadyRunning(
+                f"a daemon (pid {holder}) already serves {layout.state}", "use `gpuyard-agent attach`, or stop it first"
+            ) from None
+        file.truncate(0)
+        file.write(f"{os.getpid()}\n".encode())
+        file.flush()
+        yield
+
+
+async def _run(layout: Layout, simulated: Path | None) -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    agent_version = version("gpuyard")
+    board = Board(
+        hostname=socket.gethostname(),
+        agent_version=agent_version,
+        boot_id=BOOT_ID.read_text().strip(),
+        host=HostReading(cores=os.cpu_count() or 1, memory_total_mib=_memory_total_mib()),
+        gpu_source=GpuSource(GpuSourceKind.NONE, "the GPUs have not been read yet"),
+    )
+    with listen(layout.socket) as listener, contextlib.closing(EventLog(layout.events)) as events:
+        supervisor = Supervisor(layout, board, events, simulated=simulated)
+        sampler = Sampler(board, supervisor, state=layout.state, simulated=simulated)
+        node = Node(board=board, events=events, control=supervisor, version=agent_version, socket=str(layout.socket))
+        events.append(EventKind.AGENT, f"gpuyard-agent {agent_version} started", code="agent_started")
+        async with asyncio.TaskGroup() as group:
+            parts = (supervisor.run(), sampler.run(), Server(listener, node).run())
+            tasks = [group.create_task(part) for part in parts]
+            logger.info("serving %s, state in %s", layout.socket, layout.state)
+            await stop.wait()
+            for task in tasks:
+                task.cancel()
+        events.append(EventKind.AGENT, "gpuyard-agent stopped; engines live on", code="agent_stopped")
+    logger.info("stopped; engines live on")
+
+
+def _memory_total_mib() -> int:
+    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2**20
