@@ -102,7 +102,7 @@ class Running:
 
     async def operator(self, **hello: object) -> Console:
         console = await self.connect()
-        await console.greet(**hello)
+        await console.greet(None, **hello)
         return console
 
 
