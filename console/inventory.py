@@ -1,10 +1,10 @@
 """Which nodes there are and how to reach them. Plain data; nothing here connects.
 
-    gpuyard: 1
-    nodes:
-      fra-1: {site: fra, labels: {rack: a3}}
-      fra-2: {address: 10.0.0.2, port: 2222, user: ops, identity_file: ~/.ssh/yard, site: fra}
-      here: {local: true}
+gpuyard: 1
+nodes:
+  fra-1: {site: fra, labels: {rack: a3}}
+  fra-2: {address: 10.0.0.2, port: 2222, user: ops, identity_file: ~/.ssh/yard, site: fra}
+  here: {local: true}
 """
 
 import os
@@ -17,7 +17,8 @@ import msgspec
 from msgspec.structs import replace
 
 from profiles.conform import convert
-from profiles.yamltext import Document, FileError, read
+from profiles.document import Document, FileError
+from profiles.yamltext import read
 
 VERSION = 1
 
@@ -35,6 +36,8 @@ class Node(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     port: int | None = None
     user: str | None = None
     identity_file: str | None = None
+    known_hosts: str | None = None
+    """A file with the node's host key, beside the usual ones."""
     site: str = ""
     labels: dict[str, str] = {}
     agent: str | None = None

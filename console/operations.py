@@ -14,8 +14,8 @@ import msgspec
 from msgspec.structs import replace
 
 from agents.wire import DesiredSet, LogPiece, ReadLog, SetDesired
-from console.remote.errors import RequestFailed
-from console.store import NodeState, NodeView, Store
+from console.remote.errors import NodeUnreachable, RequestFailed
+from console.store import UNREACHABLE_AFTER_S, NodeState, NodeView, Store
 from profiles.model import Defaults, Desired, InstanceSpec, Profile, Service
 from profiles.place import Placement, place
 from profiles.plan import Action, Plan, Step, Verb, plan_profile, plan_verb
@@ -44,6 +44,8 @@ class Applied(msgspec.Struct, frozen=True):
     node: str
     ok: bool
     reason: Reason | None = None
+    unreachable: bool = False
+    """No answer came, so whether it took the edit is unknown."""
 
 
 class Settling(msgspec.Struct, frozen=True, kw_only=True):
@@ -167,14 +169,14 @@ class Operations:
         try:
             await self._fleet.request(node, body, deadline_s=APPLY_DEADLINE_S)
         except RequestFailed as failed:
-            return Applied(node, False, failed.reason)
+            return Applied(node, False, failed.reason, isinstance(failed, NodeUnreachable))
         return Applied(node, True)
 
     def _settling(self, step: Step) -> Settling:
         """Where `step` stands; what was so before the plan was applied does not count."""
         view = self._store.nodes[step.node]
         status = view.instances.get(step.instance)
-        if view.state is NodeState.REFUSED:
+        if view.state is NodeState.REFUSED or self._is_gone(view):
             return Settling(step=step, status=status, ok=False, reason=view.why)
         if status is None:
             return Settling(step=step, status=None, ok=True if step.action is Action.PRUNE else None)
@@ -185,6 +187,11 @@ class Operations:
         if status.phase is Phase.FAILED and moved:
             return Settling(step=step, status=status, ok=False, reason=status.reason)
         return Settling(step=step, status=status, ok=None, reason=status.reason)
+
+    def _is_gone(self, view: NodeView) -> bool:
+        """A link that broke is given the time of a few new attempts."""
+        age_s = self._store.age_s(view)
+        return view.state is NodeState.UNREACHABLE and (age_s is None or age_s >= UNREACHABLE_AFTER_S)
 
     def _since_before(self, step: Step) -> float | None:
         before = self._before.get((step.node, step.instance))

@@ -26,7 +26,8 @@ class Fleet:
         hello = Hello(version=version("gpuyard"), author=author, telemetry=telemetry)
         self._links: dict[str, Link] = {}
         for name, node in inventory.nodes.items():
-            store.add_node(name, node.site, node.labels)
+            if name not in store.nodes:
+                store.add_node(name, node.site, node.labels)
             self._links[name] = Link(name, store, self._dial(node), hello)
 
     async def run(self) -> None:

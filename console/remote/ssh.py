@@ -40,7 +40,9 @@ class Dialler:
         wanted: dict[str, object] = {"port": node.port, "username": node.user}
         if node.identity_file:
             wanted |= {"client_keys": [_identity(node.identity_file)], "agent_path": None}
-        connection = await self._connect(node.address, {key: value for key, value in wanted.items() if value}, 0)
+        guard = Guard(node.address, node.known_hosts)
+        wanted = {key: value for key, value in wanted.items() if value}
+        connection = await self._connect(guard, wanted, 0)
         return SshConnection(connection, node, socket)
 
     async def close(self) -> None:
@@ -51,8 +53,8 @@ class Dialler:
                 jump.result().abort()
         await asyncio.gather(*self._jumps.values(), return_exceptions=True)
 
-    async def _connect(self, host: str, wanted: dict[str, object], depth: int) -> asyncssh.SSHClientConnection:
-        guard = Guard(host)
+    async def _connect(self, guard: Guard, wanted: dict[str, object], depth: int) -> asyncssh.SSHClientConnection:
+        host = guard.host
         try:
             options = asyncssh.SSHClientConnectionOptions(host=host, client_keys=None, agent_path=None)
             guard.read(options.known_hosts)
@@ -89,7 +91,7 @@ class Dialler:
         if known is None or (known.done() and (known.cancelled() or known.exception() or known.result().is_closed())):
             wanted: dict[str, object] = {"username": login, "port": int(port or 0)}
             wanted = {key: value for key, value in wanted.items() if value}
-            known = self._jumps[last] = asyncio.create_task(self._connect(name, wanted, depth + 1))
+            known = self._jumps[last] = asyncio.create_task(self._connect(Guard(name), wanted, depth + 1))
         try:
             return await asyncio.shield(known)
         except (Lost, LinkRefused) as error:

@@ -21,10 +21,12 @@ USER_FILES = ("~/.ssh/known_hosts", "~/.ssh/known_hosts2")
 class Guard(asyncssh.SSHClient):
     """Watches one connect: what is known of the host, and the key that it showed."""
 
-    def __init__(self, host: str) -> None:
+    def __init__(self, host: str, known_hosts: str | None = None) -> None:
         self.host = host
         self.known = asyncssh.SSHKnownHosts()
         self.files: list[Path] = [hostkeys.own_file()]
+        if known_hosts:
+            self.files.append(Path(known_hosts).expanduser())
         self.shown: tuple[str, str, int, asyncssh.SSHKey] | None = None
 
     def read(self, configured: object) -> None:

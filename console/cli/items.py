@@ -1,0 +1,73 @@
+"""What the lists print as JSON: plain data, units in the names, quantiles in place of histograms."""
+
+import msgspec
+
+from console.render.services import ServiceView
+from console.store import NodeView, Store
+from engines.base import Histogram
+from profiles.slo import quantile
+from profiles.status import EngineReading, Event, GpuReading, InstanceStatus
+
+Item = dict[str, object]
+QUANTILES = (("p50", 0.50), ("p95", 0.95), ("p99", 0.99))
+
+
+def node_item(store: Store, view: NodeView) -> Item:
+    """One node and its link; `status` of the last frame without its GPUs and instances."""
+    status = view.status
+    return {
+        "name": view.name,
+        "site": view.site,
+        "labels": dict(view.labels),
+        "state": view.state,
+        "reason": _plain(view.why),
+        "way": view.way,
+        "role": view.role,
+        "round_trip_s": view.round_trip_s,
+        "age_s": store.age_s(view),
+        "hostname": status.hostname if status else None,
+        "agent_version": status.agent_version if status else None,
+        "gpu_source": _plain(status.gpu_source) if status else None,
+        "host": _plain(status.host) if status else None,
+        "generation": view.desired.generation if status else None,
+        "gpus": len(view.gpus) if status else None,
+        "instances": len(view.instances) if status else None,
+    }
+
+
+def gpu_item(view: NodeView, reading: GpuReading) -> Item:
+    return {"node": view.name, **msgspec.to_builtins(reading)}
+
+
+def instance_item(view: NodeView, status: InstanceStatus) -> Item:
+    """`since_unix_s` and the reading's time are of the node's clock, `clock_skew_s` ahead of ours."""
+    item: Item = {"node": view.name, "clock_skew_s": view.clock_skew_s, **msgspec.to_builtins(status)}
+    item["reading"] = _reading(status.reading) if status.reading else None
+    return item
+
+
+def service_item(service: ServiceView) -> Item:
+    item: Item = msgspec.to_builtins(service)
+    return item | {"ttft": _quantiles(service.ttft), "itl": _quantiles(service.itl)}
+
+
+def event_item(view: NodeView, event: Event) -> Item:
+    return {"node": view.name, "clock_skew_s": view.clock_skew_s, **msgspec.to_builtins(event)}
+
+
+def _reading(reading: EngineReading) -> Item:
+    item: Item = msgspec.to_builtins(reading)
+    return item | {field: _quantiles(getattr(reading, field)) for field in ("ttft", "itl", "e2e", "queue")}
+
+
+def _quantiles(histogram: Histogram | None) -> Item | None:
+    """None without an observation; `high_s` null has no upper bound."""
+    if histogram is None or not histogram.count:
+        return None
+    found = {name: quantile(histogram, q) for name, q in QUANTILES}
+    return {name: _plain(value) for name, value in found.items()} | {"count": histogram.count}
+
+
+def _plain(value: msgspec.Struct | None) -> Item | None:
+    plain: Item | None = msgspec.to_builtins(value)
+    return plain

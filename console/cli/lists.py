@@ -1,0 +1,171 @@
+"""`status`, `nodes`, `gpus`, `services`, `instances`, `events`: the rows of the screens, as text or JSON."""
+
+import argparse
+import asyncio
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+from console.cli import items
+from console.cli.output import Format, print_json
+from console.cli.session import Reached, inventory_of, reached
+from console.cli.table import print_table
+from console.render import listing
+from console.render.pulse import problems
+from console.render.services import SERVICE_COLUMNS, service_cells, services
+from console.render.table import Cell, Column, Row
+from console.render.text import clock, one_line, plural
+from console.store import Key, Kind, NodeState, NodeView, Store
+from profiles.status import Event, Phase
+
+WATCH_EVERY_S = 1.0
+FIRST_DELTA_LIMIT_S = 2.5
+
+EVENT_COLUMNS = (
+    Column("at", "Time", 8, priority=1),
+    Column("node", "Node", 8, priority=1),
+    Column("kind", "Kind", 7, priority=4),
+    Column("instance", "Instance", 10, priority=2),
+    Column("text", "What", 20, priority=1, grow=True),
+    Column("author", "By", 6, priority=5),
+)
+
+
+@dataclass(frozen=True)
+class Listing:
+    """One list in its three forms."""
+
+    columns: Sequence[Column]
+    rows: Callable[[Store], Iterable[Sequence[Cell]]]
+    items: Callable[[Store], Iterable[items.Item]]
+    names: Callable[[Store], Iterable[str]]
+
+
+def run(options: argparse.Namespace) -> int:
+    return asyncio.run(_run(options))
+
+
+async def _run(options: argparse.Namespace) -> int:
+    kind: str = options.verb
+    output = Format(options.output)
+    async with reached(inventory_of(options)) as found:
+        if kind == "events":
+            await _hear_events(found)
+        _print(kind, output, found.store)
+        while options.watch:
+            await asyncio.sleep(WATCH_EVERY_S)
+            found.store.age()
+            if sys.stdout.isatty():
+                sys.stdout.write("\x1b[H\x1b[2J")
+            _print(kind, output, found.store)
+        return found.say_lost()
+
+
+def _print(kind: str, output: Format, store: Store) -> None:
+    if kind == "status":
+        _print_status(output, store)
+        return
+    listed = LISTINGS[kind]
+    if output is Format.JSON:
+        print_json(kind, list(listed.items(store)))
+    elif output is Format.NAME:
+        for name in listed.names(store):
+            print(name)
+    else:
+        print_table(listed.columns, list(listed.rows(store)), wide=output is Format.WIDE)
+
+
+def _print_status(output: Format, store: Store) -> None:
+    found = problems(store)
+    if output is Format.JSON:
+        print_json("status", [items.node_item(store, view) for view in store.nodes.values()])
+        return
+    if output is not Format.NAME:
+        print(_summary(store))
+    for text, _ in found:
+        print(one_line(text))
+
+
+def _summary(store: Store) -> str:
+    """`nodes 2 of 3 up   GPUs 16   instances 4: 3 ready, 1 failed`."""
+    views = list(store.nodes.values())
+    up = sum(view.state is NodeState.UP for view in views)
+    phases = [status.phase for view, status in store.instances() if view.counted]
+    counts = ", ".join(f"{phases.count(phase)} {phase}" for phase in Phase if phase in phases)
+    gpus = sum(len(view.gpus) for view in views if view.counted)
+    instances = f"{plural(len(phases), 'instance')}{f': {counts}' if counts else ''}"
+    return f"{up} of {plural(len(views), 'node')} up   {plural(gpus, 'GPU')}   {instances}"
+
+
+async def _hear_events(found: Reached) -> None:
+    """Events follow the snapshot at once, the first delta a second later: once it is here, so are they."""
+    first = {view.name: view.status.at_unix_s for view in found.store.nodes.values() if view.status is not None}
+    for _ in range(round(FIRST_DELTA_LIMIT_S / 0.05)):
+        if all(_heard(found.store.nodes[name], at) for name, at in first.items()):
+            return
+        await asyncio.sleep(0.05)
+
+
+def _heard(view: NodeView, first: float) -> bool:
+    return not view.counted or (view.status is not None and view.status.at_unix_s != first)
+
+
+def _events(store: Store) -> list[tuple[float, NodeView, Event]]:
+    """Of all nodes, by our clock."""
+    found = [
+        (event.at_unix_s - view.clock_skew_s, view, event) for view in store.nodes.values() for event in view.events
+    ]
+    return sorted(found, key=lambda one: one[0])
+
+
+def _event_rows(store: Store) -> Iterable[Sequence[Cell]]:
+    for at, view, event in _events(store):
+        texts = (clock(at), view.name, event.kind, event.instance or "", one_line(event.text), event.author)
+        yield [Cell(text) for text in texts]
+
+
+def _rows(make: Callable[[Store, Key], Row | None], keys: Callable[[Store], Iterable[Key]]
+          ) -> Callable[[Store], Iterable[Sequence[Cell]]]:  # fmt: skip
+    def rows(store: Store) -> Iterable[Sequence[Cell]]:
+        for key in keys(store):
+            if (row := make(store, key)) is not None:
+                yield row.cells
+
+    return rows
+
+
+LISTINGS = {
+    "nodes": Listing(
+        listing.NODE_COLUMNS,
+        _rows(listing.node_row, lambda store: (Key(Kind.NODE, name) for name in store.nodes)),
+        lambda store: (items.node_item(store, view) for view in store.nodes.values()),
+        lambda store: store.nodes,
+    ),
+    "gpus": Listing(
+        listing.GPU_COLUMNS,
+        _rows(listing.gpu_row, lambda store: (Key(Kind.GPU, view.name, gpu.uuid) for view, gpu in store.gpus())),
+        lambda store: (items.gpu_item(view, gpu) for view, gpu in store.gpus()),
+        lambda store: (f"{view.name}/{gpu.index}" for view, gpu in store.gpus()),
+    ),
+    "instances": Listing(
+        listing.INSTANCE_COLUMNS,
+        _rows(
+            listing.instance_row,
+            lambda store: (Key(Kind.INSTANCE, view.name, one.name) for view, one in store.instances()),
+        ),
+        lambda store: (items.instance_item(view, one) for view, one in store.instances()),
+        lambda store: (f"{view.name}:{one.name}" for view, one in store.instances()),
+    ),
+    "services": Listing(
+        SERVICE_COLUMNS,
+        lambda store: (service_cells(service) for service in services(store)),
+        lambda store: (items.service_item(service) for service in services(store)),
+        lambda store: (service.name for service in services(store)),
+    ),
+    "events": Listing(
+        EVENT_COLUMNS,
+        _event_rows,
+        lambda store: (items.event_item(view, event) for _, view, event in _events(store)),
+        lambda store: (f"{view.name}:{event.seq}" for _, view, event in _events(store)),
+    ),
+}

@@ -1,0 +1,65 @@
+"""What a person calls an instance → (node, instance)."""
+
+from collections.abc import Iterable, Sequence
+
+from console.cli.output import CommandFailed, Exit
+from console.cli.session import Reached
+from profiles.status import Reason
+
+Target = tuple[str, str]
+
+
+def find_instances(found: Reached, names: Sequence[str]) -> list[Target]:
+    """`chat/0`, `chat` for every replica, or either after `NODE:`. Raises CommandFailed."""
+    targets: dict[Target, None] = {}
+    for name in names:
+        targets.update(dict.fromkeys(_find(found, name)))
+    return list(targets)
+
+
+def find_instance(found: Reached, name: str) -> Target:
+    """Exactly one; a service of one replica is one. Raises CommandFailed."""
+    targets = _find(found, name)
+    if len(targets) > 1:
+        hint = f"say which: {', '.join(instance for _, instance in targets)}"
+        raise CommandFailed(Exit.USAGE, Reason("ambiguous", f"{name} has {len(targets)} replicas", hint))
+    return targets[0]
+
+
+def _find(found: Reached, name: str) -> list[Target]:
+    node, colon, wanted = name.rpartition(":")
+    targets = [
+        (view.name, instance)
+        for view in found.store.nodes.values()
+        if not colon or view.name == node
+        for instance in sorted({*view.desired.instances, *view.instances})
+        if instance == wanted or instance.rpartition("/")[0] == wanted
+    ]
+    if not targets:
+        raise _not_found(found, name, node)
+    twice = _twice(instance for _, instance in targets)
+    if twice:
+        hint = f"say which: {', '.join(f'{at}:{instance}' for at, instance in targets if instance == twice)}"
+        raise CommandFailed(Exit.USAGE, Reason("ambiguous", f"{twice} is on more than one node", hint))
+    return targets
+
+
+def _twice(names: Iterable[str]) -> str:
+    seen: set[str] = set()
+    for name in names:
+        if name in seen:
+            return name
+        seen.add(name)
+    return ""
+
+
+def _not_found(found: Reached, name: str, node: str) -> CommandFailed:
+    if node and node not in found.store.nodes:
+        known = ", ".join(sorted(found.store.nodes))
+        return CommandFailed(Exit.USAGE, Reason("not_found", f"there is no node {node}", f"nodes: {known}"))
+    lost = [view for view in found.lost() if not node or view.name == node]
+    if lost:
+        code = found.say_lost(lost)
+        reason = Reason("not_found", f"no instance {name} on the nodes that answered", "see the line above")
+        return CommandFailed(code, reason)
+    return CommandFailed(Exit.FAILED, Reason("not_found", f"no instance {name}", "see `gpuyard instances`"))

@@ -1,0 +1,131 @@
+"""The words of the command line. Only the standard library is imported before a verb is chosen."""
+
+import argparse
+from collections.abc import Callable, Sequence
+from importlib import import_module
+from typing import NoReturn
+
+LISTS = {
+    "status": "one line for the fleet and one for each problem",
+    "nodes": "the hosts: state, GPUs, memory, round trip",
+    "gpus": "every GPU: busy, memory, power, tenants",
+    "services": "services: how many are ready, rates, latency",
+    "instances": "every engine: phase, rates, latency, queue",
+    "events": "what happened lately, oldest first",
+}
+CHANGES = {
+    "start": "start what is stopped or failed, wait until ready",
+    "stop": "stop, wait until nothing is left",
+    "restart": "stop and start anew, wait until ready",
+}
+_NAMES = "`chat/0`, `chat` for all its replicas, or `NODE:chat/0`"
+_FORMATS = ("table", "wide", "json", "name")
+_USAGE = 64
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        self.exit(_USAGE, f"gpuyard: {message} — see `{self.prog} --help`\n")
+
+
+def run(words: Sequence[str]) -> int:
+    """Parse and carry out; the exit code."""
+    try:
+        options = build().parse_args(words)
+    except SystemExit as over:
+        return int(over.code or 0)
+    run_verb: Callable[[argparse.Namespace], int] = getattr(import_module(options.module), options.function)
+    if options.module == _DEMO:
+        return run_verb(options)
+    from console.cli.output import CommandFailed, say_reason
+
+    try:
+        return run_verb(options)
+    except CommandFailed as failed:
+        say_reason(failed.reason)
+        return failed.code
+
+
+_DEMO = "console.demo.command"
+
+
+def build() -> argparse.ArgumentParser:
+    common = _common()
+    parser: argparse.ArgumentParser = _Parser(
+        prog="gpuyard",
+        description="See, plan, apply and undo on a cluster that serves language models.",
+        epilog="Without a verb: the console on the inventory; with no inventory, on this machine.",
+        parents=[common],
+    )
+    parser.add_argument("--version", action="store_true", help="print the version")
+    parser.set_defaults(
+        module="console.cli.screen", function="run",
+        inventory=None, site=None, output="table", read_only=False, yes=False, watch=False,
+    )  # fmt: skip
+    verbs = parser.add_subparsers(metavar=None, title="verbs")
+    _add_lists(verbs, common)
+    _add_logs(verbs, common)
+    _add_changes(verbs, common)
+    from console.demo.command import add_parser
+
+    add_parser(verbs)
+    verbs.choices["demo"].set_defaults(module=_DEMO, function="run")
+    _add(verbs, "version", "print the version", "console.cli.screen", "version", [])
+    return parser
+
+
+def _common() -> argparse.ArgumentParser:
+    """What every verb takes, before or after it."""
+    common = argparse.ArgumentParser(add_help=False, argument_default=argparse.SUPPRESS)
+    common.add_argument("--inventory", metavar="FILE", help="the nodes ($XDG_CONFIG_HOME/gpuyard/inventory.yaml)")
+    common.add_argument("--site", metavar="S", help="only the nodes of this site")
+    common.add_argument("--read-only", action="store_true", help="change nothing, whatever is asked")
+    common.add_argument("-o", "--output", choices=_FORMATS, metavar="FORMAT", help="table, wide, json or name")
+    common.add_argument("--json", dest="output", action="store_const", const="json", help="the same as -o json")
+    return common
+
+
+def _add(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]", name: str, text: str, module: str,
+         function: str, parents: list[argparse.ArgumentParser], aliases: Sequence[str] = ()
+         ) -> argparse.ArgumentParser:  # fmt: skip
+    parser = verbs.add_parser(name, help=text, description=text, parents=parents, aliases=list(aliases))
+    parser.set_defaults(module=module, function=function, verb=name)
+    return parser
+
+
+def _add_lists(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]", common: argparse.ArgumentParser) -> None:
+    for name, text in LISTS.items():
+        aliases = ("ps",) if name == "instances" else ()
+        parser = _add(verbs, name, text, "console.cli.lists", "run", [common], aliases)
+        parser.add_argument(
+            "-w", "--watch", action="store_true", default=argparse.SUPPRESS, help="print again every second"
+        )
+
+
+def _add_logs(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]", common: argparse.ArgumentParser) -> None:
+    logs = _add(verbs, "logs", "the log of an instance's engine", "console.cli.logs", "run", [common])
+    logs.add_argument("instance", metavar="INSTANCE", help="`chat/0`, or `NODE:chat/0`")
+    logs.add_argument("-f", "--follow", action="store_true", help="go on with what is added")
+    logs.add_argument("--previous", action="store_true", help="of the incarnation before this one")
+
+
+def _add_changes(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]", common: argparse.ArgumentParser) -> None:
+    changing = argparse.ArgumentParser(add_help=False)
+    changing.add_argument("--yes", action="store_true", default=argparse.SUPPRESS, help="do not ask")
+    changing.add_argument("--no-wait", action="store_true", help="return once the nodes have taken the change")
+    parents = [common, changing]
+    apply = _add(verbs, "apply", "make the nodes run what a profile says", "console.cli.change", "apply", parents)
+    apply.add_argument("-f", "--file", metavar="FILE", required=True, help="the profile, a YAML file")
+    one = _add(
+        verbs, "run", "run one instance without a file, in profile `adhoc`", "console.cli.change", "run", parents
+    )
+    one.add_argument("name", metavar="NAME", help="what the service is called")
+    one.add_argument("--engine", metavar="E", required=True, help="which engine")
+    one.add_argument("--model", metavar="M", required=True, help="what it loads: a name, or a path on the node")
+    one.add_argument("--gpus", metavar="NODE/0,NODE/1", help="the GPUs; left out, the CPU")
+    one.add_argument("--node", metavar="N", help="the node, without GPUs and with several nodes")
+    one.add_argument("--port", metavar="P", type=int, help="left out, the node chooses")
+    one.add_argument("--option", metavar="K=V", action="append", default=[], help="of the engine; may be repeated")
+    for verb, text in CHANGES.items():
+        parser = _add(verbs, verb, text, "console.cli.change", "verb", parents)
+        parser.add_argument("names", metavar="NAME", nargs="+", help=_NAMES)

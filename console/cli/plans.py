@@ -1,0 +1,53 @@
+"""A plan as lines and as items, and how far it is."""
+
+from collections.abc import Iterator
+
+import msgspec
+
+from console.operations import Settling
+from console.render.text import one_line, percent, plural
+from profiles.plan import Action, Plan, Step
+
+_SIGNS = {Action.KEEP: "=", Action.START: "+", Action.STOP: "-", Action.REPLACE: "±", Action.PRUNE: "×"}
+
+
+def plan_lines(plan: Plan) -> Iterator[str]:
+    """A title, a line per step and one per key that changes."""
+    kept = sum(step.action is Action.KEEP for step in plan.steps)
+    yield f"Plan  {plan.title}"
+    if kept:
+        yield f"  = keep     {plural(kept, 'instance')} unchanged"
+    for step in plan.steps:
+        if step.action is not Action.KEEP:
+            yield from _step_lines(step)
+
+
+def plan_items(plan: Plan) -> list[dict[str, object]]:
+    """The steps as plain data; blockers as steps that cannot be."""
+    items: list[dict[str, object]] = [dict(msgspec.to_builtins(step)) for step in plan.steps]
+    items += [{"action": "blocked", "reason": msgspec.to_builtins(blocker)} for blocker in plan.blockers]
+    return items
+
+
+def settling_line(now: Settling) -> str:
+    """`fra-1 chat/0 loading reading weights 40%`."""
+    where = f"{now.step.node} {now.step.instance}"
+    if now.ok is False and now.reason is not None:
+        hint = f" — {now.reason.hint}" if now.reason.hint else ""
+        phase = f" {now.status.phase}" if now.status else ""
+        return one_line(f"{where}{phase}: {now.reason.text}{hint}")
+    if now.status is None:
+        return f"{where} {'is gone' if now.ok else 'is wanted'}"
+    words = [where, str(now.status.phase)]
+    if now.ok is None and now.status.load is not None:
+        words += [now.status.load.step, "" if now.status.load.ratio is None else percent(now.status.load.ratio)]
+    if now.ok is None and now.reason is not None:
+        words.append(f"({now.reason.text})")
+    return one_line(" ".join(words))
+
+
+def _step_lines(step: Step) -> Iterator[str]:
+    yield f"  {_SIGNS[step.action]} {step.action:<8} {step.instance}  on {step.node}"
+    if step.action is Action.REPLACE:
+        for change in step.changes:
+            yield f"      {change.key}: {change.old or '–'} → {change.new or '–'}"

@@ -1,0 +1,115 @@
+"""From the options to a fleet whose nodes have answered, and what is said of those that have not."""
+
+import argparse
+import asyncio
+import getpass
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from console import inventory as inventories
+from console.cli.output import CommandFailed, Exit, ask, is_interactive, say, say_reason
+from console.inventory import Inventory
+from console.operations import Operations
+from console.remote.fleet import Fleet
+from console.store import NodeState, NodeView, Store
+from profiles.document import FileError
+from profiles.status import Reason
+
+ANSWER_LIMIT_S = 10.0
+LOOK_EVERY_S = 0.02
+
+NO_ANSWER = Reason("timeout", f"no answer within {ANSWER_LIMIT_S:.0f} s", "see that the host is up and reachable")
+
+
+@dataclass(frozen=True)
+class Reached:
+    """The fleet, once every node has answered, refused, or had its time."""
+
+    store: Store
+    fleet: Fleet
+    operations: Operations
+    running: "asyncio.Task[None]"
+
+    def lost(self) -> list[NodeView]:
+        """The nodes that have not answered."""
+        return [view for view in self.store.nodes.values() if not view.counted]
+
+    def say_lost(self, nodes: Iterable[NodeView] | None = None) -> Exit:
+        """Name them on stderr, with the fix; the exit code that they make."""
+        lost = self.lost() if nodes is None else list(nodes)
+        for view in lost:
+            say_reason(view.why or NO_ANSWER, view.name)
+        return Exit.UNREACHABLE if lost else Exit.DONE
+
+
+def inventory_of(options: argparse.Namespace) -> Inventory:
+    """Of `--inventory`, else the usual file if there is one, else this machine. Raises CommandFailed."""
+    given: str | None = options.inventory
+    path = Path(given) if given else inventories.find()
+    found = inventories.local() if given is None and not path.exists() else _load(path)
+    site: str | None = options.site
+    if site is None:
+        return found
+    try:
+        return inventories.at_site(found, site)
+    except KeyError as error:
+        known = ", ".join(error.args) or "none"
+        raise CommandFailed(Exit.USAGE, Reason("no_site", f"no node is at site {site}", f"sites: {known}")) from None
+
+
+@asynccontextmanager
+async def reached(inventory: Inventory) -> AsyncIterator[Reached]:
+    """Connect to every node at once; unknown host keys are shown to whoever sits at the terminal."""
+    store = Store()
+    fleet = Fleet(inventory, store, author=getpass.getuser())
+    running = asyncio.create_task(fleet.run())
+    try:
+        found = Reached(store, fleet, Operations(fleet, store), running)
+        await _wait_answered(found)
+        if _offer_trust(found):
+            await _wait_answered(found)
+        yield found
+    finally:
+        running.cancel()
+        with suppress(asyncio.CancelledError):
+            await running
+
+
+async def _wait_answered(found: Reached) -> None:
+    with suppress(TimeoutError):
+        async with asyncio.timeout(ANSWER_LIMIT_S):
+            while any(_is_open(view) for view in found.store.nodes.values()):
+                if found.running.done():
+                    await found.running
+                await asyncio.sleep(LOOK_EVERY_S)
+
+
+def _is_open(view: NodeView) -> bool:
+    return view.state is NodeState.CONNECTING or (view.state is NodeState.UP and view.status is None)
+
+
+def _offer_trust(found: Reached) -> bool:
+    """Whether a key was vouched for. Only a person at a terminal can; --yes is no answer to this."""
+    trusted = False
+    if not is_interactive():
+        return False
+    for name in found.store.nodes:
+        key = found.fleet.unknown_key(name)
+        if key is None:
+            continue
+        say(f"{name}: the host key of {key.host} port {key.port} is not known")
+        say(f"{name}: {key.algorithm} {key.fingerprint}")
+        if ask(f"{name}: does its admin confirm this fingerprint? Store it and connect?"):
+            found.store.link(name, NodeState.CONNECTING)
+            found.fleet.trust(name)
+            trusted = True
+    return trusted
+
+
+def _load(path: Path) -> Inventory:
+    try:
+        return inventories.load(path)
+    except FileError as error:
+        raise CommandFailed(Exit.USAGE, Reason("invalid_file", str(error), error.hint)) from None
