@@ -252,11 +252,13 @@ async def test_an_engine_that_never_serves_meets_its_deadline(agent: Agent) -> N
 async def test_one_start_at_a_time_per_gpu(agent: Agent) -> None:
     gpu = (Slice(gpu_uuid="GPU-1", gpu_index=0, memory_mib=1000),)
     agent.set(spec("a/0", "--load-s", "1", slices=gpu), spec("b/0", slices=gpu))
-    waiting = await agent.until(lambda one: one.phase is Phase.PENDING and one.pid is None, "b/0")
-    await agent.until(lambda one: one.reason is not None and one.reason.code == "waiting_for_gpu", "b/0")
-    assert waiting.name == "b/0"
+    await agent.until_phase(Phase.READY, "a/0")
     await agent.until_phase(Phase.READY, "b/0")
-    assert (await agent.until_phase(Phase.READY, "a/0")).reason is not None
+    moves = [(event.instance, event.text) for event in agent.events.after(0, 99) if event.kind is EventKind.PHASE]
+    first = moves[0][0]
+    ready = next(at for at, (name, text) in enumerate(moves) if name == first and "→ ready" in text)
+    second_start = next(at for at, (name, text) in enumerate(moves) if name != first and "→ starting" in text)
+    assert ready < second_start
 
 
 @pytest.mark.parametrize(

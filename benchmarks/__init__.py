@@ -1,0 +1,1 @@
+"""What gpuyard costs, measured; `make bench` prints it, docs/benchmarks.md keeps it."""

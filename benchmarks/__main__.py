@@ -1,0 +1,54 @@
+"""Print the figures that need no terminal: commands, plan, frames. Nothing is asserted.
+
+Each line is one figure with the floor or the peer measured in the same run.
+"""
+
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+
+from agents.framing import FrameReader, encode
+from agents.wire import Delta
+from profiles.model import Desired, InstanceSpec
+from profiles.plan import plan_profile
+from profiles.status import HostReading
+
+
+def median_ms(work: Callable[[], object], runs: int = 9) -> float:
+    """Median wall time of `work`, after one run that is not counted."""
+    work()
+    times = []
+    for _ in range(runs):
+        began = time.perf_counter()
+        work()
+        times.append((time.perf_counter() - began) * 1e3)
+    return statistics.median(times)
+
+
+def command(*argv: str) -> Callable[[], object]:
+    return lambda: subprocess.run(argv, check=True, capture_output=True)
+
+
+def plan_1000() -> object:
+    specs = {f"n{n}": (InstanceSpec(name=f"s{n}/0", service=f"s{n}", engine="vllm", model="m"),) for n in range(1000)}
+    return plan_profile("p", specs, {node: Desired() for node in specs})
+
+
+def split_frames() -> object:
+    frame = encode(Delta(at_unix_s=1.0, host=HostReading(cores=64, memory_total_mib=1 << 20)))
+    return FrameReader(preamble=False).feed(frame * 1000)
+
+
+def main() -> None:
+    python = sys.executable
+    floor = median_ms(command(python, "-c", "pass"))
+    version = median_ms(command(python, "-m", "console", "--version"))
+    print(f"gpuyard --version         {version:8.1f} ms   bare Python {floor:.1f} ms   ratio {version / floor:.2f}")
+    print(f"plan, 1,000 nodes         {median_ms(plan_1000):8.1f} ms")
+    print(f"1,000 frames in           {median_ms(split_frames):8.1f} ms")
+
+
+if __name__ == "__main__":
+    main()
