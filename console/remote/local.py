@@ -1,6 +1,8 @@
 """This machine: the bridge as a child process, no ssh."""
 
 import asyncio
+import os
+import signal
 import sys
 from contextlib import suppress
 
@@ -39,8 +41,9 @@ class LocalStream:
     def close(self) -> None:
         self._stdin.close()
         if self._process.returncode is None:
+            # Not Process.terminate: it reaps a child that has just ended, and asyncio complains that it is gone.
             with suppress(ProcessLookupError):
-                self._process.terminate()
+                os.kill(self._process.pid, signal.SIGTERM)
 
 
 class LocalConnection:

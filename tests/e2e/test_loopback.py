@@ -1,0 +1,145 @@
+"""Console ↔ sshd ↔ agent ↔ engine, both ways in: apply, ready, logs, restart, stop, nothing left."""
+
+import json
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from tests.e2e.sshd import Host, wait_until
+
+OPTIONS = {"load_seconds": 0.2}
+
+
+def run(host: Host, *words: str) -> str:
+    done = host.console(*words)
+    assert done.returncode == 0, f"{words}: {done.returncode}\n{done.stdout}\n{done.stderr}"
+    return done.stdout
+
+
+def items(host: Host, kind: str) -> list[dict[str, Any]]:
+    document = json.loads(run(host, kind, "--json"))
+    assert (document["gpuyard"], document["kind"]) == (1, kind)
+    found: list[dict[str, Any]] = document["items"]
+    return found
+
+
+def write_profile(host: Host, replicas: int = 1, **options: object) -> Path:
+    path = host.folder / "profile.yaml"
+    service = {"engine": "simulated", "model": "tiny", "replicas": replicas, "options": OPTIONS | options}
+    path.write_text(json.dumps({"gpuyard": 1, "profile": "p", "services": {"chat": service}}))
+    return path
+
+
+def whole_life(host: Host, way: str) -> None:
+    path = write_profile(host, replicas=2)
+    planned = run(host, "apply", "-f", str(path), "--yes")
+    assert "+ start    chat/0  on here" in planned
+    assert {one["name"]: one["phase"] for one in items(host, "instances")} == {"chat/0": "ready", "chat/1": "ready"}
+    assert items(host, "nodes")[0]["way"] == way
+    assert "Application startup complete" in run(host, "logs", "chat/0")
+    assert "nothing to do" in host.console("apply", "-f", str(path), "--yes").stderr
+    first = {one["name"]: one["pid"] for one in items(host, "instances")}
+    run(host, "restart", "chat/0", "--yes")
+    second = {one["name"]: one["pid"] for one in items(host, "instances")}
+    assert second["chat/0"] != first["chat/0"]
+    assert second["chat/1"] == first["chat/1"]
+    assert run(host, "logs", "chat/0", "--previous")
+    run(host, "stop", "chat", "--yes")
+    assert {one["phase"] for one in items(host, "instances")} == {"stopped"}
+    assert not [pid for pid in (*first.values(), *second.values()) if psutil.pid_exists(pid)]
+
+
+def test_the_whole_life_over_the_bridge(host: Host) -> None:
+    whole_life(host, "bridge")
+
+
+def test_the_whole_life_over_the_socket(host: Host) -> None:
+    assert host.console("status").returncode == 0  # the bridge starts the daemon
+    host.write_inventory(socket=str(host.state / "agent.sock"), agent="/nowhere/agent")
+    whole_life(host, "socket")
+
+
+def test_a_login_without_forwarding_falls_back_to_the_bridge(host: Host) -> None:
+    assert host.console("status").returncode == 0
+    host.stop()
+    host.options = ["AllowStreamLocalForwarding no", "AllowTcpForwarding no"]
+    host.start()
+    host.write_inventory(socket=str(host.state / "agent.sock"))
+    assert items(host, "nodes")[0]["way"] == "bridge"
+
+
+def test_a_login_that_may_do_neither_is_told_which_options_to_change(host: Host) -> None:
+    host.stop()
+    host.options = ["MaxSessions 0", "AllowTcpForwarding no"]
+    host.start()
+    done = host.console("status")
+    assert done.returncode == 3
+    assert "PermitOpen" in done.stderr
+
+
+def test_the_users_ssh_config_and_jump_host_are_obeyed(host: Host) -> None:
+    config = host.home / ".ssh" / "config"
+    config.write_text(
+        f"Host yard\n  HostName 127.0.0.1\n  Port {host.port}\n  IdentityFile {host.login_key}\n  ProxyJump jump\n"
+        f"Host jump\n  HostName 127.0.0.1\n  Port {host.port}\n  IdentityFile {host.login_key}\n"
+    )
+    nodes = "".join(f"  {name}: {{address: yard, agent: {host.agent}}}\n" for name in ("one", "two"))
+    (host.folder / "inventory.yaml").write_text(f"gpuyard: 1\nnodes:\n{nodes}")
+    assert {node["state"] for node in items(host, "nodes")} == {"up"}
+
+
+def test_run_without_a_file_and_start_what_was_stopped(host: Host) -> None:
+    words = ("--engine", "simulated", "--model", "tiny", "--option", "load_seconds=0.1", "--yes")
+    run(host, "run", "one", *words)
+    run(host, "run", "two", *words)
+    assert {one["name"] for one in items(host, "instances")} == {"one/0", "two/0"}
+    run(host, "stop", "here:one/0", "--yes")
+    run(host, "start", "one", "--yes")
+    assert {one["phase"] for one in items(host, "instances")} == {"ready"}
+    assert [one["author"] for one in items(host, "events") if one["kind"] == "desired"]
+    run(host, "stop", "one", "two", "--yes")
+
+
+def test_nobody_at_the_terminal_means_no_change(host: Host) -> None:
+    done = host.console("apply", "-f", str(write_profile(host)))
+    assert done.returncode == 1
+    assert "--yes" in done.stderr
+    assert host.console("apply", "-f", str(write_profile(host)), "--yes", "--read-only").returncode == 1
+    assert items(host, "instances") == []
+
+
+def test_a_lowered_role_may_look_and_not_touch(host: Host) -> None:
+    host.write_agent(host.agent.read_text().removeprefix("#!/bin/sh\n").strip() + " --role viewer")
+    assert items(host, "nodes")[0]["role"] == "viewer"
+    done = host.console("apply", "-f", str(write_profile(host)), "--yes")
+    assert done.returncode == 1
+    assert "viewer may not change" in done.stderr
+
+
+def test_following_a_log_ends_with_an_interrupt(host: Host) -> None:
+    run(host, "apply", "-f", str(write_profile(host)), "--yes")
+    argv = [sys.executable, "-m", "console", "logs", "chat", "-f", "--inventory", str(host.folder / "inventory.yaml")]
+    with subprocess.Popen(
+        argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=host.environment(), cwd=host.folder
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline()
+        process.send_signal(signal.SIGINT)
+        _, said = process.communicate(timeout=20)
+    assert process.returncode == 130
+    assert "Traceback" not in said
+    run(host, "stop", "chat", "--yes")
+
+
+def test_the_console_leaves_nothing_of_itself_on_the_host(host: Host) -> None:
+    assert host.console("status").returncode == 0
+
+    def bridges() -> list[int]:
+        return [pid for pid in host.processes() if "attach" in psutil.Process(pid).cmdline()]
+
+    wait_until(lambda: not bridges(), 10, "no bridge is left")
+    assert host.processes()
