@@ -25,8 +25,7 @@ def main() -> None:
 
     class Bench(Yard):
         def on_mount(self) -> None:
-            super().on_mount()
-            self.action_go("gpus")
+            self.call_after_refresh(self.action_go, "gpus")
             self.set_interval(1 / PORTIONS, self.feed)
 
         def feed(self) -> None:

@@ -34,7 +34,7 @@ ENDING_SIGNALS = (signal.SIGTERM, signal.SIGHUP)
 class Yard(App[None]):
     """One session. Without an inventory nothing is reached: tests and benchmarks fill the store themselves."""
 
-    CSS_PATH = "app.tcss"
+    CSS_PATH = Path(__file__).with_name("app.tcss")
     ENABLE_COMMAND_PALETTE = True
     BINDINGS: ClassVar = [
         Binding("1", "go('pulse')", "pulse", id="go.pulse", tooltip="Pulse: problems, instances, map, changes"),

@@ -1,5 +1,6 @@
 """Figures as cells: unknown is `–`, what can never be known is `n/a`, zero is zero."""
 
+import time
 from collections.abc import Mapping
 
 from console.render import text
@@ -33,3 +34,9 @@ def bar(ratio: float | None, width: int) -> str:
         return text.UNKNOWN
     filled = round(min(max(ratio, 0), 1) * width)
     return "█" * filled + "·" * (width - filled)
+
+
+def moment(at_unix_s: float, now_unix_s: float) -> str:
+    """The local time of day; with the date where it was not the day of `now_unix_s`."""
+    then, now = time.localtime(at_unix_s), time.localtime(now_unix_s)
+    return time.strftime("%H:%M:%S" if then[:3] == now[:3] else "%m-%d %H:%M:%S", then)

@@ -23,7 +23,7 @@ def heatmap(nodes: Mapping[str, NodeView], width: int, height: int) -> list[Line
     by_gpu = _by_gpu(nodes.values(), width)
     lines = by_gpu if len(by_gpu) <= height - 1 else _by_node(nodes.values(), width)
     grain = "a GPU" if lines is by_gpu else "a node"
-    legend = f"One cell {grain}: busy ▁▂▃▄▅▆▇█  · idle   below:  ▒ foreign   ! throttled   ~ stale   × lost"
+    legend = f"One cell {grain}: ▁–█ busy  · idle   below: ▒ foreign  ! throttled  ~ stale  × lost"
     if len(lines) > height - 1:
         lines = [*lines[: height - 2], ((f" … {len(nodes)} nodes in all: 2 lists them", Tone.DIM),)]
     return [((f" {legend}", Tone.DIM),), *lines]

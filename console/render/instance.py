@@ -1,15 +1,16 @@
 """One instance in full, as lines."""
 
 from collections.abc import Mapping
+from math import isnan
 
 import msgspec
 
-from console.render.figures import bar, latency
+from console.render.figures import bar, latency, moment
 from console.render.fit import Line
 from console.render.listing import phase_cell, where
 from console.render.spark import scale, spark
 from console.render.table import Tone
-from console.render.text import age, clock, percent, rate
+from console.render.text import age, percent, rate
 from console.store import Key, NodeState, NodeView, Store
 from profiles.model import InstanceSpec
 from profiles.status import EngineReading, InstanceStatus
@@ -35,7 +36,7 @@ def instance_lines(store: Store, key: Key, width: int) -> list[Line]:
         (),
         *_wanted(view, status),
         (),
-        *_events(view, key.name),
+        *_events(store, view, key.name),
     ]
 
 
@@ -96,6 +97,9 @@ def _series(store: Store, key: Key, width: int) -> list[Line]:
     for label, what in (("Tokens/s", "generation_tok_s"), ("Queue", "waiting")):
         ring = store.series.get((key, what))
         values = ring.last(room) if ring else []
+        if all(isnan(value) for value in values):
+            lines.append(_field(label, "no points yet", Tone.DIM))
+            continue
         top = scale(values)
         lines.append((
             (f" {label:<{LABEL}}", Tone.DIM), (spark(values, room, top), Tone.PLAIN), (f"  0–{top:,.0f}", Tone.DIM),
@@ -120,13 +124,14 @@ def _options(spec: InstanceSpec) -> str:
     return "  ".join(f"{key}={msgspec.json.encode(value).decode()}" for key, value in spec.options.items()) or "none"
 
 
-def _events(view: NodeView, name: str) -> list[Line]:
+def _events(store: Store, view: NodeView, name: str) -> list[Line]:
     mine = [event for event in view.events if event.instance == name][-8:]
     if not mine:
         return [_field("Events", "none of this instance since this console connected", Tone.DIM)]
     return [
         _field(
-            "Events" if at == 0 else "", f"{clock(event.at_unix_s - view.clock_skew_s)}  {event.text}  {event.author}"
+            "Events" if at == 0 else "",
+            f"{moment(event.at_unix_s - view.clock_skew_s, store.wall())}  {event.text}  {event.author}",
         )
         for at, event in enumerate(reversed(mine))
     ]

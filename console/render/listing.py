@@ -8,7 +8,7 @@ from profiles.status import HAS_PROCESS, PROBLEM, GpuReading, GpuState, Instance
 
 NODE_COLUMNS = (
     Column("state", "State", 13, priority=1),
-    Column("node", "Node", 16, priority=1),
+    Column("node", "Node", 12, priority=1),
     Column("site", "Site", 6, priority=6),
     Column("gpus", "GPUs", 4, right=True, priority=2),
     Column("busy", "Busy %", 6, right=True, priority=2),
@@ -18,7 +18,7 @@ NODE_COLUMNS = (
     Column("ready", "Ready", 7, right=True, priority=2),
     Column("agent", "Agent %", 7, right=True, priority=7),
     Column("trip", "Trip ms", 7, right=True, priority=7),
-    Column("why", "What is wrong", 16, priority=3, grow=True),
+    Column("why", "What is wrong", 30, priority=1, grow=True),
 )
 GPU_COLUMNS = (
     Column("state", "State", 11, priority=1),
@@ -35,7 +35,7 @@ GPU_COLUMNS = (
 )
 INSTANCE_COLUMNS = (
     Column("phase", "Phase", 10, priority=1),
-    Column("instance", "Instance", 18, priority=1),
+    Column("instance", "Instance", 16, priority=1),
     Column("where", "Where", 14, priority=3),
     Column("engine", "Engine", 9, priority=7),
     Column("requests", "Req/s", 6, right=True, priority=2),
@@ -46,7 +46,7 @@ INSTANCE_COLUMNS = (
     Column("queue", "Queue", 5, right=True, priority=3),
     Column("kv", "KV %", 4, right=True, priority=4),
     Column("since", "Since", 8, right=True, priority=6),
-    Column("why", "What is wrong", 14, priority=6, grow=True),
+    Column("why", "What is wrong", 22, priority=3, grow=True),
 )
 _NODE_SIGN = {
     NodeState.REFUSED: ("× refused", Tone.BAD),
@@ -145,13 +145,18 @@ def instance_row(store: Store, key: Key) -> Row | None:
 
 
 def phase_cell(status: InstanceStatus) -> Cell:
-    """A sign and the word; problems first when sorted."""
+    """A sign and the word; sorts by phase, problems first, and within a phase the longest queue first."""
+    queue = (status.reading.waiting if status.reading else None) or 0.0
     tone = Tone.PLAIN
     if status.phase in PROBLEM:
         tone = Tone.WARN if status.phase in (Phase.DEGRADED, Phase.BACKOFF) else Tone.BAD
     elif status.phase is Phase.STOPPED:
         tone = Tone.DIM
-    return Cell(f"{_PHASE_SIGN.get(status.phase, ' ')} {status.phase}", float(_PHASE_ORDER.index(status.phase)), tone)
+    return Cell(
+        f"{_PHASE_SIGN.get(status.phase, ' ')} {status.phase}",
+        _PHASE_ORDER.index(status.phase) - queue / (queue + 1),
+        tone,
+    )
 
 
 def where(status: InstanceStatus, node: str) -> str:

@@ -1,9 +1,10 @@
 """The start screen as lines: what is wrong, and what changed last."""
 
+from console.render.figures import moment
 from console.render.fit import Line
 from console.render.listing import is_problem, node_row
 from console.render.table import Tone
-from console.render.text import age, clock
+from console.render.text import age
 from console.store import Key, Kind, Store
 from profiles.status import PROBLEM, GpuState
 
@@ -60,7 +61,9 @@ def changes(store: Store, count: int) -> list[Line]:
     for at, node, event in events[:count]:
         what = f"{event.instance}  {event.text}" if event.instance else event.text
         by = f"   {event.author}" if event.author else ""
-        lines.append(((f" {clock(at)}  ", Tone.DIM), (f"{node:<12.12}  {what}", Tone.PLAIN), (by, Tone.DIM)))
+        lines.append(
+            ((f" {moment(at, store.wall())}  ", Tone.DIM), (f"{node:<12.12}  {what}", Tone.PLAIN), (by, Tone.DIM))
+        )
     if not events:
         lines.append(((" none since this console connected", Tone.DIM),))
     return lines

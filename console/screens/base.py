@@ -16,6 +16,9 @@ from console.store import Key, NodeState
 from console.widgets.lines import EdgeLine
 from console.widgets.rows import Rows
 
+PLACES = "1 pulse  2 nodes  3 GPUs  4 instances  ? help  q quit"
+PLACES_SHORT = "1-4 screens  ? help  q quit"
+
 
 class YardScreen(Screen[None]):
     """One place of the console. A child says its crumb, fills its body, and takes flushes."""
@@ -64,20 +67,25 @@ class YardScreen(Screen[None]):
         if not self.is_mounted:
             return
         self.query_one("#head", EdgeLine).set(self.session.head(), self.session.clock())
-        self.query_one("#foot", EdgeLine).set(self._keys(), "? help  q quit")
+        places = PLACES if self.size.width >= 110 else PLACES_SHORT
+        self.query_one("#foot", EdgeLine).set(self._keys(self.size.width - len(places) - 3), places)
 
-    def _keys(self) -> Line:
+    def _keys(self, room: int) -> Line:
+        """The crumb and the keys of this view, as many as fit in `room` cells."""
         spans: list[tuple[str, Tone]] = [(f" {self.crumb}  ", Tone.PLAIN)]
+        room -= len(spans[0][0])
+        shown: set[str | None] = set()
         for found in self.active_bindings.values():
-            if found.binding.show and found.binding.id not in ("help", "quit"):
-                spans += [(f"  {self.app.get_key_display(found.binding)}", Tone.KEY),
-                          (f" {found.binding.description}", Tone.DIM)]  # fmt: skip
-        room, kept = self.size.width - 18, 0
-        for at in range(len(spans)):
-            room -= len(spans[at][0])
-            if room >= 0 and at % 2 == 0:
-                kept = at + 1
-        return tuple(spans[:kept])
+            binding = found.binding
+            if not binding.show or binding.id in shown or found.node is self.app:
+                continue
+            shown.add(binding.id)
+            key = f"  {self.app.get_key_display(binding)}"
+            room -= len(key) + 1 + len(binding.description)
+            if room < 0:
+                break
+            spans += [(key, Tone.KEY), (f" {binding.description}", Tone.DIM)]
+        return tuple(spans)
 
     # Filter, problems, up: what a table offers; a screen without one has none of them
 

@@ -26,7 +26,6 @@ class InstanceScreen(ActsOnInstance):
         return self.key
 
     def on_mount(self) -> None:
-        super().on_mount()
         detail = self.query_one("#detail", Lines)
         detail.can_focus = True
         detail.focus()

@@ -36,7 +36,6 @@ class LogsScreen(YardScreen):
         yield LogLines(id="log")
 
     def on_mount(self) -> None:
-        super().on_mount()
         self.query_one(LogLines).focus()
         self._read()
 

@@ -35,7 +35,6 @@ class PulseScreen(InstancesScreen):
             self._around()
 
     def on_resize(self) -> None:
-        super().on_resize()
         self._around()
 
     def _around(self) -> None:

@@ -46,7 +46,6 @@ class TableScreen(YardScreen):
         return self.query_one("#rows", Rows)
 
     def on_mount(self) -> None:
-        super().on_mount()
         self.table().focus()
 
     def fill(self) -> None:

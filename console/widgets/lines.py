@@ -9,6 +9,7 @@ from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
 from console.render.fit import Line, printable
+from console.render.table import Tone
 from console.theme import Palette
 
 
@@ -56,8 +57,6 @@ class EdgeLine(Lines):
     DEFAULT_CSS = "EdgeLine { height: 1; }"
 
     def set(self, line: Line, right: str = "") -> None:
-        from console.render.table import Tone
-
         length = sum(cell_len(text) for text, _ in line)
         gap = self.size.width - length - len(right) - 1
         self.show([(*line, (" " * max(1, gap) + right, Tone.DIM))])

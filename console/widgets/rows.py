@@ -35,9 +35,9 @@ class Rows(ScrollView, can_focus=True):
         Binding("end,G", "end(1)", "Last", show=False, id="rows.last", tooltip="To the last row"),
         Binding("n", "problem(1)", "Next problem", show=False, id="rows.next", tooltip="To the next problem"),
         Binding("N", "problem(-1)", "Last problem", show=False, id="rows.previous", tooltip="To the problem before"),
-        Binding("o", "sort", "sort", id="rows.sort", tooltip="Sort by the next column"),
+        Binding("o", "sort", "Sort", show=False, id="rows.sort", tooltip="Sort by the next column"),
         Binding("O", "reverse", "Reverse", show=False, id="rows.reverse", tooltip="Reverse the order"),
-        Binding("enter", "open", "open", id="rows.open", tooltip="Open what is selected"),
+        Binding("enter", "open", "open", key_display="enter", id="rows.open", tooltip="Open what is selected"),
     ]
 
     class Opened(Message):

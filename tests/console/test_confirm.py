@@ -1,0 +1,96 @@
+from textual import events
+
+from console.app import Yard
+from console.screens.dialog import Dialog
+from console.screens.session import Session
+from console.widgets.lines import Lines
+from profiles.model import Wanted
+from profiles.status import Reason, Role
+from tests.fakes.fleet import FakeOperations, filled
+
+
+def yard(refusal: Reason | None = None, *, read_only: bool = False) -> tuple[Yard, FakeOperations]:
+    store = filled()
+    operations = FakeOperations(store, refusal)
+    return Yard(Session("prod", store, read_only, operations)), operations
+
+
+def said(app: Yard) -> str:
+    return "\n".join("".join(text for text, _ in line) for line in app.screen.query_one("#said", Lines).lines)
+
+
+def notes(app: Yard) -> list[str]:
+    return [note.message for note in app._notifications]
+
+
+async def test_stop_names_its_blast_radius_and_is_applied_on_y_alone() -> None:
+    app, operations = yard()
+    async with app.run_test(size=(120, 40)) as pilot:
+        await pilot.press("4", "slash", *"llama-70b/0", "enter", "x")
+        await pilot.pause()
+        await pilot.press("2")
+        await pilot.pause()
+        assert "Stop llama-70b/0 on fra-1: 61 requests in flight." in said(app)
+        await pilot.press("2", "x")
+        assert operations.applied == []
+        await pilot.press("y")
+        await pilot.pause(0.1)
+        [(plan, _)] = operations.applied
+        assert plan.nodes[0].instances["llama-70b/0"].spec.wanted is Wanted.STOPPED
+        assert notes(app) == ["fra-1 will stop llama-70b/0."]
+
+
+async def test_enter_is_the_safe_answer() -> None:
+    app, operations = yard()
+    async with app.run_test(size=(120, 40)) as pilot:
+        await pilot.press("4", "x")
+        await pilot.pause()
+        await pilot.press("3")
+        await pilot.pause()
+        await pilot.press("enter")
+        await pilot.pause()
+        assert operations.applied == []
+        assert not isinstance(app.screen, Dialog)
+
+
+async def test_a_key_typed_before_the_question_was_painted_does_not_count() -> None:
+    app, _ = yard()
+    answers: list[str | None] = []
+    async with app.run_test(size=(120, 40)) as pilot:
+        early = events.Key("y", "y")
+        dialog = Dialog([], [("y", "yes")])
+        await app.push_screen(dialog, answers.append)
+        await pilot.pause()
+        dialog.post_message(early)
+        await pilot.pause()
+        assert answers == []
+        await pilot.press("y")
+        await pilot.pause()
+        assert answers == ["y"]
+
+
+async def test_a_refusal_stays_readable() -> None:
+    app, _ = yard(Reason("stale", "the node moved on", "look again"))
+    async with app.run_test(size=(120, 40)) as pilot:
+        for key in ("4", "x", "3", "y"):
+            await pilot.press(key)
+            await pilot.pause()
+        await pilot.pause(0.1)
+        [note] = list(app._notifications)
+        assert "refused: the node moved on. look again" in note.message
+        assert note.timeout >= 10
+        assert note.markup is False
+
+
+async def test_viewers_and_read_only_consoles_are_told_why_not() -> None:
+    app, _ = yard(read_only=True)
+    async with app.run_test(size=(120, 40)) as pilot:
+        await pilot.press("4", "x")
+        assert "--read-only" in notes(app)[0]
+        assert not isinstance(app.screen, Dialog)
+    app, _ = yard()
+    for view in app.session.store.nodes.values():
+        view.role = Role.VIEWER
+    async with app.run_test(size=(120, 40)) as pilot:
+        await pilot.press("4", "x")
+        assert "your role on fra-2 is viewer" in notes(app)[0]

@@ -1,0 +1,107 @@
+from textual.app import App, ComposeResult
+
+from console.render.fit import fit, layout
+from console.render.table import Cell, Column, Row
+from console.store import Key, Kind
+from console.widgets.rows import Rows
+
+COLUMNS = (Column("name", "Name", 8, priority=1), Column("n", "N", 6, right=True, priority=2),
+           Column("rest", "Rest", 30, priority=3, grow=True))  # fmt: skip
+
+
+def key(at: int) -> Key:
+    return Key(Kind.GPU, f"n{at:04}")
+
+
+class Table(App[None]):
+    def __init__(self, count: int) -> None:
+        super().__init__()
+        self.values = {key(at): float(at) for at in range(count)}
+
+    def compose(self) -> ComposeResult:
+        yield Rows(COLUMNS, self.make, empty="nothing yet: do this")
+
+    def make(self, key: Key) -> Row | None:
+        value = self.values.get(key)
+        if value is None:
+            return None
+        return Row(key, (Cell(key.node, key.node), Cell(f"{value:.0f}", value), Cell("x\x1b]52;c;AA\x07[link=y]")))
+
+    def on_mount(self) -> None:
+        table = self.query_one(Rows)
+        table.load(self.values)
+        table.focus()
+
+    @property
+    def table(self) -> Rows:
+        return self.query_one(Rows)
+
+
+def test_columns_drop_by_priority_and_never_wrap() -> None:
+    assert [at for at, _ in layout(COLUMNS, 100)] == [0, 1, 2]
+    assert [at for at, _ in layout(COLUMNS, 20)] == [0, 1]
+    assert [at for at, _ in layout(COLUMNS, 9)] == [0]
+    assert sum(width for _, width in layout(COLUMNS, 100)) + 4 == 100
+
+
+def test_wide_signs_are_cut_by_cells_and_controls_are_never_drawn() -> None:
+    assert fit("模型模型", 5) == "模型…"
+    assert "\x1b" not in fit("a\x1b[2J\u202eb\x9b", 20)
+
+
+async def test_only_the_changed_line_is_drawn_again() -> None:
+    app = Table(10_000)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.pause()
+        drawn: list[Key] = []
+        draw = app.table._draw
+
+        def spy(row, *rest):  # type: ignore[no-untyped-def]
+            drawn.append(row.key)
+            return draw(row, *rest)
+
+        app.table._draw = spy  # type: ignore[method-assign]
+        app.values[key(5)] = 77.0
+        app.values[key(9000)] = 1.0
+        app.table.change([key(5), key(6), key(9000)])
+        await pilot.pause()
+        assert drawn == [key(5)]
+
+
+async def test_keys_move_and_the_cursor_stays_on_its_key_when_sorted() -> None:
+    app = Table(100)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.press("j", "j", "k")
+        assert app.table.cursor == key(1)
+        await pilot.press("G")
+        assert app.table.cursor == key(99)
+        await pilot.press("g", "pagedown")
+        assert app.table.cursor == key(22)
+        await pilot.press("o")
+        assert app.table.order.keys[0] == key(99)
+        assert app.table.cursor == key(22)
+        await pilot.press("O")
+        assert app.table.order.keys[0] == key(0)
+
+
+async def test_filter_narrows_and_an_empty_table_says_so() -> None:
+    app = Table(100)
+    async with app.run_test(size=(80, 24)) as pilot:
+        app.table.narrow("N009")
+        assert len(app.table.order.keys) == 10
+        app.table.narrow("zzz")
+        assert "nothing matches" in app.table.render_line(2).text
+        app.values.clear()
+        app.table.narrow("")
+        app.table.load([])
+        await pilot.pause()
+        assert "nothing yet: do this" in app.table.render_line(2).text
+
+
+async def test_a_row_that_goes_takes_the_cursor_to_a_row_that_is() -> None:
+    app = Table(3)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.press("G")
+        del app.values[key(2)]
+        app.table.change([key(2)])
+        assert app.table.cursor == key(0)

@@ -1,0 +1,67 @@
+import os
+import re
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from console.app import Yard
+from console.screens.session import Session
+from tests.fakes.fleet import FakeOperations, filled
+
+KEPT = Path(__file__).parents[2] / "docs" / "screens"
+PLACES = {"pulse": (), "nodes": ("2",), "gpus": ("3",), "instances": ("4",), "instance": ("4", "j", "j", "enter"),
+          "logs": ("4", "l")}  # fmt: skip
+ESSENTIAL = {"pulse": "rerank/0", "nodes": "fra-1", "gpus": "throttled", "instances": "rerank/0",
+             "instance": "Phase", "logs": "CUDA out of memory"}  # fmt: skip
+
+
+@pytest.fixture(autouse=True)
+def utc(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setenv("TZ", "UTC")
+    time.tzset()
+    yield
+    monkeypatch.undo()
+    time.tzset()
+
+
+async def shown(place: str, size: tuple[int, int]) -> tuple[str, list[str]]:
+    """The SVG and the lines of a place."""
+    store = filled()
+    app = Yard(Session("prod", store, operations=FakeOperations(store)))
+    async with app.run_test(size=size) as pilot:
+        await pilot.pause()
+        for key in PLACES[place]:
+            await pilot.press(key)
+            await pilot.pause()
+        await pilot.pause(0.1)
+        app.flush()
+        app.screen.tick()
+        await pilot.pause()
+        lines = [strip.text for strip in app.screen._compositor.render_strips()]
+        drawn = app.export_screenshot(title="gpuyard")
+    drawn = re.sub(r"terminal-\d+", "terminal-0", drawn).replace("&#160;", " ")
+    return drawn.replace("<text ", '<text xml:space="preserve" '), lines
+
+
+@pytest.mark.parametrize("place", PLACES)
+async def test_the_pictures_in_the_docs_are_what_the_screens_show(place: str) -> None:
+    drawn, _ = await shown(place, (120, 40))
+    kept = KEPT / f"{place}.svg"
+    if os.environ.get("UPDATE_SCREENS") == "1":
+        KEPT.mkdir(parents=True, exist_ok=True)
+        kept.write_text(drawn)
+    assert kept.is_file(), "run the tests once with UPDATE_SCREENS=1"
+    assert kept.read_text() == drawn, f"{place}.svg is stale: run with UPDATE_SCREENS=1 and look at it"
+
+
+@pytest.mark.parametrize("size", [(80, 24), (200, 60)])
+@pytest.mark.parametrize("place", PLACES)
+async def test_essentials_at_every_size(place: str, size: tuple[int, int]) -> None:
+    _, lines = await shown(place, size)
+    assert len(lines) == size[1]
+    assert "gpuyard" in lines[0]
+    assert lines[0].rstrip().endswith("14:13:20")
+    assert "q quit" in lines[-1]
+    assert any(ESSENTIAL[place] in line for line in lines)
