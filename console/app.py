@@ -5,6 +5,7 @@ run ─► first paint ─► fleet starts (asyncssh is imported here) ─► fr
 """
 
 import asyncio
+import gc
 import os
 import signal
 import sys
@@ -28,6 +29,8 @@ from console.store import Store
 from console.theme import YARD
 
 FLUSH_S = 0.25
+GC_THRESHOLDS = (20_000, 20, 100)
+"""A full collection with 8,000 rows stops everything for 80 ms; rows hold no cycles, so it can be rare."""
 ENDING_SIGNALS = (signal.SIGTERM, signal.SIGHUP)
 
 
@@ -55,6 +58,7 @@ class Yard(App[None]):
         """Where the traceback of a crash was written."""
 
     def on_mount(self) -> None:
+        gc.set_threshold(*GC_THRESHOLDS)
         self.register_theme(YARD)
         self.theme = YARD.name
         session = self.session

@@ -1,6 +1,7 @@
 """Which rows a table shows and in which order: filter, sort, and places of keys. No drawing."""
 
 from collections.abc import Callable, Iterable
+from time import perf_counter
 
 from console.render.table import Row, RowMaker
 from console.store import Key
@@ -21,6 +22,9 @@ class Order:
         self.versions: dict[Key, int] = {}
         self.keys: list[Key] = []
         self.places: dict[Key, int] = {}
+        self._by_key: list[Key] = []
+        self.stale: set[Key] = set()
+        """Keys out of sight whose rows are made anew later."""
         self.column = 0
         self.descending = False
         self.needle = ""
@@ -28,6 +32,7 @@ class Order:
 
     def load(self, keys: Iterable[Key]) -> None:
         """Replace all rows."""
+        self.stale.clear()
         made = ((key, self._make(key)) for key in keys)
         self.rows = {key: row for key, row in made if row is not None}
         for key in self.rows:
@@ -55,14 +60,29 @@ class Order:
                 changed.append(place)
         return changed, moved
 
+    def catch_up(self, budget_s: float) -> bool:
+        """Make stale rows for at most `budget_s`; True when rows came or went."""
+        until, moved = perf_counter() + budget_s, False
+        while self.stale and perf_counter() < until:
+            portion = [self.stale.pop() for _ in range(min(len(self.stale), 8))]
+            moved = self.update(portion)[1] or moved
+        return moved
+
+    def fresh(self, key: Key) -> Row | None:
+        """The row of `key` as of now."""
+        if key in self.stale:
+            self.stale.discard(key)
+            self.update([key])
+        return self.rows.get(key)
+
     def arrange(self) -> bool:
         """Filter and sort again; True when the visible order changed."""
-        shown = [row for row in self.rows.values() if self._shows(row)]
+        if len(self._by_key) != len(self.rows) or any(key not in self.rows for key in self._by_key):
+            self._by_key = sorted(self.rows)
+        shown = [row for row in map(self.rows.__getitem__, self._by_key) if self._shows(row)]
         known = [row for row in shown if self._value(row) is not None]
         unknown = [row for row in shown if self._value(row) is None]
-        known.sort(key=lambda row: row.key)
         known.sort(key=self._rank, reverse=self.descending)
-        unknown.sort(key=lambda row: row.key)
         keys = [row.key for row in known + unknown]
         if keys == self.keys:
             return False

@@ -3,7 +3,7 @@
 Store ──dirty keys──► Rows.change ──► Order.update ──► refresh of the lines that look different
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 
 from rich.segment import Segment
 from textual import events
@@ -19,6 +19,8 @@ from console.store import Key
 from console.theme import Palette
 from console.widgets.order import Order
 
+CATCH_UP_EVERY_S = 0.04
+CATCH_UP_S = 0.003
 StripKey = tuple[Key, int, bool, int]
 
 
@@ -58,6 +60,14 @@ class Rows(ScrollView, can_focus=True):
         self._layout: list[tuple[int, int]] = []
         self._palette: Palette | None = None
 
+    def on_mount(self) -> None:
+        self.set_interval(CATCH_UP_EVERY_S, self._catch_up)
+
+    def _catch_up(self) -> None:
+        if self.order.stale and self.screen.is_active and self.order.catch_up(CATCH_UP_S):
+            self.order.arrange()
+            self._rearranged()
+
     # What is shown
 
     def load(self, keys: Iterable[Key]) -> None:
@@ -65,14 +75,17 @@ class Rows(ScrollView, can_focus=True):
         self.order.load(keys)
         self._rearranged()
 
-    def change(self, keys: Iterable[Key]) -> None:
-        """Draw the rows of `keys` anew where they differ."""
-        changed, moved = self.order.update(keys)
+    def change(self, keys: Collection[Key]) -> None:
+        """Draw the rows of `keys` anew where they differ; those out of sight are made a few at a time."""
+        top, order = int(self.scroll_offset.y), self.order
+        seen = set(order.keys[top : top + self.size.height])
+        now = [key for key in keys if key in seen or key not in order.rows]
+        order.stale.update(key for key in keys if key not in seen and key in order.rows)
+        changed, moved = order.update(now)
         if moved:
-            self.order.arrange()
+            order.arrange()
             self._rearranged()
             return
-        top = int(self.scroll_offset.y)
         lines = [1 + place - top for place in changed if 0 <= place - top < self.size.height - 1]
         if lines:
             self.refresh(*(Region(0, line, self.size.width, 1) for line in lines))
@@ -196,11 +209,14 @@ class Rows(ScrollView, can_focus=True):
             text = "  " + self._empty_text() if y == 2 and not self.order.keys else ""
             return Strip([Segment(fit(text, width), palette.base + palette.tone(Tone.DIM))], width)
         key = self.order.keys[place]
+        row = self.order.fresh(key)
+        if row is None:
+            return Strip.blank(width, palette.base)
         selected = key == self.cursor
         name = (key, self.order.versions[key], selected, width)
         strip = self._strips.get(name)
         if strip is None:
-            strip = self._strips[name] = self._draw(self.order.rows[key], selected, palette, width)
+            strip = self._strips[name] = self._draw(row, selected, palette, width)
         return strip
 
     def _empty_text(self) -> str:
