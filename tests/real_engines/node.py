@@ -38,7 +38,7 @@ class Node:
 
     def instances(self) -> dict[str, dict[str, Any]]:
         """Every instance of `gpuyard instances --json` by name."""
-        return {row["name"]: row for row in json.loads(self.run("instances", "--json"))["instances"]}
+        return {row["name"]: row for row in json.loads(self.run("instances", "--json"))["items"]}
 
     def processes(self) -> list[int]:
         """Living processes that carry this agent's state directory: engines, shims, the agent."""

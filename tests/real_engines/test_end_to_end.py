@@ -80,7 +80,10 @@ def test_both_engines_from_file_to_nothing_left(node: Node, llama_cpp: Served, v
     dummy = busy_reading(node, "dummy/0", ports["dummy"], "tiny")
     assert "ttft" not in dummy.get("absent", {})
     for quantity in ("ttft", "itl"):
-        assert dummy[quantity], f"vLLM gave no {quantity} of the last window"
+        found = dummy[quantity]
+        assert found, f"vLLM gave no {quantity} of the last window"
+        assert found["count"] > 0
+        assert 0 <= found["p95"]["low_s"] <= found["p95"]["high_s"]
 
     assert "model loaded" in node.run("logs", "small/0")
     assert "Application startup complete" in node.run("logs", "dummy/0")
