@@ -12,6 +12,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
+from typing import TypeVar
 
 import msgspec
 
@@ -26,8 +27,10 @@ MAX_GPUS = 16
 
 REFUSED, INTERRUPTED = 1, 130
 
+P = TypeVar("P", bound=argparse.ArgumentParser)
 
-def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+
+def add_parser(subparsers: "argparse._SubParsersAction[P]") -> None:
     parser = subparsers.add_parser(
         "demo", help="a whole cluster on this machine, with simulated GPUs and engines",
         description="Start a cluster on loopback: a real ssh server, real agents, simulated GPUs and engines under "

@@ -28,14 +28,14 @@ class DemoService:
 def services() -> list[DemoService]:
     """In the order in which GPUs are handed out. Sizes are MiB per GPU; times make answers of a few seconds."""
     return [
-        DemoService("chat-8b", "meta-llama/Llama-3.1-8B-Instruct", 1.2, 400, 60, replicas=2,
+        DemoService("chat-8b", "meta-llama/Llama-3.1-8B-Instruct", 3.0, 400, 60, replicas=2,
                     options=_options(2.0, 16_000, 40_000, decode_base_ms=30)),
-        DemoService("embed", "BAAI/bge-m3", 1.0, 300, 1, options=_options(1.0, 2_500, 6_000, decode_base_ms=20)),
-        DemoService("rerank", "BAAI/bge-reranker-v2-m3", 0.8, 500, 1, shares="embed",
+        DemoService("embed", "BAAI/bge-m3", 4.0, 300, 1, options=_options(1.0, 2_500, 6_000, decode_base_ms=20)),
+        DemoService("rerank", "BAAI/bge-reranker-v2-m3", 3.0, 500, 1, shares="embed",
                     options=_options(1.2, 2_500, 6_000, decode_base_ms=20)),
-        DemoService("chat-70b", "meta-llama/Llama-3.3-70B-Instruct", 0.6, 800, 60, width=4, replicas=2,
+        DemoService("chat-70b", "meta-llama/Llama-3.3-70B-Instruct", 1.6, 800, 60, width=4, replicas=2,
                     options=_options(4.0, 35_000, 32_000, decode_base_ms=45, prefill_tok_s=5000)),
-        DemoService("code-32b", "Qwen/Qwen2.5-Coder-32B-Instruct", 0.3, 1500, 90, width=2,
+        DemoService("code-32b", "Qwen/Qwen2.5-Coder-32B-Instruct", 0.8, 1500, 90, width=2,
                     options=_options(3.0, 33_000, 30_000, decode_base_ms=40, prefill_tok_s=6000)),
     ]  # fmt: skip
 
