@@ -56,10 +56,10 @@ async def greet(stream: Stream, greeting: Hello) -> "Session":
     try:
         async with asyncio.timeout(GREETING_DEADLINE_S):
             while splitter.nonce is None:
-                splitter_payloads = await _feed(stream, splitter)
+                payloads = await _feed(stream, splitter)
             await stream.write(preamble(splitter.nonce) + encode(greeting))
-            while not splitter_payloads:
-                splitter_payloads = await _feed(stream, splitter)
+            while not payloads:
+                payloads = await _feed(stream, splitter)
     except TimeoutError:
         text = f"no greeting within {GREETING_DEADLINE_S:.0f} s"
         raise Lost(Reason("timeout", text, "the host may be overloaded; it is tried again")) from None
@@ -68,10 +68,10 @@ async def greet(stream: Stream, greeting: Hello) -> "Session":
     except OSError as error:
         raise Lost(Reason("lost", f"the link broke: {error}")) from None
     try:
-        first = _read(splitter_payloads[0])
+        first = _read(payloads[0])
     except BadFrame as error:
         raise LinkRefused(_bad_frame(error)) from None
-    return Session(stream, splitter, _check(first), splitter_payloads[1:])
+    return Session(stream, splitter, _check(first), payloads[1:])
 
 
 class Session:
