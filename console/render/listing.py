@@ -207,7 +207,7 @@ def _node_why(store: Store, view: NodeView) -> str:
 def _instance_why(store: Store, view: NodeView, status: InstanceStatus) -> str:
     if view.state is not NodeState.UP:
         return f"{view.state}, as of {age(store.age_s(view))} ago"
-    if status.reason is not None:
+    if status.reason is not None and status.phase is not Phase.READY:
         return status.reason.text
     if status.load is not None and status.phase in HAS_PROCESS and status.phase is not Phase.READY:
         ratio = "" if status.load.ratio is None else f" {percent(status.load.ratio)}"

@@ -16,6 +16,9 @@ PLACES = {"pulse": (), "nodes": ("2",), "gpus": ("3",), "instances": ("4",), "in
 ESSENTIAL = {"pulse": "rerank/0", "nodes": "fra-1", "gpus": "throttled", "instances": "rerank/0",
              "instance": "Phase", "logs": "CUDA out of memory"}  # fmt: skip
 
+CRUMBS = {"pulse": "pulse", "nodes": "nodes", "gpus": "GPUs", "instances": "instances",
+          "instance": "fra-1 › llama-70b/0 ", "logs": "fra-2 › rerank/0 › log"}  # fmt: skip
+
 
 @pytest.fixture(autouse=True)
 def utc(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
@@ -35,11 +38,14 @@ async def shown(place: str, size: tuple[int, int]) -> tuple[str, list[str]]:
         for key in PLACES[place]:
             await pilot.press(key)
             await pilot.pause()
-        await pilot.pause(0.1)
-        app.flush()
-        app.screen.tick()
-        await pilot.pause()
-        lines = [strip.text for strip in app.screen._compositor.render_strips()]
+        lines: list[str] = []
+        for _ in range(250):
+            app.screen.tick()
+            await pilot.pause(0.02)
+            before, lines = lines, [strip.text for strip in app.screen._compositor.render_strips()]
+            there = lines[-1].strip().startswith(CRUMBS[place]) and "q quit" in lines[-1]
+            if there and lines == before and any(ESSENTIAL[place] in line for line in lines):
+                break
         drawn = app.export_screenshot(title="gpuyard")
     drawn = re.sub(r"terminal-\d+", "terminal-0", drawn).replace("&#160;", " ")
     return drawn.replace("<text ", '<text xml:space="preserve" '), lines
