@@ -31,6 +31,8 @@ async def _run(options: argparse.Namespace) -> int:
 async def _print(found: Reached, node: str, instance: str, *, follow: bool, previous: bool) -> None:
     incarnation: int | None = None
     async for piece in found.operations.log(node, instance, previous=previous, follow=follow):
+        if incarnation is None and piece.offset:
+            say(f"the end of the log; {plural(piece.offset, 'byte')} before it are left out")
         if incarnation not in (None, piece.incarnation):
             say(f"{instance} was started again (run {piece.incarnation})")
         incarnation = piece.incarnation

@@ -1,0 +1,190 @@
+"""Plans from what the store knows, applied per node, waited for until settled."""
+
+import asyncio
+
+import pytest
+
+from agents import wire
+from console.operations import ADHOC, Operations, Settling
+from console.remote.errors import NodeUnreachable, RequestFailed
+from console.store import NodeState, Store
+from profiles.model import Desired, DesiredInstance, InstanceSpec, Profile, Service, Wanted
+from profiles.plan import Action, Plan, Verb
+from profiles.status import Phase, Reason
+from tests.console.peer import instance, snapshot
+
+
+class Nodes:
+    """Requests as Fleet takes them; each node answers what it is told to."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[str, object]] = []
+        self.answers: dict[str, list[object]] = {}
+
+    async def request(self, node, body, *, deadline_s=10.0, bulk=False):
+        self.asked.append((node, body))
+        answer = self.answers[node].pop(0) if self.answers.get(node) else wire.DesiredSet(generation=1)
+        if isinstance(answer, Exception):
+            raise answer
+        if callable(answer):
+            return await answer()
+        return answer
+
+
+def desired(*names: str, profile: str = "p", wanted: Wanted = Wanted.RUNNING) -> Desired:
+    return Desired(
+        generation=5,
+        instances={
+            name: DesiredInstance(
+                profile=profile,
+                revision=1,
+                spec=InstanceSpec(name=name, service=name.split("/")[0], engine="simulated", model="m", wanted=wanted),
+            )
+            for name in names
+        },
+    )
+
+
+def filled(phase: Phase = Phase.READY, **more: Desired) -> tuple[Store, Nodes, Operations]:
+    store = Store()
+    for node, document in (more or {"a": desired("chat/0"), "b": desired("chat/1")}).items():
+        store.add_node(node)
+        store.receive(node, snapshot(*(instance(name, phase) for name in document.instances), desired=document))
+    nodes = Nodes()
+    return store, nodes, Operations(nodes, store)
+
+
+async def settled(operations: Operations, plan: Plan, limit_s: float = 5.0) -> list[Settling]:
+    return [now async for now in operations.wait_settled(plan, limit_s)]
+
+
+async def test_a_verb_becomes_one_edit_per_node():
+    _, nodes, operations = filled()
+    plan = operations.propose(Verb.STOP, [("a", "chat/0"), ("b", "chat/1")])
+    assert [step.action for step in plan.steps] == [Action.STOP, Action.STOP]
+    assert [applied.ok for applied in await operations.apply(plan, "why")] == [True, True]
+    node, body = nodes.asked[0]
+    assert node == "a"
+    assert isinstance(body, wire.SetDesired)
+    assert (body.expected_generation, body.reason) == (5, "why")
+    assert body.instances["chat/0"].spec.wanted is Wanted.STOPPED
+
+
+async def test_a_lost_node_blocks_what_concerns_it():
+    store, _, operations = filled()
+    store.link("b", NodeState.UNREACHABLE, Reason("refused", "nothing listens", "see sshd"))
+    plan = operations.propose(Verb.STOP, [("a", "chat/0"), ("b", "chat/1")])
+    assert plan.blockers == (Reason("unreachable", "b: nothing listens", "see sshd"),)
+    with pytest.raises(ValueError, match="blockers"):
+        await operations.apply(plan, "why")
+
+
+async def test_one_node_may_refuse_and_another_not():
+    _, nodes, operations = filled()
+    stale, gone = Reason("stale", "moved on"), Reason("lost", "gone")
+    nodes.answers = {"a": [RequestFailed(stale, "a")], "b": [NodeUnreachable(gone, "b")]}
+    plan = operations.propose(Verb.RESTART, [("a", "chat/0"), ("b", "chat/1")])
+    first, second = await operations.apply(plan, "why")
+    assert (first.ok, first.reason, first.unreachable) == (False, stale, False)
+    assert (second.ok, second.reason, second.unreachable) == (False, gone, True)
+
+
+async def test_a_profile_is_placed_planned_and_prunes_its_own():
+    _, _, operations = filled(a=desired("chat/0", "old/0"))
+    service = Service(engine="simulated", model="m")
+    plan = operations.propose_profile(Profile(gpuyard=1, profile="p", services={"chat": service}))
+    assert {(step.action, step.instance) for step in plan.steps} == {(Action.KEEP, "chat/0"), (Action.PRUNE, "old/0")}
+
+
+async def test_what_cannot_be_placed_is_a_blocker():
+    _, _, operations = filled()
+    plan = operations.propose_profile(
+        Profile(gpuyard=1, profile="p", services={"chat": Service(engine="simulated", model="m")})
+    )
+    assert plan.blockers[0].code == "unplaceable"
+
+
+async def test_run_keeps_what_else_was_started_without_a_file():
+    _, _, operations = filled(a=desired("one/0", profile=ADHOC))
+    plan = operations.propose_run("two", Service(engine="simulated", model="m"))
+    assert not plan.blockers
+    assert {(step.action, step.instance) for step in plan.steps} == {(Action.KEEP, "one/0"), (Action.START, "two/0")}
+    assert set(plan.nodes[0].instances) == {"one/0", "two/0"}
+
+
+async def test_a_restart_is_settled_only_by_a_new_ready():
+    store, _, operations = filled(a=desired("chat/0"))
+    plan = operations.propose(Verb.RESTART, [("a", "chat/0")])
+    await operations.apply(plan, "why")
+    waiting = asyncio.create_task(settled(operations, plan))
+    for phase, since in ((Phase.STOPPING, 2.0), (Phase.LOADING, 3.0), (Phase.READY, 4.0)):
+        await asyncio.sleep(0.12)
+        assert not waiting.done()
+        store.receive("a", wire.Delta(at_unix_s=since, instances=(instance("chat/0", phase, since),)))
+    seen = await waiting
+    assert [now.status.phase for now in seen if now.status] == ["ready", "stopping", "loading", "ready"]
+    assert [now.ok for now in seen] == [None, None, None, True]
+
+
+async def test_an_old_failure_does_not_count_and_a_new_one_does():
+    store, _, operations = filled(Phase.FAILED, a=desired("chat/0", wanted=Wanted.STOPPED))
+    plan = operations.propose(Verb.START, [("a", "chat/0")])
+    await operations.apply(plan, "why")
+    waiting = asyncio.create_task(settled(operations, plan))
+    await asyncio.sleep(0.12)
+    assert not waiting.done()
+    store.receive("a", wire.Delta(at_unix_s=9.0, instances=(instance("chat/0", Phase.FAILED, 9.0),)))
+    assert (await waiting)[-1].ok is False
+
+
+async def test_a_pruned_instance_is_settled_when_it_is_gone():
+    store, _, operations = filled(a=desired("chat/0", "old/0"))
+    plan = operations.propose_profile(
+        Profile(gpuyard=1, profile="p", services={"chat": Service(engine="simulated", model="m")})
+    )
+    await operations.apply(plan, "why")
+    waiting = asyncio.create_task(settled(operations, plan))
+    await asyncio.sleep(0)
+    store.receive("a", wire.Delta(at_unix_s=2.0, instances_gone=("old/0",)))
+    assert (await waiting)[-1].ok is True
+
+
+async def test_waiting_has_a_limit_that_says_how_far_it_came():
+    _, _, operations = filled(a=desired("chat/0"))
+    plan = operations.propose(Verb.STOP, [("a", "chat/0")])
+    await operations.apply(plan, "why")
+    last = (await settled(operations, plan, 0.0))[-1]
+    assert last.ok is False
+    assert last.reason is not None
+    assert "still ready after 0 s" in last.reason.text
+
+
+async def test_a_node_that_refuses_ends_the_wait():
+    store, _, operations = filled(a=desired("chat/0"))
+    plan = operations.propose(Verb.STOP, [("a", "chat/0")])
+    await operations.apply(plan, "why")
+    store.link("a", NodeState.REFUSED, Reason("host_key_changed", "changed"))
+    last = (await settled(operations, plan))[-1]
+    assert (last.ok, last.reason) == (False, Reason("host_key_changed", "changed"))
+
+
+async def test_a_log_is_read_to_its_end_and_followed_from_there():
+    _, nodes, operations = filled(a=desired("chat/0"))
+    tail = wire.LogPiece(text="one\n", offset=10, next_offset=14, incarnation=1)
+    quiet = wire.LogPiece(text="", offset=14, next_offset=14, incarnation=1)
+    more = wire.LogPiece(text="two\n", offset=14, next_offset=18, incarnation=1)
+    anew = wire.LogPiece(text="again\n", offset=0, next_offset=6, incarnation=2)
+    nodes.answers = {"a": [tail]}
+    assert [piece async for piece in operations.log("a", "chat/0")] == [tail]
+    nodes.answers = {"a": [tail, quiet, more, anew, NodeUnreachable(Reason("lost", "gone"), "a")]}
+    seen: list[wire.LogPiece] = []
+
+    async def follow() -> None:
+        async for piece in operations.log("a", "chat/0", follow=True):
+            seen.append(piece)
+
+    with pytest.raises(NodeUnreachable):
+        await follow()
+    assert seen == [tail, more, anew]
+    offsets = [body.offset for _, body in nodes.asked if isinstance(body, wire.ReadLog)]
+    assert offsets == [None, None, 14, 14, 18, 6]

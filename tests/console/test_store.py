@@ -1,0 +1,89 @@
+"""Frames in, views and dirty keys out; age and loss."""
+
+import pytest
+
+from agents import wire
+from console.store import SERIES_POINTS, Key, Kind, NodeState, Ring, Store
+from profiles.model import Desired
+from profiles.status import GpuReading, Phase, Reason
+from tests.console.peer import instance, snapshot
+
+
+class Clock:
+    now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def one() -> tuple[Store, Clock]:
+    clock = Clock()
+    store = Store(clock, lambda: 5000.0)
+    store.add_node("n", "fra")
+    store.receive("n", snapshot(instance("chat/0", Phase.READY)))
+    store.take_dirty()
+    return store, clock
+
+
+def test_a_snapshot_replaces_all_and_marks_what_went():
+    store, _ = one()
+    store.receive("n", snapshot(instance("chat/1", Phase.READY)))
+    assert set(store.nodes["n"].instances) == {"chat/1"}
+    dirty = store.take_dirty()
+    assert {Key(Kind.INSTANCE, "n", "chat/0"), Key(Kind.INSTANCE, "n", "chat/1"), Key(Kind.NODE, "n")} <= dirty
+    assert store.take_dirty() == set()
+
+
+def test_a_delta_changes_only_what_it_carries():
+    store, _ = one()
+    gpu = GpuReading(uuid="g0", index=0, name="H100", busy_ratio=0.5)
+    store.receive("n", wire.Delta(at_unix_s=1001.0, gpus=(gpu,), desired=Desired(generation=3)))
+    view = store.nodes["n"]
+    assert (view.gpus, set(view.instances), view.desired.generation) == ({"g0": gpu}, {"chat/0"}, 3)
+    assert store.take_dirty() == {Key(Kind.GPU, "n", "g0"), Key(Kind.NODE, "n")}
+    store.receive("n", wire.Delta(at_unix_s=1002.0, gpus_gone=("g0",), instances_gone=("chat/0",)))
+    assert (view.gpus, view.instances) == ({}, {})
+    assert store.ring(Key(Kind.GPU, "n", "g0"), "busy_ratio").last(9) == [0.5]
+
+
+def test_a_delta_before_the_snapshot_is_left_alone():
+    store = Store()
+    store.add_node("n")
+    store.receive("n", wire.Delta(at_unix_s=1.0))
+    assert store.nodes["n"].status is None
+    assert not store.nodes["n"].counted
+
+
+@pytest.mark.parametrize(
+    ("quiet_s", "state"), [(2.9, NodeState.UP), (3.0, NodeState.STALE), (14.9, NodeState.STALE),
+                           (15.0, NodeState.UNREACHABLE)]
+)  # fmt: skip
+def test_silence_makes_a_node_stale_then_unreachable(quiet_s, state):
+    store, clock = one()
+    clock.now += quiet_s
+    store.age()
+    assert store.nodes["n"].state is state
+    assert store.nodes["n"].counted is (state is not NodeState.UNREACHABLE)
+
+
+def test_a_refused_node_stays_refused_however_old_and_a_frame_brings_it_back():
+    store, clock = one()
+    store.link("n", NodeState.REFUSED, Reason("auth_failed", "no"))
+    clock.now += 60
+    store.age()
+    assert store.nodes["n"].state is NodeState.REFUSED
+    store.receive("n", wire.Delta(at_unix_s=1060.0))
+    assert (store.nodes["n"].state, store.nodes["n"].why) == (NodeState.UP, None)
+
+
+def test_the_skew_of_clocks_is_known():
+    store, _ = one()
+    assert store.nodes["n"].clock_skew_s == 1000.0 - 5000.0
+
+
+def test_a_ring_keeps_the_last_points_in_order():
+    ring = Ring()
+    for value in range(SERIES_POINTS + 5):
+        ring.add(float(value))
+    assert ring.last(3) == [SERIES_POINTS + 2, SERIES_POINTS + 3, SERIES_POINTS + 4]
+    assert len(ring.last(10_000)) == SERIES_POINTS
