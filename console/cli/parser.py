@@ -50,19 +50,19 @@ _DEMO = "console.demo.command"
 
 
 def build() -> argparse.ArgumentParser:
-    common = _common()
     parser: argparse.ArgumentParser = _Parser(
         prog="gpuyard",
         description="See, plan, apply and undo on a cluster that serves language models.",
         epilog="Without a verb: the console on the inventory; with no inventory, on this machine.",
-        parents=[common],
+        parents=[_common()],
     )
     parser.add_argument("--version", action="store_true", help="print the version")
     parser.set_defaults(
         module="console.cli.screen", function="run",
         inventory=None, site=None, output="table", read_only=False, yes=False, watch=False,
     )  # fmt: skip
-    verbs = parser.add_subparsers(metavar=None, title="verbs")
+    verbs = parser.add_subparsers(title="verbs")
+    common = _common()  # not the one above: the defaults were set in it, and a verb would reset what stood before it
     _add_lists(verbs, common)
     _add_logs(verbs, common)
     _add_changes(verbs, common)

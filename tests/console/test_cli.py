@@ -1,0 +1,204 @@
+"""The command line without a network: words, exit codes, what goes where. With one, see tests/e2e."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from msgspec.structs import replace
+
+from console.__main__ import main
+from console.cli import items
+from console.cli.lists import LISTINGS
+from console.cli.names import find_instance, find_instances
+from console.cli.output import CommandFailed, Exit
+from console.cli.plans import plan_items, plan_lines, settling_line
+from console.cli.session import Reached
+from console.cli.table import print_table
+from console.operations import Settling
+from console.render.services import SERVICE_COLUMNS, service_cells, services
+from console.render.table import Cell, Column
+from console.store import NodeState, Store
+from engines.base import LoadProgress
+from profiles.plan import Verb, plan_verb
+from profiles.status import Phase, Reason
+from tests.console.peer import instance, snapshot
+from tests.fakes.fleet import filled
+
+
+def reached(store: Store) -> Reached:
+    return Reached(store, None, None, None)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    "words",
+    [["nodess"], ["apply"], ["run", "x"], ["stop"], ["logs"], ["nodes", "-o", "yaml"], ["--inventory"]],
+)
+def test_wrong_words_are_usage_errors_on_one_line(words, capsys):
+    assert main(words) == 64
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert said.err.startswith("gpuyard: ")
+    assert said.err.count("\n") == 1
+
+
+def test_version_and_help(capsys):
+    assert main(["--version"]) == main(["version"]) == 0
+    assert set(capsys.readouterr().out.split()) == {"gpuyard", "0.1.0"}
+    assert main(["stop", "--help"]) == 0
+    assert "--no-wait" in capsys.readouterr().out
+
+
+def test_common_options_stand_before_or_after_the_verb(tmp_path, capsys):
+    missing = str(tmp_path / "none.yaml")
+    assert main(["--inventory", missing, "nodes"]) == main(["nodes", "--inventory", missing]) == 64
+    assert capsys.readouterr().err.count(missing) == 2
+
+
+def test_read_only_refuses_before_anything_is_reached(capsys):
+    assert main(["stop", "chat", "--read-only", "--yes"]) == 1
+    assert "leave --read-only out" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--engine", "vlm", "--model", "m"], "did you mean `vllm`"),
+        (["--engine", "simulated", "--model", "m", "--option", "seed"], "write KEY=VALUE"),
+        (["--engine", "simulated", "--model", "m", "--option", "seed=abc"], "seed"),
+        (["--engine", "simulated", "--model", "m", "--gpus", "here"], "NODE/INDEX"),
+        (["--engine", "simulated", "--model", "m", "--port", "99999"], "99999"),
+    ],
+)
+def test_run_checks_its_words_like_a_file(words, said, capsys):
+    assert main(["run", "x", "--yes", *words]) == 64
+    assert said in capsys.readouterr().err
+
+
+def test_without_a_terminal_the_console_says_what_to_use(monkeypatch, capsys):
+    with Path(os.devnull).open() as nothing:
+        monkeypatch.setattr(sys, "stdin", nothing)
+        assert main([]) == 64
+    assert "gpuyard status" in capsys.readouterr().err
+
+
+def test_a_reader_that_has_seen_enough_is_no_error(tmp_path):
+    script = f"'{sys.executable}' -m console demo --help | true; exit ${{PIPESTATUS[0]}}"
+    done = subprocess.run(["bash", "-c", script], capture_output=True, text=True, check=False, cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_every_list_has_rows_items_and_names_that_agree():
+    store = filled()
+    for kind, listed in LISTINGS.items():
+        rows = list(listed.rows(store))
+        assert rows, kind
+        assert len(rows) == len(list(listed.items(store))) == len(list(listed.names(store)))
+        assert all(len(row) == len(listed.columns) for row in rows)
+
+
+def test_items_are_plain_and_carry_quantiles_in_place_of_histograms():
+    store = filled()
+    found = {item["name"]: item for item in LISTINGS["instances"].items(store)}
+    json.dumps(list(found.values()))
+    reading = found["qwen3-32b/0"]["reading"]
+    assert reading["ttft"]["p50"] == {"low_s": 0.05, "high_s": 0.1}
+    assert reading["ttft"]["count"] == 100
+    assert reading["window_s"] == 60
+    assert reading["queue"] is None
+    assert reading["absent"] == {"queue": "this engine has no queue time histogram"}
+    assert found["rerank/0"]["reading"] is None
+    assert found["rerank/0"]["reason"]["code"] == "crash_loop"
+
+
+def test_a_node_item_says_how_it_is_reached():
+    store = filled()
+    item = items.node_item(store, store.nodes["fra-1"])
+    assert (item["state"], item["way"], item["role"], item["gpus"]) == ("up", "socket", "operator", 8)
+
+
+def test_services_add_their_replicas_up_and_leave_lost_nodes_out():
+    store = filled()
+    found = {service.name: service for service in services(store)}
+    assert (found["llama-70b"].ready, found["llama-70b"].replicas) == (2, 3)
+    assert found["qwen3-32b"].requests_per_s == pytest.approx(88.4)
+    assert found["rerank"].problems == 1
+    assert len(service_cells(found["qwen3-32b"])) == len(SERVICE_COLUMNS)
+    store.link("fra-1", NodeState.UNREACHABLE)
+    assert {service.name: service.replicas for service in services(store)}["llama-70b"] == 1
+
+
+def test_a_table_is_aligned_and_not_cut_without_a_terminal(capsys):
+    columns = (Column("a", "Name", 4), Column("b", "Count", 3, right=True))
+    print_table(columns, [(Cell("a long name 漢字"), Cell("5")), (Cell("b"), Cell("1,576"))], wide=False)
+    assert capsys.readouterr().out.splitlines() == [
+        "Name              Count",
+        "a long name 漢字      5",
+        "b                 1,576",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "targets"),
+    [
+        ("qwen3-32b/1", ["fra-2:qwen3-32b/1"]),
+        ("qwen3-32b", ["fra-2:qwen3-32b/0", "fra-2:qwen3-32b/1"]),
+        ("llama-70b", ["fra-1:llama-70b/0", "fra-1:llama-70b/1", "ams-1:llama-70b/2"]),
+        ("ams-1:llama-70b", ["ams-1:llama-70b/2"]),
+    ],
+)
+def test_what_a_name_means(name, targets):
+    assert [":".join(target) for target in find_instances(reached(filled()), [name])] == targets
+
+
+@pytest.mark.parametrize(
+    ("name", "code", "said"),
+    [("nobody", Exit.FAILED, "no instance nobody"), ("x:qwen3-32b", Exit.USAGE, "there is no node x")],
+)
+def test_a_name_that_means_nothing(name, code, said):
+    with pytest.raises(CommandFailed) as failed:
+        find_instances(reached(filled()), [name])
+    assert (failed.value.code, said in failed.value.reason.text) == (code, True)
+
+
+def test_a_name_on_two_nodes_or_with_replicas_must_be_said_exactly():
+    store = filled()
+    store.add_node("twin")
+    store.receive("twin", snapshot(instance("rerank/0", Phase.READY)))
+    with pytest.raises(CommandFailed) as failed:
+        find_instances(reached(store), ["rerank"])
+    assert "twin:rerank/0" in failed.value.reason.hint
+    with pytest.raises(CommandFailed, match="ambiguous"):
+        find_instance(reached(store), "llama-70b")
+
+
+def test_a_name_that_may_be_on_a_lost_node_is_unreachable_rather_than_unknown(capsys):
+    store = filled()
+    store.link("fra-1", NodeState.REFUSED, Reason("auth_failed", "refused the login"))
+    with pytest.raises(CommandFailed) as failed:
+        find_instances(reached(store), ["nobody"])
+    assert failed.value.code is Exit.UNREACHABLE
+    assert "fra-1: refused the login" in capsys.readouterr().err
+
+
+def test_a_plan_is_shown_before_it_is_applied():
+    store = filled()
+    plan = plan_verb(
+        Verb.STOP,
+        [("fra-2", "qwen3-32b/0"), ("fra-2", "none/0")],
+        {name: view.desired for name, view in store.nodes.items()},
+    )
+    assert list(plan_lines(plan)) == ["Plan  stop", "  - stop     qwen3-32b/0  on fra-2"]
+    assert [item["action"] for item in plan_items(plan)] == ["stop", "blocked"]
+
+
+def test_how_far_a_step_is():
+    (step,) = plan_verb(Verb.STOP, [("fra-2", "qwen3-32b/0")], {"fra-2": filled().nodes["fra-2"].desired}).steps
+    loading = instance("qwen3-32b/0", Phase.LOADING)
+    loading = replace(loading, load=LoadProgress(step="weights", ratio=0.4))
+    assert settling_line(Settling(step=step, status=loading, ok=None)) == "fra-2 qwen3-32b/0 loading weights 40%"
+    failed = Settling(step=step, status=loading, ok=False, reason=Reason("oom", "out of\nmemory", "take less"))
+    assert settling_line(failed) == "fra-2 qwen3-32b/0 loading: out of memory — take less"
+    assert settling_line(Settling(step=step, status=None, ok=True)) == "fra-2 qwen3-32b/0 is gone"
