@@ -57,8 +57,9 @@ class TableScreen(YardScreen):
         table = self.table()
         mine = {key for key in dirty if key.kind is self.kind and self.node in (None, key.node)}
         table.change(mine | self.aged())
-        if not table.order.keys:
-            table.empty = self.blank(self.empty)
+        blank = self.blank(self.empty)
+        if not table.order.keys and blank != table.empty:
+            table.empty = blank
             table.refresh()
         self._flushes += 1
         if self._flushes % SETTLE_FLUSHES == 0:

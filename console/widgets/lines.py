@@ -48,7 +48,7 @@ class Lines(ScrollView, can_focus=False):
         line = self.lines[at] if at < len(self.lines) else ()
         segments = [Segment(printable(text), palette.base + palette.tone(tone)) for text, tone in line if text]
         length = sum(cell_len(segment.text) for segment in segments)
-        return Strip(segments, length).adjust_cell_length(width, palette.base)
+        return Strip(segments, length).adjust_cell_length(width, palette.base).simplify()
 
 
 class EdgeLine(Lines):

@@ -13,11 +13,12 @@ from textual.message import Message
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
-from console.render.fit import GAP, fit, layout
+from console.render.fit import fit, layout
 from console.render.table import Column, Row, RowMaker, Tone
 from console.store import Key
 from console.theme import Palette
 from console.widgets.order import Order
+from console.widgets.strips import draw, header
 
 CATCH_UP_EVERY_S = 0.04
 CATCH_UP_S = 0.003
@@ -203,7 +204,8 @@ class Rows(ScrollView, can_focus=True):
         palette = self._palette = self._palette or Palette(self.app.current_theme)
         width = self.size.width
         if y == 0:
-            return self._header(palette, width)
+            order = self.order
+            return header(self.columns, self._layout, order.column, order.descending, palette, width)
         place = int(self.scroll_offset.y) + y - 1
         if place >= len(self.order.keys):
             text = "  " + self._empty_text() if y == 2 and not self.order.keys else ""
@@ -216,33 +218,10 @@ class Rows(ScrollView, can_focus=True):
         name = (key, self.order.versions[key], selected, width)
         strip = self._strips.get(name)
         if strip is None:
-            strip = self._strips[name] = self._draw(row, selected, palette, width)
+            strip = self._strips[name] = draw(row, self.columns, self._layout, selected, palette, width)
         return strip
 
     def _empty_text(self) -> str:
         if self.order.only is not None:
             return "no problems here: ! shows everything"
         return f"nothing matches “{self.order.needle}”: / changes it" if self.order.needle else self.empty
-
-    def _header(self, palette: Palette, width: int) -> Strip:
-        parts = []
-        for at, size in self._layout:
-            column = self.columns[at]
-            sign = ("▼" if self.order.descending else "▲") if at == self.order.column else ""
-            parts.append(fit(column.title + sign, size, right=column.right))
-        return Strip([Segment(fit(" " + (" " * GAP).join(parts), width), palette.header)], width)
-
-    def _draw(self, row: Row, selected: bool, palette: Palette, width: int) -> Strip:
-        base = palette.base + palette.selected if selected else palette.base
-        segments = [Segment("▌" if selected else " ", base + palette.tone(Tone.KEY) if selected else base)]
-        used = 1
-        for number, (at, size) in enumerate(self._layout):
-            cell, column = row.cells[at], self.columns[at]
-            gap = GAP if number else 0
-            tone = Tone.DIM if row.dim and cell.tone is Tone.PLAIN else cell.tone
-            if gap:
-                segments.append(Segment(" " * gap, base))
-            segments.append(Segment(fit(cell.text, size, right=column.right), base + palette.tone(tone)))
-            used += gap + size
-        segments.append(Segment(" " * max(0, width - used), base))
-        return Strip(segments, max(used, width)).adjust_cell_length(width, base)

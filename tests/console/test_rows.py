@@ -1,9 +1,11 @@
+import pytest
 from textual.app import App, ComposeResult
 
 from console.render.fit import fit, layout
 from console.render.table import Cell, Column, Row
 from console.store import Key, Kind
 from console.widgets.rows import Rows
+from console.widgets.strips import draw
 
 COLUMNS = (Column("name", "Name", 8, priority=1), Column("n", "N", 6, right=True, priority=2),
            Column("rest", "Rest", 30, priority=3, grow=True))  # fmt: skip
@@ -49,18 +51,17 @@ def test_wide_signs_are_cut_by_cells_and_controls_are_never_drawn() -> None:
     assert "\x1b" not in fit("a\x1b[2J\u202eb\x9b", 20)
 
 
-async def test_only_the_changed_line_is_drawn_again() -> None:
+async def test_only_the_changed_line_is_drawn_again(monkeypatch: pytest.MonkeyPatch) -> None:
     app = Table(10_000)
     async with app.run_test(size=(80, 24)) as pilot:
         await pilot.pause()
         drawn: list[Key] = []
-        draw = app.table._draw
 
-        def spy(row, *rest):  # type: ignore[no-untyped-def]
+        def spy(row: Row, *rest: object) -> object:
             drawn.append(row.key)
-            return draw(row, *rest)
+            return draw(row, *rest)  # type: ignore[arg-type]
 
-        app.table._draw = spy  # type: ignore[method-assign]
+        monkeypatch.setattr("console.widgets.rows.draw", spy)
         app.values[key(5)] = 77.0
         app.values[key(9000)] = 1.0
         app.table.change([key(5), key(6), key(9000)])
