@@ -1,8 +1,10 @@
 """What goes wrong, for real: one line with the cause and the fix, the right exit code, no hang."""
 
 import json
+import os
 import socket
 import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -179,3 +181,21 @@ def test_what_cannot_be_placed_changes_nothing(host: Host) -> None:
     path = profile(host, engine="simulated", model="x", gpus={"devices": ["here/7"]})
     assert "chat" in fails(host, "apply", "-f", str(path), "--yes", code=1)
     assert json.loads(host.console("instances", "--json").stdout)["items"] == []
+
+
+def test_a_person_at_the_terminal_may_vouch_for_a_key(host: Host) -> None:
+    (host.home / ".ssh" / "known_hosts").unlink()
+    ours, theirs = os.openpty()
+    argv = [sys.executable, "-m", "console", "status", "--inventory", str(host.folder / "inventory.yaml")]
+    os.write(ours, b"y\n")  # waits in the terminal until it is asked for
+    try:
+        done = subprocess.run(argv, stdin=theirs, stderr=theirs, stdout=subprocess.PIPE, text=True, timeout=30,
+                              env=host.environment(), cwd=host.folder, check=False)  # fmt: skip
+        said = os.read(ours, 65536).decode()
+    finally:
+        os.close(ours)
+        os.close(theirs)
+    assert done.returncode == 0
+    assert "does its admin confirm this fingerprint?" in said
+    assert done.stdout.startswith("1 of 1 node up")
+    assert (host.home / ".config" / "gpuyard" / "known_hosts").exists()
