@@ -143,3 +143,26 @@ def test_the_console_leaves_nothing_of_itself_on_the_host(host: Host) -> None:
 
     wait_until(lambda: not bridges(), 10, "no bridge is left")
     assert host.processes()
+
+
+def test_watching_prints_again_until_nobody_reads(host: Host) -> None:
+    argv = [
+        sys.executable,
+        "-m",
+        "console",
+        "ps",
+        "-w",
+        "-o",
+        "wide",
+        "--inventory",
+        str(host.folder / "inventory.yaml"),
+    ]
+    with subprocess.Popen(
+        argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=host.environment(), cwd=host.folder
+    ) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        assert [process.stdout.readline().split()[0] for _ in range(2)] == ["Phase", "Phase"]
+        process.stdout.close()
+        assert process.wait(20) == 0
+        assert process.stderr.read() == ""
