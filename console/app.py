@@ -98,7 +98,7 @@ class Yard(App[None]):
         store.age()
         dirty = store.take_dirty()
         top = next((screen for screen in reversed(self.screen_stack) if isinstance(screen, YardScreen)), None)
-        if top is None or not top.is_mounted:
+        if top is None or not top.composed:
             return
         top.take(dirty)
         if self.session.clock() != self._clock:

@@ -35,6 +35,8 @@ class YardScreen(Screen[None]):
     def __init__(self, session: Session) -> None:
         super().__init__()
         self.session = session
+        self.composed = False
+        """Whether its widgets exist: a flush may come between the push of a screen and its first widget."""
 
     def compose(self) -> ComposeResult:
         yield EdgeLine(id="head")
@@ -52,19 +54,21 @@ class YardScreen(Screen[None]):
         """Show what changed."""
 
     def on_mount(self) -> None:
+        self.composed = True
         self.query_one("#filter", Input).display = False
         self.fill()
 
     def on_screen_resume(self) -> None:
-        self.fill()
-        self.tick()
+        if self.composed:
+            self.fill()
+            self.tick()
 
     def on_resize(self) -> None:
         self.call_after_refresh(self.tick)
 
     def tick(self) -> None:
         """The clock and the sums of the top line; the keys of the bottom line."""
-        if not self.is_mounted:
+        if not self.composed:
             return
         self.query_one("#head", EdgeLine).set(self.session.head(), self.session.clock())
         places = PLACES if self.size.width >= 110 else PLACES_SHORT

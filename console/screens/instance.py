@@ -35,5 +35,5 @@ class InstanceScreen(ActsOnInstance):
 
     def tick(self) -> None:
         super().tick()
-        if self.is_mounted:
+        if self.composed:
             self.fill()

@@ -88,7 +88,7 @@ class LogsScreen(YardScreen):
 
     def tick(self) -> None:
         super().tick()
-        if self.is_mounted:
+        if self.composed:
             self.fill()
 
     @on(Input.Changed, "#filter")

@@ -35,7 +35,8 @@ class PulseScreen(InstancesScreen):
             self._around()
 
     def on_resize(self) -> None:
-        self._around()
+        if self.composed:
+            self._around()
 
     def _around(self) -> None:
         store, width, height = self.session.store, self.size.width, self.size.height

@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from textual import events
 from textual.binding import Binding
 from textual.widgets import Input
 
@@ -221,3 +222,16 @@ async def test_a_crash_restores_the_terminal_exits_with_1_and_keeps_locals_to_it
     assert str(report).encode() in said.replace(b"\r\n", b"")
     assert b"s3cret-canary" not in said
     assert "s3cret-canary" not in report.read_text()
+
+
+async def test_a_flush_before_a_screen_has_its_widgets_is_harmless() -> None:
+    app = yard()
+    async with app.run_test(size=(120, 40)) as pilot:
+        await pilot.pause()
+        pushed = app.push_screen(GpusScreen(app.session))
+        app.flush()
+        app.screen.post_message(events.ScreenResume())
+        await pushed
+        await pilot.pause()
+        app.flush()
+        assert len(app.screen.query_one(Rows).order.keys) == 24
