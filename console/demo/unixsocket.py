@@ -85,6 +85,7 @@ class Watch:
                 instances = {found.name: found for found in (*self.status.instances, *frame.instances)}
                 self.status = replace(
                     self.status,
+                    gpu_source=frame.gpu_source or self.status.gpu_source,
                     gpus=tuple(gpu for uuid, gpu in gpus.items() if uuid not in frame.gpus_gone),
                     instances=tuple(found for name, found in instances.items() if name not in frame.instances_gone),
                 )
