@@ -35,14 +35,18 @@ class YardScreen(Screen[None]):
     def __init__(self, session: Session) -> None:
         super().__init__()
         self.session = session
-        self.composed = False
-        """Whether its widgets exist: a flush may come between the push of a screen and its first widget."""
+        self._made: list[Widget] = []
 
     def compose(self) -> ComposeResult:
         yield EdgeLine(id="head")
         yield from self.body()
         yield Input(placeholder="text to look for", id="filter", compact=True)
         yield EdgeLine(id="foot")
+
+    @property
+    def composed(self) -> bool:
+        """Whether all its widgets exist: a flush may come before the first, and while the last ones are removed."""
+        return bool(self._made) and all(widget.parent is self for widget in self._made)
 
     def body(self) -> Iterable[Widget]:
         raise NotImplementedError
@@ -54,7 +58,7 @@ class YardScreen(Screen[None]):
         """Show what changed."""
 
     def on_mount(self) -> None:
-        self.composed = True
+        self._made = list(self.children)
         self.query_one("#filter", Input).display = False
         self.fill()
 
