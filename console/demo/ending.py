@@ -22,6 +22,12 @@ class _Handle(msgspec.Struct, frozen=True):
     shim_start_ticks: int
 
 
+class _HandleFile(msgspec.Struct, frozen=True):
+    """The agent's envelope around it."""
+
+    data: _Handle
+
+
 async def wait_for_engines(states: list[Path], locks: list[int]) -> None:
     """Let go of the locks; returns once no engine and no shim of these nodes lives."""
     for lock in locks:
@@ -48,7 +54,7 @@ def _living(states: list[Path]) -> Iterator[int]:
     for state in states:
         for path in state.glob("instances/*/handle.json"):
             try:
-                handle = msgspec.json.decode(path.read_bytes(), type=_Handle)
+                handle = msgspec.json.decode(path.read_bytes(), type=_HandleFile).data
             except (OSError, msgspec.DecodeError):
                 continue
             for pid, ticks in ((handle.pid, handle.start_ticks), (handle.shim_pid, handle.shim_start_ticks)):

@@ -106,6 +106,8 @@ def test_nothing_is_left_after(start: Callable[..., Demo], number: signal.Signal
     wait_for(lambda: engines_run(demo))
     demo.process.send_signal(number)
     assert demo.process.wait(LIMIT_S) == code
+    if number is not signal.SIGKILL:
+        assert not demo.living(), "an orderly end returns only when all is gone"
     wait_for(lambda: not demo.living())
     wait_for(lambda: not demo.roots())
 
