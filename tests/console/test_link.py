@@ -60,6 +60,7 @@ async def test_noise_before_the_preamble_and_cuts_anywhere_do_no_harm():
             peer.say_bytes(bytes([byte]))
         peer.say(snapshot())
         await until(lambda: store.nodes["n"].state is NodeState.UP)
+        assert store.nodes["n"].why is None
 
 
 @pytest.mark.parametrize(

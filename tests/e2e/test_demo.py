@@ -116,7 +116,7 @@ def test_nothing_is_left_when_it_ends_while_it_starts(start: Callable[..., Demo]
     demo = start("--headless")
     wait_for(lambda: demo.roots())
     demo.process.kill()
-    demo.process.wait()
+    assert demo.process.wait(LIMIT_S) == -signal.SIGKILL
     wait_for(lambda: not demo.living())
     wait_for(lambda: not demo.roots())
 
