@@ -6,17 +6,15 @@ replies, pongs ─┘
 """
 
 import asyncio
-from dataclasses import dataclass
 
 import msgspec
 
 from agents import wire
-from agents.board import Board
 from agents.channel import Channel, Closed, over
-from agents.events import EventLog
 from agents.greeting import greet
+from agents.node import Caller, Node
 from agents.peer import Peer
-from agents.requests import Control, Requests
+from agents.requests import Requests
 from profiles.status import Role
 
 SILENCE_DEADLINE_S = 30.0
@@ -24,17 +22,6 @@ TELL_EVERY_S = 1.0
 EVENTS_AT_ONCE = 32
 """So many of the longest events still fit a frame."""
 RECENT_EVENTS = 200
-
-
-@dataclass(frozen=True, slots=True)
-class Node:
-    """What every connection of a daemon shares."""
-
-    board: Board
-    events: EventLog
-    control: Control
-    version: str
-    socket: str
 
 
 class Client:
@@ -52,9 +39,9 @@ class Client:
         own = wire.Hello(version=node.version, node=node.board.hostname, socket=node.socket)
         try:
             greeted = await greet(self._channel, self._role, own)
-            author = greeted.hello.author or self._peer.user
+            caller = Caller(self._peer, greeted.role, greeted.hello.author or self._peer.user)
             async with asyncio.TaskGroup() as group:
-                requests = Requests(node.control, greeted.role, author, self._channel.send, group)
+                requests = Requests(node, caller, self._channel.send, group)
                 if greeted.hello.telemetry:
                     async with self._channel.turn:
                         number = await self._write_snapshot()

@@ -17,10 +17,10 @@ from importlib.metadata import version
 from pathlib import Path
 
 from agents.board import Board
-from agents.client import Node
 from agents.errors import AlreadyRunning, BadState
 from agents.events import EventLog
 from agents.layout import Layout
+from agents.node import Node
 from agents.sampler import Sampler
 from agents.server import Server, listen
 from agents.supervisor import Supervisor

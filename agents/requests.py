@@ -3,12 +3,11 @@
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
-from typing import Protocol
 
 from agents import wire
 from agents.errors import Refused
-from agents.logs import LogSource, read_log
-from profiles.status import Role
+from agents.node import Caller, Node
+from agents.verbs import carry_out
 
 MAX_IN_FLIGHT = 16
 MAX_DEADLINE_S = 60.0
@@ -16,28 +15,18 @@ MAX_DEADLINE_S = 60.0
 logger = logging.getLogger(__name__)
 
 
-class Control(LogSource, Protocol):
-    """What the connections need of the supervisor."""
-
-    def set_desired(self, request: wire.SetDesired, author: str) -> int:
-        """The new generation, durable. Raises Refused."""
-        ...
-
-
 class Requests:
-    """`author` is who asks when a request does not say."""
+    """Those of `caller`; each answer leaves by `send`."""
 
     def __init__(
         self,
-        control: Control,
-        role: Role,
-        author: str,
+        node: Node,
+        caller: Caller,
         send: Callable[[wire.AnyFrame], Awaitable[None]],
         group: asyncio.TaskGroup,
     ) -> None:
-        self._control = control
-        self._role = role
-        self._author = author
+        self._node = node
+        self._caller = caller
         self._send = send
         self._group = group
         self._in_flight: set[int] = set()
@@ -57,7 +46,7 @@ class Requests:
     async def _answer(self, request: wire.Request) -> None:
         try:
             async with asyncio.timeout(min(max(request.deadline_s, 0.0), MAX_DEADLINE_S)):
-                body = await self._carry_out(request.body)
+                body = await carry_out(self._node, self._caller, request.body)
         except TimeoutError:
             await self._fail(request, Refused("timeout", f"not done within {request.deadline_s:g} s"))
         except Refused as refusal:
@@ -69,13 +58,6 @@ class Requests:
             await self._send(wire.Reply(id=request.id, body=body))
         finally:
             self._in_flight.discard(request.id)
-
-    async def _carry_out(self, body: wire.SetDesired | wire.ReadLog) -> wire.DesiredSet | wire.LogPiece:
-        if isinstance(body, wire.ReadLog):
-            return await read_log(self._control, body)
-        if self._role.rank < Role.OPERATOR.rank:
-            raise Refused("denied", f"a {self._role} may not change what runs here", "connect as an operator")
-        return wire.DesiredSet(generation=self._control.set_desired(body, body.author or self._author))
 
     async def _fail(self, request: wire.Request, refusal: Refused) -> None:
         await self._send(wire.Failure(id=request.id, code=refusal.code, message=refusal.message, hint=refusal.hint))

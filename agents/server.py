@@ -10,8 +10,9 @@ from pathlib import Path
 
 from agents import wire
 from agents.channel import Channel
-from agents.client import Client, Node
+from agents.client import Client
 from agents.errors import CannotListen
+from agents.node import Node
 from agents.peer import peer_of, role_of
 
 MAX_CLIENTS = 64

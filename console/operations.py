@@ -13,7 +13,7 @@ from typing import Protocol
 import msgspec
 from msgspec.structs import replace
 
-from agents.wire import DesiredSet, LogPiece, ReadLog, SetDesired
+from agents.wire import AnswerT, AnyAsk, DesiredSet, LogPiece, ReadLog, SetDesired
 from console.remote.errors import NodeUnreachable, RequestFailed
 from console.store import UNREACHABLE_AFTER_S, NodeState, NodeView, Store
 from profiles.model import Defaults, Desired, InstanceSpec, Profile, Service
@@ -61,8 +61,8 @@ class Requests(Protocol):
     """The part of console.remote.fleet.Fleet that is needed here."""
 
     async def request(
-        self, node: str, body: SetDesired | ReadLog, *, deadline_s: float = 10.0, bulk: bool = False
-    ) -> DesiredSet | LogPiece: ...
+        self, node: str, ask: AnyAsk, answer: type[AnswerT], *, deadline_s: float = 10.0, bulk: bool = False
+    ) -> AnswerT: ...
 
 
 class Operations:
@@ -160,14 +160,11 @@ class Operations:
                 yield piece
 
     async def _piece(self, node: str, body: ReadLog) -> LogPiece:
-        answer = await self._fleet.request(node, body, deadline_s=body.wait_s + APPLY_DEADLINE_S, bulk=True)
-        if not isinstance(answer, LogPiece):
-            raise RequestFailed(Reason("internal", "the node answered something else", "upgrade the older side"), node)
-        return answer
+        return await self._fleet.request(node, body, LogPiece, deadline_s=body.wait_s + APPLY_DEADLINE_S, bulk=True)
 
     async def _apply_one(self, node: str, body: SetDesired) -> Applied:
         try:
-            await self._fleet.request(node, body, deadline_s=APPLY_DEADLINE_S)
+            await self._fleet.request(node, body, DesiredSet, deadline_s=APPLY_DEADLINE_S)
         except RequestFailed as failed:
             return Applied(node, False, failed.reason, isinstance(failed, NodeUnreachable))
         return Applied(node, True)

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from agents.wire import SetDesired
+from agents.wire import DesiredSet, SetDesired
 from console.demo.node import DemoNode
 from console.demo.unixsocket import AUTHOR, Watch
 from profiles.load import load_profile
@@ -36,7 +36,7 @@ async def deploy(path: Path, nodes: Mapping[str, DemoNode]) -> None:
                 expected_generation=edit.expected_generation, instances=edit.instances, author=AUTHOR,
                 reason="the demo begins",
             )  # fmt: skip
-            await session.request(request, 10.0)
+            await session.request(request, DesiredSet, 10.0)
     finally:
         for task in running:
             task.cancel()

@@ -5,7 +5,7 @@ from functools import partial
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
-from agents.wire import DesiredSet, Hello, LogPiece, ReadLog, SetDesired
+from agents.wire import AnswerT, AnyAsk, Hello
 from console.inventory import Inventory, Node
 from console.remote import hostkeys, local
 from console.remote.hostkeys import UnknownKey
@@ -40,10 +40,10 @@ class Fleet:
             await self._ssh.close()
 
     async def request(
-        self, node: str, body: SetDesired | ReadLog, *, deadline_s: float = 10.0, bulk: bool = False
-    ) -> DesiredSet | LogPiece:
-        """The answer of `node`. Raises RequestFailed, or NodeUnreachable without a link or when it breaks."""
-        return await self._links[node].request(body, deadline_s, bulk)
+        self, node: str, ask: AnyAsk, answer: type[AnswerT], *, deadline_s: float = 10.0, bulk: bool = False
+    ) -> AnswerT:
+        """What `node` answers. Raises RequestFailed, or NodeUnreachable without a link or when it breaks."""
+        return await self._links[node].request(ask, answer, deadline_s, bulk)
 
     def retry(self, node: str) -> None:
         """A person asks to try a refused or lost node now."""

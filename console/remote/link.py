@@ -9,7 +9,7 @@ import random
 import time
 from contextlib import suppress
 
-from agents.wire import Delta, DesiredSet, Happened, Hello, LogPiece, ReadLog, SetDesired, Snapshot
+from agents.wire import AnswerT, AnyAsk, Delta, Happened, Hello, Snapshot
 from console.remote.errors import HostKeyUnknown, LinkRefused, Lost, NodeUnreachable, RemoteError, RequestFailed
 from console.remote.hostkeys import UnknownKey
 from console.remote.session import Session, greet
@@ -67,14 +67,14 @@ class Link:
         """Do not wait any longer; a link that is up stays as it is."""
         self._wake.set()
 
-    async def request(self, body: SetDesired | ReadLog, deadline_s: float, bulk: bool) -> DesiredSet | LogPiece:
+    async def request(self, ask: AnyAsk, answer: type[AnswerT], deadline_s: float, bulk: bool) -> AnswerT:
         """Raises RequestFailed, or its child NodeUnreachable."""
         if self._session is None:
             why = self._view.why or Reason("unreachable", "there is no link yet", "wait until it is connected")
             raise NodeUnreachable(why, self._node)
         try:
             session = await self._bulk_session() if bulk else self._session
-            return await session.request(body, deadline_s)
+            return await session.request(ask, answer, deadline_s)
         except RequestFailed as failed:
             raise RequestFailed(failed.reason, self._node) from None
         except RemoteError as error:

@@ -14,19 +14,18 @@ from agents.framing import BadFrame, FramingError, NotAnAgent, OtherProtocol, Sp
 from agents.wire import (
     PROTOCOL,
     PROTOCOL_OLDEST,
+    AnswerT,
+    AnyAnswer,
+    AnyAsk,
     AnyFrame,
     Delta,
-    DesiredSet,
     Failure,
     Happened,
     Hello,
-    LogPiece,
     Ping,
     Pong,
-    ReadLog,
     Reply,
     Request,
-    SetDesired,
     Snapshot,
     decode,
 )
@@ -83,7 +82,7 @@ class Session:
         self._stream = stream
         self._splitter = splitter
         self._early = payloads
-        self._waiting: dict[int, asyncio.Future[DesiredSet | LogPiece]] = {}
+        self._waiting: dict[int, asyncio.Future[AnyAnswer]] = {}
         self._ids = 0
         self._ping = 0
         self._ponged = 0
@@ -106,24 +105,26 @@ class Session:
                     answer.set_exception(Lost(self._over))
             self._stream.close()
 
-    async def request(self, body: SetDesired | ReadLog, deadline_s: float) -> DesiredSet | LogPiece:
+    async def request(self, ask: AnyAsk, answer: type[AnswerT], deadline_s: float) -> AnswerT:
         """The node's answer. Raises RequestFailed (with no node named), or Lost when the link ends first."""
         if self._over:
             raise Lost(self._over)
         self._ids += 1
         number = self._ids
-        answer = self._waiting[number] = asyncio.get_running_loop().create_future()
+        coming = self._waiting[number] = asyncio.get_running_loop().create_future()
         try:
             async with asyncio.timeout(deadline_s + ANSWER_GRACE_S):
-                await self._send(Request(id=number, body=body, deadline_s=deadline_s))
-                result: DesiredSet | LogPiece = await answer
-                return result
+                await self._send(Request(id=number, body=ask, deadline_s=deadline_s))
+                found: AnyAnswer = await coming
         except TimeoutError:
             hint = "it may still be carried out; look at the node before asking again"
             raise RequestFailed(Reason("timeout", f"no answer within {deadline_s:g} s", hint), "") from None
         finally:
             del self._waiting[number]
-            answer.cancel()
+            coming.cancel()
+        if not isinstance(found, answer):
+            raise RequestFailed(Reason("internal", "the node answered something else", "upgrade the older side"), "")
+        return found
 
     async def _take_in(self, receive: Receive) -> None:
         payloads, self._early = self._early, []
@@ -164,7 +165,7 @@ class Session:
             case _:
                 pass
 
-    def _answer(self, number: int, answer: DesiredSet | LogPiece | RequestFailed) -> None:
+    def _answer(self, number: int, answer: AnyAnswer | RequestFailed) -> None:
         waiting = self._waiting.get(number)
         if waiting is None or waiting.done():
             return

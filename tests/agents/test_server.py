@@ -16,9 +16,9 @@ import pytest
 
 from agents import channel, client, framing, greeting, requests, server, wire
 from agents.board import Board
-from agents.client import Node
 from agents.errors import CannotListen, Refused
 from agents.events import EventLog
+from agents.node import Node
 from agents.peer import lowered, role_of
 from agents.server import Server
 from profiles.model import Desired

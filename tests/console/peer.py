@@ -35,7 +35,7 @@ class Peer:
 
     way = "test"
 
-    def __init__(self, *, hello: wire.Frame | None = None, first: bytes | None = None, ending: Ending | None = None,
+    def __init__(self, *, hello: wire.AnyFrame | None = None, first: bytes | None = None, ending: Ending | None = None,
                  answer: Callable[[wire.Request], wire.AnyFrame | None] = lambda request: None) -> None:  # fmt: skip
         self.hello = hello or wire.Hello(version="0.1.0", role=Role.OPERATOR, node="h", socket="/run/x.sock")
         self.said: list[wire.AnyFrame] = []

@@ -130,7 +130,7 @@ async def test_a_request_is_answered():
     async with linked(peer) as (link, store, _):
         peer.say(snapshot())
         await until(lambda: store.nodes["n"].state is NodeState.UP)
-        assert await link.request(SET, 5.0, False) == wire.DesiredSet(generation=4)
+        assert await link.request(SET, wire.DesiredSet, 5.0, False) == wire.DesiredSet(generation=4)
 
 
 async def test_a_refusal_names_the_node():
@@ -139,7 +139,7 @@ async def test_a_refusal_names_the_node():
         peer.say(snapshot())
         await until(lambda: store.nodes["n"].state is NodeState.UP)
         with pytest.raises(RequestFailed) as failed:
-            await link.request(SET, 5.0, False)
+            await link.request(SET, wire.DesiredSet, 5.0, False)
         assert (failed.value.reason, failed.value.node) == (Reason("stale", "moved", "again"), "n")
         assert not isinstance(failed.value, NodeUnreachable)
 
@@ -151,7 +151,7 @@ async def test_a_request_without_an_answer_times_out(monkeypatch):
         peer.say(snapshot())
         await until(lambda: store.nodes["n"].state is NodeState.UP)
         with pytest.raises(RequestFailed) as failed:
-            await link.request(SET, 0.02, False)
+            await link.request(SET, wire.DesiredSet, 0.02, False)
         assert failed.value.reason.code == "timeout"
 
 
@@ -160,7 +160,7 @@ async def test_requests_in_flight_fail_when_the_link_ends():
     async with linked(peer) as (link, store, _):
         peer.say(snapshot())
         await until(lambda: store.nodes["n"].state is NodeState.UP)
-        asked = [asyncio.create_task(link.request(SET, 30.0, False)) for _ in range(3)]
+        asked = [asyncio.create_task(link.request(SET, wire.DesiredSet, 30.0, False)) for _ in range(3)]
         await until(lambda: sum(isinstance(frame, wire.Request) for frame in peer.said) == 3)
         peer.broken = ConnectionResetError("reset")
         peer.say_bytes(b"x")
@@ -172,7 +172,7 @@ async def test_without_a_link_a_request_says_why():
     async with linked(LinkRefused(Reason("auth_failed", "no key"))) as (link, store, _):
         await until(lambda: store.nodes["n"].state is NodeState.REFUSED)
         with pytest.raises(NodeUnreachable) as failed:
-            await link.request(SET, 1.0, False)
+            await link.request(SET, wire.DesiredSet, 1.0, False)
         assert failed.value.reason.code == "auth_failed"
 
 
@@ -183,13 +183,13 @@ async def test_bulk_requests_take_a_stream_of_their_own_and_a_new_one_when_it_en
         control.say(snapshot())
         await until(lambda: store.nodes["n"].state is NodeState.UP)
         ask = wire.ReadLog(instance="chat/0")
-        assert await link.request(ask, 5.0, True) == piece
-        assert await link.request(ask, 5.0, True) == piece
+        assert await link.request(ask, wire.LogPiece, 5.0, True) == piece
+        assert await link.request(ask, wire.LogPiece, 5.0, True) == piece
         assert isinstance(bulk.said[0], wire.Hello)
         assert bulk.said[0].telemetry is False
         bulk.end()
         await until(lambda: link._bulk_run is not None and link._bulk_run.done())
-        assert await link.request(ask, 5.0, True) == piece
+        assert await link.request(ask, wire.LogPiece, 5.0, True) == piece
         assert len(line.sockets) == 1
         assert not any(isinstance(frame, wire.Request) for frame in control.said)
 

@@ -21,7 +21,7 @@ class Nodes:
         self.asked: list[tuple[str, object]] = []
         self.answers: dict[str, list[object]] = {}
 
-    async def request(self, node, body, *, deadline_s=10.0, bulk=False):
+    async def request(self, node, body, kind, *, deadline_s=10.0, bulk=False):
         self.asked.append((node, body))
         answer = self.answers[node].pop(0) if self.answers.get(node) else wire.DesiredSet(generation=1)
         if isinstance(answer, Exception):

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from agents.wire import ReadLog
+from agents.wire import LogPiece, ReadLog
 from console import inventory
 from console.operations import Operations
 from console.remote.errors import RequestFailed
@@ -65,7 +65,7 @@ async def test_a_dead_sshd_is_seen_at_once_and_its_return_too(host: Host, monkey
         await until(lambda: view.state is NodeState.UNREACHABLE, 5.0)
         assert view.status is not None
         with pytest.raises(RequestFailed):
-            await fleet.request("here", ReadLog(instance="chat/0"))
+            await fleet.request("here", ReadLog(instance="chat/0"), LogPiece)
         host.start()
         fleet.retry("here")
         await until(lambda: view.state is NodeState.UP)

@@ -1,22 +1,9 @@
-"""What an agent and a console say to each other.
-
-    agent    ──► "gpuyard/1 <nonce>\\n"           console ──► the same line back
-                                               (a bridge with --role first: "gpuyard-role <role>\\n")
-    both     ──► Hello
-    agent    ──► Snapshot, then Delta and Event   (to a console that asked for telemetry)
-    console  ──► Request(id, …)                   agent ──► Reply(id, …) or Failure(id, …)
-
-Each message is one frame (agents.framing): 4-byte big-endian length, then JSON with a `type` tag.
-
-Evolution: a new field has a default; a field never changes its meaning; a new frame type is sent only to a
-peer whose Hello covers a protocol that knows it; unknown fields are ignored. A Delta carries whole entries
-(a GPU, an instance) that changed: the newest replaces an unsent one, so a slow reader loses resolution and
-nothing else. Events are numbered and never dropped while the node still has them.
-"""
+"""The frames: what travels, one JSON object each, told apart by `type`."""
 
 import msgspec
 
-from profiles.model import Desired, DesiredInstance
+from agents.wire.asks import AnyAnswer, AnyAsk
+from profiles.model import Desired
 from profiles.status import Event, GpuReading, GpuSource, HostReading, InstanceStatus, NodeStatus, Role
 
 PROTOCOL = 1
@@ -81,67 +68,17 @@ class Happened(Frame, frozen=True, kw_only=True):
     events: tuple[Event, ...]
 
 
-class Body(msgspec.Struct, frozen=True, kw_only=True, tag_field="op", tag=str.lower):
-    """Base of what a Request asks."""
-
-
-class SetDesired(Body, frozen=True, kw_only=True):
-    """Replace the desired instances. Refused with `stale` unless the node is at `expected_generation`.
-
-    Every verb (start, stop, restart, apply) is this request.
-    """
-
-    expected_generation: int
-    instances: dict[str, DesiredInstance]
-    author: str
-    reason: str
-
-
-class ReadLog(Body, frozen=True, kw_only=True):
-    """A piece of an instance's log.
-
-    `offset` None reads the last `limit_bytes`; an offset at the end waits up to `wait_s` for more.
-    `previous` reads the log of the incarnation before this one.
-    """
-
-    instance: str
-    offset: int | None = None
-    limit_bytes: int = 64 * 1024
-    wait_s: float = 0.0
-    previous: bool = False
-
-
 class Request(Frame, frozen=True, kw_only=True):
     """`id` is chosen by the console; the answer carries it. `deadline_s` counts from arrival."""
 
     id: int
-    body: SetDesired | ReadLog
+    body: AnyAsk
     deadline_s: float = 10.0
-
-
-class DesiredSet(Body, frozen=True, kw_only=True):
-    """The new desired document is durable; its effects follow as Deltas and Events."""
-
-    generation: int
-
-
-class LogPiece(Body, frozen=True, kw_only=True):
-    """Bytes of a log as text, cut at line ends where there are any.
-
-    `offset`–`next_offset` is what was read; `skipped_bytes` were freed before they could be read.
-    `incarnation` counts the starts of the instance: when it changes, offsets begin anew.
-    """
-
-    text: str
-    offset: int
-    next_offset: int
-    incarnation: int = 0
-    skipped_bytes: int = 0
 
 
 class Reply(Frame, frozen=True, kw_only=True):
     id: int
-    body: DesiredSet | LogPiece
+    body: AnyAnswer
 
 
 FAILURE_CODES = ("denied", "stale", "invalid", "not_found", "busy", "unavailable", "timeout", "version", "internal")
@@ -167,16 +104,3 @@ class Pong(Frame, frozen=True, kw_only=True):
 
 
 AnyFrame = Hello | Snapshot | Delta | Happened | Request | Reply | Failure | Ping | Pong
-
-_encoder = msgspec.json.Encoder()
-_decoder: msgspec.json.Decoder[AnyFrame] = msgspec.json.Decoder(AnyFrame)
-
-
-def encode(frame: AnyFrame) -> bytes:
-    """The JSON of one frame, without its length."""
-    return _encoder.encode(frame)
-
-
-def decode(payload: bytes | bytearray | memoryview) -> AnyFrame:
-    """The frame in `payload`. Raises msgspec.DecodeError or its child ValidationError."""
-    return _decoder.decode(payload)

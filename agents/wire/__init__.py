@@ -1,0 +1,58 @@
+"""What an agent and a console say to each other.
+
+    agent    ──► "gpuyard/1 <nonce>\\n"           console ──► the same line back
+                                               (a bridge with --role first: "gpuyard-role <role>\\n")
+    both     ──► Hello
+    agent    ──► Snapshot, then Delta and Event   (to a console that asked for telemetry)
+    console  ──► Request(id, …)                   agent ──► Reply(id, …) or Failure(id, …)
+
+Each message is one frame (agents.framing): 4-byte big-endian length, then JSON with a `type` tag.
+
+Evolution: a new field has a default; a field never changes its meaning; a new frame type is sent only to a
+peer whose Hello covers a protocol that knows it; unknown fields are ignored. A Delta carries whole entries
+(a GPU, an instance) that changed: the newest replaces an unsent one, so a slow reader loses resolution and
+nothing else. Events are numbered and never dropped while the node still has them.
+"""
+
+import msgspec
+
+from agents.wire.asks import AnswerT, AnyAnswer, AnyAsk, DesiredSet, LogPiece, ReadLog, SetDesired
+from agents.wire.frames import (
+    FAILURE_CODES,
+    MAX_NOISE_BYTES,
+    PREAMBLE,
+    PROTOCOL,
+    PROTOCOL_OLDEST,
+    ROLE_LINE,
+    AnyFrame,
+    Delta,
+    Failure,
+    Happened,
+    Hello,
+    Ping,
+    Pong,
+    Reply,
+    Request,
+    Snapshot,
+)
+
+__all__ = [
+    "PROTOCOL", "PROTOCOL_OLDEST", "PREAMBLE", "ROLE_LINE", "MAX_NOISE_BYTES", "FAILURE_CODES",
+    "AnyFrame", "Hello", "Snapshot", "Delta", "Happened", "Request", "Reply", "Failure", "Ping", "Pong",
+    "AnyAsk", "SetDesired", "ReadLog",
+    "AnyAnswer", "AnswerT", "DesiredSet", "LogPiece",
+    "encode", "decode",
+]  # fmt: skip
+
+_encoder = msgspec.json.Encoder()
+_decoder: msgspec.json.Decoder[AnyFrame] = msgspec.json.Decoder(AnyFrame)
+
+
+def encode(frame: AnyFrame) -> bytes:
+    """The JSON of one frame, without its length."""
+    return _encoder.encode(frame)
+
+
+def decode(payload: bytes | bytearray | memoryview) -> AnyFrame:
+    """The frame in `payload`. Raises msgspec.DecodeError or its child ValidationError."""
+    return _decoder.decode(payload)
