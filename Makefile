@@ -31,7 +31,7 @@ bench: $(VENV)/.dev  ## the figures of docs/benchmarks.md; prints, asserts nothi
 	$(BIN)/python -m benchmarks $(ARGS)
 
 screens: $(VENV)/.dev  ## draw docs/screens/*.svg anew
-	UPDATE_SCREENS=1 $(BIN)/pytest -q tests/console/test_snapshots.py
+	UPDATE_SCREENS=1 $(BIN)/pytest -q tests/console/test_screens.py
 
 lock: $(VENV)/.dev  ## pin requirements/*.txt by hash
 	sh requirements/lock.sh $(BIN)

@@ -153,6 +153,17 @@ class Store:
         dirty, self._dirty = self._dirty, set()
         return dirty
 
+    def keys(self, kind: Kind, node: str | None = None) -> list[Key]:
+        """All keys of one kind, or those of one node."""
+        views = self.nodes.values() if node is None else [self.nodes[node]]
+        match kind:
+            case Kind.NODE:
+                return [Key(kind, view.name) for view in views]
+            case Kind.GPU:
+                return [Key(kind, view.name, uuid) for view in views for uuid in view.gpus]
+            case Kind.INSTANCE:
+                return [Key(kind, view.name, name) for view in views for name in view.instances]
+
     def gpus(self) -> Iterator[tuple[NodeView, GpuReading]]:
         for view in self.nodes.values():
             for reading in view.gpus.values():

@@ -10,7 +10,9 @@ from console.cli import items
 from console.cli.output import Format, print_json
 from console.cli.session import Reached, inventory_of, reached
 from console.cli.table import print_table
-from console.render import listing
+from console.render.gpus import GPU_COLUMNS, gpu_row
+from console.render.instances import INSTANCE_COLUMNS, instance_row
+from console.render.nodes import NODE_COLUMNS, node_row
 from console.render.pulse import problems
 from console.render.services import SERVICE_COLUMNS, service_cells, services
 from console.render.table import Cell, Column, Row
@@ -124,10 +126,9 @@ def _event_rows(store: Store) -> Iterable[Sequence[Cell]]:
         yield [Cell(text) for text in texts]
 
 
-def _rows(make: Callable[[Store, Key], Row | None], keys: Callable[[Store], Iterable[Key]]
-          ) -> Callable[[Store], Iterable[Sequence[Cell]]]:  # fmt: skip
+def _rows(make: Callable[[Store, Key], Row | None], kind: Kind) -> Callable[[Store], Iterable[Sequence[Cell]]]:
     def rows(store: Store) -> Iterable[Sequence[Cell]]:
-        for key in keys(store):
+        for key in store.keys(kind):
             if (row := make(store, key)) is not None:
                 yield row.cells
 
@@ -136,23 +137,20 @@ def _rows(make: Callable[[Store, Key], Row | None], keys: Callable[[Store], Iter
 
 LISTINGS = {
     "nodes": Listing(
-        listing.NODE_COLUMNS,
-        _rows(listing.node_row, lambda store: (Key(Kind.NODE, name) for name in store.nodes)),
+        NODE_COLUMNS,
+        _rows(node_row, Kind.NODE),
         lambda store: (items.node_item(store, view) for view in store.nodes.values()),
         lambda store: store.nodes,
     ),
     "gpus": Listing(
-        listing.GPU_COLUMNS,
-        _rows(listing.gpu_row, lambda store: (Key(Kind.GPU, view.name, gpu.uuid) for view, gpu in store.gpus())),
+        GPU_COLUMNS,
+        _rows(gpu_row, Kind.GPU),
         lambda store: (items.gpu_item(view, gpu) for view, gpu in store.gpus()),
         lambda store: (f"{view.name}/{gpu.index}" for view, gpu in store.gpus()),
     ),
     "instances": Listing(
-        listing.INSTANCE_COLUMNS,
-        _rows(
-            listing.instance_row,
-            lambda store: (Key(Kind.INSTANCE, view.name, one.name) for view, one in store.instances()),
-        ),
+        INSTANCE_COLUMNS,
+        _rows(instance_row, Kind.INSTANCE),
         lambda store: (items.instance_item(view, one) for view, one in store.instances()),
         lambda store: (f"{view.name}:{one.name}" for view, one in store.instances()),
     ),

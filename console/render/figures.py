@@ -1,7 +1,7 @@
 """Figures as cells: unknown is `–`, what can never be known is `n/a`, zero is zero."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from console.render import text
 from console.render.table import Cell, Tone
@@ -26,6 +26,17 @@ def latency(histogram: Histogram | None, q: float, field: str, absent: Mapping[s
     if found is None:
         return Cell(text.UNKNOWN, tone=Tone.DIM)
     return Cell(text.quantile(found), found.high_s)
+
+
+def total(values: Iterable[float | None]) -> float | None:
+    """The sum of what is known; None where nothing is."""
+    known = [value for value in values if value is not None]
+    return sum(known) if known else None
+
+
+def hundred(ratio: float | None) -> float | None:
+    """A ratio as percent, for a column whose header says so."""
+    return None if ratio is None else 100 * ratio
 
 
 def bar(ratio: float | None, width: int) -> str:

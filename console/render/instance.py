@@ -7,7 +7,7 @@ import msgspec
 
 from console.render.figures import bar, latency, moment
 from console.render.fit import Line
-from console.render.listing import phase_cell, where
+from console.render.instances import phase_cell, where
 from console.render.spark import scale, spark
 from console.render.table import Tone
 from console.render.text import age, percent, rate

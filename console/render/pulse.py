@@ -2,7 +2,7 @@
 
 from console.render.figures import moment
 from console.render.fit import Line
-from console.render.listing import is_problem, node_row
+from console.render.nodes import node_row
 from console.render.table import Tone
 from console.render.text import age
 from console.store import Key, Kind, Store
@@ -14,7 +14,7 @@ def problems(store: Store) -> list[tuple[str, Tone]]:
     found: list[tuple[int, str, Tone]] = []
     for view in store.nodes.values():
         row = node_row(store, Key(Kind.NODE, view.name))
-        if row is not None and is_problem(row):
+        if row is not None and row.is_problem:
             since = age(store.age_s(view)) if view.received_at_s is not None else ""
             found.append((0, f"{view.name} {view.state} {since}".strip(), row.cells[0].tone))
         for status in view.instances.values():

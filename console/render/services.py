@@ -1,15 +1,16 @@
 """Services: the instances of one name on all nodes, as one row. Nodes that do not answer are not summed."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 
 import msgspec
 
 from console.render import text
+from console.render.figures import total
 from console.render.table import Cell, Column, Tone
 from console.store import NodeView, Store
 from engines.base import Histogram
 from profiles import slo
-from profiles.status import PROBLEM, EngineReading, InstanceStatus, Phase
+from profiles.status import PROBLEM, InstanceStatus, Phase
 
 SERVICE_COLUMNS = (
     Column("service", "Service", 16, priority=1),
@@ -82,17 +83,12 @@ def _service(name: str, profile: str, members: list[tuple[NodeView, InstanceStat
         replicas=len(statuses),
         ready=sum(status.phase is Phase.READY for status in statuses),
         problems=sum(status.phase in PROBLEM for status in statuses),
-        requests_per_s=_sum(readings, lambda reading: reading.requests_per_s),
-        generation_tok_s=_sum(readings, lambda reading: reading.generation_tok_s),
-        waiting=_sum(readings, lambda reading: reading.waiting),
+        requests_per_s=total(reading.requests_per_s for reading in readings),
+        generation_tok_s=total(reading.generation_tok_s for reading in readings),
+        waiting=total(reading.waiting for reading in readings),
         ttft=slo.merge(_known(reading.ttft for reading in readings)),
         itl=slo.merge(_known(reading.itl for reading in readings)),
     )
-
-
-def _sum(readings: list[EngineReading], field: Callable[[EngineReading], float | None]) -> float | None:
-    known = [value for value in map(field, readings) if value is not None]
-    return sum(known) if known else None
 
 
 def _known(histograms: Iterable[Histogram | None]) -> list[Histogram]:

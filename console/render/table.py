@@ -53,6 +53,11 @@ class Row:
     cells: tuple[Cell, ...]
     dim: bool = False
 
+    @property
+    def is_problem(self) -> bool:
+        """Whether anything in the row asks for somebody."""
+        return any(cell.tone in (Tone.BAD, Tone.WARN) for cell in self.cells)
+
 
 RowMaker = Callable[[Key], Row | None]
 """The row of a key as the store has it now; None when it is gone."""

@@ -126,7 +126,7 @@ class YardScreen(Screen[None]):
 
     def action_problems(self) -> None:
         if self.rows is not None:
-            self.rows.only_problems(self.rows.order.only is None)
+            self.rows.only_problems(not self.rows.order.only_problems)
 
     def action_up(self) -> None:
         box = self.query_one("#filter", Input)

@@ -2,7 +2,7 @@
 
 from textual import on
 
-from console.render.listing import GPU_COLUMNS, gpu_row
+from console.render.gpus import GPU_COLUMNS, gpu_row
 from console.render.table import Row
 from console.screens.instances import InstancesScreen
 from console.screens.session import Session

@@ -2,7 +2,7 @@
 
 from textual import on
 
-from console.render.listing import INSTANCE_COLUMNS, instance_row
+from console.render.instances import INSTANCE_COLUMNS, instance_row
 from console.render.table import Row
 from console.screens.actions import ACTION_BINDINGS, ActsOnInstance
 from console.screens.instance import InstanceScreen

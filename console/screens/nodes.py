@@ -3,7 +3,7 @@
 from textual import on
 from textual.binding import Binding
 
-from console.render.listing import NODE_COLUMNS, node_row
+from console.render.nodes import NODE_COLUMNS, node_row
 from console.render.table import Row
 from console.screens.gpus import GpusScreen
 from console.screens.tables import TableScreen

@@ -5,7 +5,6 @@ from typing import ClassVar
 
 from textual.widget import Widget
 
-from console.render.listing import is_problem
 from console.render.table import Column, Row
 from console.screens.base import YardScreen
 from console.store import Key, Kind, NodeState
@@ -25,22 +24,14 @@ class TableScreen(YardScreen):
     _flushes = 0
 
     def body(self) -> Iterable[Widget]:
-        rows = Rows(self.columns, self.make, empty=self.empty, id="rows")
-        rows.problem = is_problem
-        yield rows
+        yield Rows(self.columns, self.make, empty=self.empty, id="rows")
 
     def make(self, key: Key) -> Row | None:
         raise NotImplementedError
 
     def keys(self) -> list[Key]:
         """The keys to show, as the store has them now."""
-        store = self.session.store
-        views = store.nodes.values() if self.node is None else [store.nodes[self.node]]
-        if self.kind is Kind.NODE:
-            return [Key(Kind.NODE, view.name) for view in views]
-        if self.kind is Kind.GPU:
-            return [Key(Kind.GPU, view.name, uuid) for view in views for uuid in view.gpus]
-        return [Key(Kind.INSTANCE, view.name, name) for view in views for name in view.instances]
+        return self.session.store.keys(self.kind, self.node)
 
     def table(self) -> Rows:
         return self.query_one("#rows", Rows)

@@ -1,6 +1,6 @@
 """Which rows a table shows and in which order: filter, sort, and places of keys. No drawing."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from time import perf_counter
 
 from console.render.table import Row, RowMaker
@@ -28,7 +28,7 @@ class Order:
         self.column = 0
         self.descending = False
         self.needle = ""
-        self.only: Callable[[Row], bool] | None = None
+        self.only_problems = False
 
     def load(self, keys: Iterable[Key]) -> None:
         """Replace all rows."""
@@ -91,7 +91,7 @@ class Order:
         return True
 
     def _shows(self, row: Row) -> bool:
-        if self.only is not None and not self.only(row):
+        if self.only_problems and not row.is_problem:
             return False
         return not self.needle or any(self.needle in cell.text.casefold() for cell in row.cells)
 

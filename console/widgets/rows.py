@@ -3,7 +3,7 @@
 Store ──dirty keys──► Rows.change ──► Order.update ──► refresh of the lines that look different
 """
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 from rich.segment import Segment
 from textual import events
@@ -14,7 +14,7 @@ from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
 from console.render.fit import fit, layout
-from console.render.table import Column, Row, RowMaker, Tone
+from console.render.table import Column, RowMaker, Tone
 from console.store import Key
 from console.theme import Palette
 from console.widgets.order import Order
@@ -55,7 +55,6 @@ class Rows(ScrollView, can_focus=True):
         self.columns = tuple(columns)
         self.order = Order(make)
         self.empty = empty
-        self.problem: Callable[[Row], bool] = lambda row: False
         self.cursor: Key | None = None
         self._strips: dict[StripKey, Strip] = {}
         self._layout: list[tuple[int, int]] = []
@@ -98,7 +97,7 @@ class Rows(ScrollView, can_focus=True):
         self._rearranged()
 
     def only_problems(self, only: bool) -> None:
-        self.order.only = self.problem if only else None
+        self.order.only_problems = only
         self.order.arrange()
         self._rearranged()
 
@@ -141,7 +140,7 @@ class Rows(ScrollView, can_focus=True):
         count, here = len(self.order.keys), self._place()
         for step in range(1, count + 1):
             place = (here + by * step) % count
-            if self.problem(self.order.rows[self.order.keys[place]]):
+            if self.order.rows[self.order.keys[place]].is_problem:
                 self._go(place)
                 return
 
@@ -222,6 +221,6 @@ class Rows(ScrollView, can_focus=True):
         return strip
 
     def _empty_text(self) -> str:
-        if self.order.only is not None:
+        if self.order.only_problems:
             return "no problems here: ! shows everything"
         return f"nothing matches “{self.order.needle}”: / changes it" if self.order.needle else self.empty

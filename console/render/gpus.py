@@ -1,0 +1,67 @@
+"""Rows of GPUs: how busy, how full, whose."""
+
+from console.render.figures import bar, hundred, said
+from console.render.table import Cell, Column, Row, Tone
+from console.render.text import UNKNOWN, gib
+from console.store import Key, NodeState, NodeView, Store
+from profiles.status import GpuReading, GpuState
+
+GPU_COLUMNS = (
+    Column("state", "State", 11, priority=1),
+    Column("node", "Node", 14, priority=1),
+    Column("gpu", "GPU", 3, right=True, priority=1),
+    Column("name", "Model", 16, priority=7),
+    Column("busy", "Busy %", 6, right=True, priority=1),
+    Column("load", "0–100", 10, priority=6),
+    Column("used", "Used GiB", 8, right=True, priority=2),
+    Column("total", "of GiB", 6, right=True, priority=3),
+    Column("power", "Power W", 7, right=True, priority=4),
+    Column("temperature", "°C", 4, right=True, priority=5),
+    Column("tenants", "Tenants", 14, priority=2, grow=True),
+)
+
+
+def gpu_row(store: Store, key: Key) -> Row | None:
+    """`key` names a GPU by its uuid."""
+    view = store.nodes.get(key.node)
+    gpu = view.gpus.get(key.name) if view else None
+    if view is None or gpu is None:
+        return None
+    dim = view.state is not NodeState.UP or gpu.state is not GpuState.OK
+    cells = (
+        _gpu_state(view, gpu),
+        Cell(view.name, view.name),
+        Cell(str(gpu.index), float(gpu.index)),
+        Cell(gpu.name.removeprefix("NVIDIA "), gpu.name, Tone.DIM),
+        said(hundred(gpu.busy_ratio), "busy_ratio", gpu.absent),
+        Cell(bar(gpu.busy_ratio, 10), gpu.busy_ratio, Tone.DIM),
+        Cell(gib(gpu.memory_used_mib), gpu.memory_used_mib),
+        Cell(gib(gpu.memory_total_mib), gpu.memory_total_mib, Tone.DIM),
+        said(gpu.power_w, "power_w", gpu.absent),
+        said(gpu.temperature_c, "temperature_c", gpu.absent),
+        _tenants(gpu),
+    )
+    return Row(key, cells, dim=dim)
+
+
+def _gpu_state(view: NodeView, gpu: GpuReading) -> Cell:
+    if view.state in (NodeState.UNREACHABLE, NodeState.REFUSED):
+        return Cell("× node lost", 1.0, Tone.BAD)
+    if gpu.state is GpuState.LOST:
+        return Cell("× lost", 0.0, Tone.BAD)
+    if gpu.throttle:
+        return Cell("! throttled", 2.0, Tone.WARN)
+    if view.state is NodeState.STALE or gpu.state is GpuState.STALE:
+        return Cell("~ stale", 3.0, Tone.WARN)
+    if any(process.instance is None for process in gpu.processes):
+        return Cell("▒ foreign", 4.0, Tone.WARN)
+    idle = gpu.busy_ratio is not None and gpu.busy_ratio < 0.02
+    return Cell("· idle", 6.0, Tone.DIM) if idle else Cell("  ok", 5.0)
+
+
+def _tenants(gpu: GpuReading) -> Cell:
+    ours = sorted({process.instance for process in gpu.processes if process.instance})
+    foreign = [f"▒ {process.name or process.pid} ({process.user or '?'})"
+               for process in gpu.processes if process.instance is None]  # fmt: skip
+    text = ", ".join([*foreign, *ours])
+    return Cell(text or UNKNOWN, text or None, Tone.PLAIN if text else Tone.DIM)

@@ -1,0 +1,90 @@
+"""Rows of instances: who serves, how well, what is wrong."""
+
+from console.render.figures import hundred, latency, said
+from console.render.table import Cell, Column, Row, Tone
+from console.render.text import age, percent
+from console.store import Key, NodeState, NodeView, Store
+from profiles.status import HAS_PROCESS, PROBLEM, InstanceStatus, Phase
+
+INSTANCE_COLUMNS = (
+    Column("phase", "Phase", 10, priority=1),
+    Column("instance", "Instance", 16, priority=1),
+    Column("where", "Where", 14, priority=3),
+    Column("engine", "Engine", 9, priority=7),
+    Column("requests", "Req/s", 6, right=True, priority=2),
+    Column("tokens", "Tok/s", 7, right=True, priority=4),
+    Column("ttft", "TTFT p95", 10, right=True, priority=2),
+    Column("itl", "ITL p95", 9, right=True, priority=5),
+    Column("running", "Run", 4, right=True, priority=5),
+    Column("queue", "Queue", 5, right=True, priority=3),
+    Column("kv", "KV %", 4, right=True, priority=4),
+    Column("since", "Since", 8, right=True, priority=6),
+    Column("why", "What is wrong", 22, priority=3, grow=True),
+)
+_PHASE_ORDER = (
+    Phase.LOST, Phase.FAILED, Phase.STALLED, Phase.BACKOFF, Phase.DEGRADED, Phase.PENDING, Phase.STARTING,
+    Phase.LOADING, Phase.STOPPING, Phase.DRAINING, Phase.READY, Phase.SLEEPING, Phase.STOPPED,
+)  # fmt: skip
+_PHASE_SIGN = {Phase.LOST: "×", Phase.FAILED: "×", Phase.STALLED: "?", Phase.BACKOFF: "!", Phase.DEGRADED: "!"}
+
+
+def instance_row(store: Store, key: Key) -> Row | None:
+    """`key` names an instance."""
+    view = store.nodes.get(key.node)
+    status = view.instances.get(key.name) if view else None
+    if view is None or status is None:
+        return None
+    said_ = status.reading
+    absent = said_.absent if said_ else {}
+    since_s = store.wall() + view.clock_skew_s - status.since_unix_s
+    cells = (
+        phase_cell(status),
+        Cell(status.name, status.name),
+        Cell(where(status, view.name), view.name),
+        Cell(status.engine, status.engine, Tone.DIM),
+        said(said_.requests_per_s if said_ else None, "requests_per_s", absent, 1),
+        said(said_.generation_tok_s if said_ else None, "generation_tok_s", absent),
+        latency(said_.ttft if said_ else None, 0.95, "ttft", absent),
+        latency(said_.itl if said_ else None, 0.95, "itl", absent),
+        said(said_.running if said_ else None, "running", absent),
+        said(said_.waiting if said_ else None, "waiting", absent),
+        said(hundred(said_.kv_usage_ratio) if said_ else None, "kv_usage_ratio", absent),
+        Cell(age(since_s if since_s < 3600 else since_s // 60 * 60), status.since_unix_s, Tone.DIM),
+        Cell(_instance_why(store, view, status), tone=Tone.DIM),
+    )
+    return Row(key, cells, dim=view.state is not NodeState.UP)
+
+
+def phase_cell(status: InstanceStatus) -> Cell:
+    """A sign and the word; sorts by phase, problems first, and within a phase the longest queue first."""
+    queue = (status.reading.waiting if status.reading else None) or 0.0
+    tone = Tone.PLAIN
+    if status.phase in PROBLEM:
+        tone = Tone.WARN if status.phase in (Phase.DEGRADED, Phase.BACKOFF) else Tone.BAD
+    elif status.phase is Phase.STOPPED:
+        tone = Tone.DIM
+    return Cell(
+        f"{_PHASE_SIGN.get(status.phase, ' ')} {status.phase}",
+        _PHASE_ORDER.index(status.phase) - queue / (queue + 1),
+        tone,
+    )
+
+
+def where(status: InstanceStatus, node: str) -> str:
+    """`node gpu0-3`, or the node alone for an engine without GPUs."""
+    indexes = sorted(held.gpu_index for held in status.slices)
+    if not indexes:
+        return f"{node} cpu"
+    close = indexes == list(range(indexes[0], indexes[0] + len(indexes))) and len(indexes) > 1
+    return f"{node} gpu{indexes[0]}-{indexes[-1]}" if close else f"{node} gpu{','.join(map(str, indexes))}"
+
+
+def _instance_why(store: Store, view: NodeView, status: InstanceStatus) -> str:
+    if view.state is not NodeState.UP:
+        return f"{view.state}, as of {age(store.age_s(view))} ago"
+    if status.reason is not None and status.phase is not Phase.READY:
+        return status.reason.text
+    if status.load is not None and status.phase in HAS_PROCESS and status.phase is not Phase.READY:
+        ratio = "" if status.load.ratio is None else f" {percent(status.load.ratio)}"
+        return f"{status.load.step}{ratio}"
+    return ""

@@ -1,0 +1,69 @@
+"""Rows of nodes: is it there, how loaded is it, what is wrong with it."""
+
+from console.render.figures import total
+from console.render.table import Cell, Column, Row, Tone
+from console.render.text import UNKNOWN, age, gib, number, percent
+from console.store import Key, NodeState, NodeView, Store
+from profiles.status import Phase
+
+NODE_COLUMNS = (
+    Column("state", "State", 13, priority=1),
+    Column("node", "Node", 12, priority=1),
+    Column("site", "Site", 6, priority=6),
+    Column("gpus", "GPUs", 4, right=True, priority=2),
+    Column("busy", "Busy %", 6, right=True, priority=2),
+    Column("used", "Used GiB", 8, right=True, priority=3),
+    Column("total", "of GiB", 7, right=True, priority=4),
+    Column("power", "Power W", 7, right=True, priority=4),
+    Column("ready", "Ready", 7, right=True, priority=2),
+    Column("agent", "Agent %", 7, right=True, priority=7),
+    Column("trip", "Trip ms", 7, right=True, priority=7),
+    Column("why", "What is wrong", 30, priority=1, grow=True),
+)
+_NODE_SIGN = {
+    NodeState.REFUSED: ("× refused", Tone.BAD),
+    NodeState.UNREACHABLE: ("× unreachable", Tone.BAD),
+    NodeState.STALE: ("~ stale", Tone.WARN),
+    NodeState.CONNECTING: ("… connecting", Tone.DIM),
+    NodeState.UP: ("  up", Tone.PLAIN),
+}
+
+
+def node_row(store: Store, key: Key) -> Row | None:
+    """`key` names a node."""
+    view = store.nodes.get(key.node)
+    if view is None:
+        return None
+    text, tone = _NODE_SIGN[view.state]
+    gpus = list(view.gpus.values())
+    used, of, power = (total([getattr(gpu, field) for gpu in gpus])
+                          for field in ("memory_used_mib", "memory_total_mib", "power_w"))  # fmt: skip
+    busy = [gpu.busy_ratio for gpu in gpus if gpu.busy_ratio is not None]
+    mean = sum(busy) / len(busy) if busy else None
+    ready = sum(status.phase is Phase.READY for status in view.instances.values())
+    cost = view.status.host.agent_cpu_ratio if view.status else None
+    trip_ms = None if view.round_trip_s is None else 1000 * view.round_trip_s
+    seen = view.status is not None
+    cells = (
+        Cell(text, float(list(_NODE_SIGN).index(view.state)), tone),
+        Cell(view.name, view.name),
+        Cell(view.site, view.site or None, Tone.DIM),
+        Cell(str(len(gpus)) if seen else UNKNOWN, float(len(gpus)) if seen else None),
+        Cell(percent(mean).rstrip("%"), mean),
+        Cell(gib(used), used),
+        Cell(gib(of), of, Tone.DIM),
+        Cell(number(power), power),
+        Cell(f"{ready}/{len(view.instances)}" if seen else UNKNOWN, float(ready)),
+        Cell(UNKNOWN if cost is None else f"{100 * cost:.1f}", cost, Tone.DIM),
+        Cell(UNKNOWN if trip_ms is None else f"{trip_ms:.1f}", trip_ms, Tone.DIM),
+        Cell(_node_why(store, view), tone=tone),
+    )
+    return Row(key, cells, dim=view.state is not NodeState.UP)
+
+
+def _node_why(store: Store, view: NodeView) -> str:
+    aged = store.age_s(view)
+    last = f"last word {age(aged)} ago" if aged is not None and view.state is not NodeState.UP else ""
+    why = "" if view.why is None else f"{view.why.text}: {view.why.hint}" if view.why.hint else view.why.text
+    note = view.status.gpu_source.note if view.status else ""
+    return "; ".join(part for part in (why, last) if part) or note
