@@ -15,7 +15,7 @@ from console.render.instances import INSTANCE_COLUMNS, instance_row
 from console.render.nodes import NODE_COLUMNS, node_row
 from console.render.pulse import problems
 from console.render.services import SERVICE_COLUMNS, service_cells, services
-from console.render.table import Cell, Column, Row
+from console.render.table import Cell, Column, Row, rank_of_name
 from console.render.text import clock, one_line, plural
 from console.store import Key, Kind, NodeState, NodeView, Store
 from profiles.status import Event, Phase
@@ -74,7 +74,8 @@ def _print(kind: str, output: Format, store: Store) -> None:
         for name in listed.names(store):
             print(name)
     else:
-        print_table(listed.columns, list(listed.rows(store)), wide=output is Format.WIDE)
+        rows = sorted(listed.rows(store), key=rank_of_name(listed.columns))
+        print_table(listed.columns, rows, wide=output is Format.WIDE)
 
 
 def _print_status(output: Format, store: Store) -> None:

@@ -8,8 +8,8 @@ from profiles.status import GpuReading, GpuState
 
 GPU_COLUMNS = (
     Column("state", "State", 11, priority=1),
-    Column("node", "Node", 14, priority=1),
-    Column("gpu", "GPU", 3, right=True, priority=1),
+    Column("node", "Node", 14, priority=1, names=True),
+    Column("gpu", "GPU", 3, right=True, priority=1, names=True),
     Column("name", "Model", 16, priority=7),
     Column("busy", "Busy %", 6, right=True, priority=1),
     Column("load", "0–100", 10, priority=6),

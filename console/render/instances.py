@@ -8,8 +8,8 @@ from profiles.status import HAS_PROCESS, PROBLEM, InstanceStatus, Phase
 
 INSTANCE_COLUMNS = (
     Column("phase", "Phase", 10, priority=1),
-    Column("instance", "Instance", 16, priority=1),
-    Column("where", "Where", 14, priority=3),
+    Column("instance", "Instance", 16, priority=1, names=True),
+    Column("where", "Where", 14, priority=3, names=True),
     Column("engine", "Engine", 9, priority=7),
     Column("requests", "Req/s", 6, right=True, priority=2),
     Column("tokens", "Tok/s", 7, right=True, priority=4),

@@ -8,7 +8,7 @@ from profiles.status import Phase
 
 NODE_COLUMNS = (
     Column("state", "State", 13, priority=1),
-    Column("node", "Node", 12, priority=1),
+    Column("node", "Node", 12, priority=1, names=True),
     Column("site", "Site", 6, priority=6),
     Column("gpus", "GPUs", 4, right=True, priority=2),
     Column("busy", "Busy %", 6, right=True, priority=2),

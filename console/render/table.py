@@ -1,8 +1,10 @@
 """What a table is made of, whoever draws it: the line-API widget, or plain text on stdout."""
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 from typing import NamedTuple
 
 from console.store import Key
@@ -43,6 +45,8 @@ class Column:
     priority: int = 5
     grow: bool = False
     """Takes the room that is left."""
+    names: bool = False
+    """Part of what a row is called: rows that are equal otherwise stand in the order of these columns."""
 
 
 @dataclass(frozen=True)
@@ -57,6 +61,29 @@ class Row:
     def is_problem(self) -> bool:
         """Whether anything in the row asks for somebody."""
         return any(cell.tone in (Tone.BAD, Tone.WARN) for cell in self.cells)
+
+
+Rank = tuple[int, float, tuple[str | int, ...]]
+"""Numbers before texts; texts in natural order."""
+
+
+@lru_cache(1 << 14)
+def natural(text: str) -> tuple[str | int, ...]:
+    """Sorts `chat/2` before `chat/10`, whatever the case."""
+    parts = re.split(r"(\d{1,18})", text.casefold())
+    return tuple(int(part) if part.isdecimal() else part for part in parts)
+
+
+def rank(cell: Cell) -> Rank:
+    """What a cell sorts by; the unknown is for the caller to put last."""
+    value = cell.sort
+    return (1, 0.0, natural(value)) if isinstance(value, str) else (0, value or 0.0, ())
+
+
+def rank_of_name(columns: Sequence[Column]) -> Callable[[Sequence[Cell]], tuple[Rank, ...]]:
+    """What the cells of a row sort by where nothing else tells them apart."""
+    named = [at for at, column in enumerate(columns) if column.names]
+    return lambda cells: tuple(rank(cells[at]) for at in named)
 
 
 RowMaker = Callable[[Key], Row | None]

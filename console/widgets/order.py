@@ -1,12 +1,10 @@
 """Which rows a table shows and in which order: filter, sort, and places of keys. No drawing."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from time import perf_counter
 
-from console.render.table import Row, RowMaker
+from console.render.table import Column, Rank, Row, RowMaker, rank, rank_of_name
 from console.store import Key
-
-SortKey = tuple[int, float, str, Key]
 
 
 class Order:
@@ -16,13 +14,14 @@ class Order:
     numbers tick.
     """
 
-    def __init__(self, make: RowMaker) -> None:
+    def __init__(self, columns: Sequence[Column], make: RowMaker) -> None:
         self._make = make
+        self._rank_of_name = rank_of_name(columns)
         self.rows: dict[Key, Row] = {}
         self.versions: dict[Key, int] = {}
         self.keys: list[Key] = []
         self.places: dict[Key, int] = {}
-        self._by_key: list[Key] = []
+        self._by_name: list[Key] = []
         self.stale: set[Key] = set()
         """Keys out of sight whose rows are made anew later."""
         self.column = 0
@@ -77,9 +76,9 @@ class Order:
 
     def arrange(self) -> bool:
         """Filter and sort again; True when the visible order changed."""
-        if len(self._by_key) != len(self.rows) or any(key not in self.rows for key in self._by_key):
-            self._by_key = sorted(self.rows)
-        shown = [row for row in map(self.rows.__getitem__, self._by_key) if self._shows(row)]
+        if len(self._by_name) != len(self.rows) or any(key not in self.rows for key in self._by_name):
+            self._by_name = sorted(self.rows, key=lambda key: (self._rank_of_name(self.rows[key].cells), key))
+        shown = [row for row in map(self.rows.__getitem__, self._by_name) if self._shows(row)]
         known = [row for row in shown if self._value(row) is not None]
         unknown = [row for row in shown if self._value(row) is None]
         known.sort(key=self._rank, reverse=self.descending)
@@ -98,6 +97,5 @@ class Order:
     def _value(self, row: Row) -> float | str | None:
         return row.cells[self.column].sort
 
-    def _rank(self, row: Row) -> tuple[int, float, str]:
-        value = self._value(row)
-        return (1, 0.0, value.casefold()) if isinstance(value, str) else (0, value or 0.0, "")
+    def _rank(self, row: Row) -> Rank:
+        return rank(row.cells[self.column])

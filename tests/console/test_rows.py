@@ -1,11 +1,19 @@
 import pytest
+from msgspec.structs import replace
 from textual.app import App, ComposeResult
 
+from agents.wire import Snapshot
 from console.render.fit import fit, layout
-from console.render.table import Cell, Column, Row
-from console.store import Key, Kind
+from console.render.gpus import GPU_COLUMNS, gpu_row
+from console.render.instances import INSTANCE_COLUMNS, instance_row
+from console.render.table import Cell, Column, Row, natural
+from console.store import Key, Kind, Store
+from console.widgets.order import Order
 from console.widgets.rows import Rows
 from console.widgets.strips import draw
+from profiles.model import Desired
+from profiles.status import GpuReading, Phase
+from tests.console.peer import instance, snapshot, status
 
 COLUMNS = (Column("name", "Name", 8, priority=1), Column("n", "N", 6, right=True, priority=2),
            Column("rest", "Rest", 30, priority=3, grow=True))  # fmt: skip
@@ -49,6 +57,35 @@ def test_columns_drop_by_priority_and_never_wrap() -> None:
 def test_wide_signs_are_cut_by_cells_and_controls_are_never_drawn() -> None:
     assert fit("模型模型", 5) == "模型…"
     assert "\x1b" not in fit("a\x1b[2J\u202eb\x9b", 20)
+
+
+def test_equals_stand_by_node_then_gpu_number_whatever_the_order_of_the_sort():
+    store = Store()
+    for node in ("fra-10", "fra-2"):
+        store.add_node(node)
+        gpus = tuple(GpuReading(uuid=f"GPU-{9 - at}{node}", index=at, name="H100", busy_ratio=0.5) for at in (10, 2, 0))
+        store.receive(node, Snapshot(status=replace(status(), gpus=gpus), desired=Desired()))
+    order = Order(GPU_COLUMNS, lambda key: gpu_row(store, key))
+    order.load(store.keys(Kind.GPU))
+    shown = [(key.node, store.nodes[key.node].gpus[key.name].index) for key in order.keys]
+    assert shown == [(node, at) for node in ("fra-2", "fra-10") for at in (0, 2, 10)]
+    order.descending = True
+    order.arrange()
+    assert shown == [(key.node, store.nodes[key.node].gpus[key.name].index) for key in order.keys]
+
+
+def test_instances_stand_in_natural_order():
+    names = [f"chat/{at}" for at in (10, 2, 0, 1)]
+    store = Store()
+    for node in ("b", "a"):
+        store.add_node(node)
+        store.receive(node, snapshot(*(instance(name, Phase.READY) for name in names)))
+    order = Order(INSTANCE_COLUMNS, lambda key: instance_row(store, key))
+    order.load(store.keys(Kind.INSTANCE))
+    assert [key.name for key in order.keys[::2]] == ["chat/0", "chat/1", "chat/2", "chat/10"]
+    assert {(one.name, one.node, other.node) for one, other in zip(order.keys[::2], order.keys[1::2], strict=True)} == {
+        (name, "a", "b") for name in names
+    }
 
 
 async def test_only_the_changed_line_is_drawn_again(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -106,3 +143,7 @@ async def test_a_row_that_goes_takes_the_cursor_to_a_row_that_is() -> None:
         del app.values[key(2)]
         app.table.change([key(2)])
         assert app.table.cursor == key(0)
+
+
+def test_a_name_of_thousands_of_digits_sorts_like_any_other():
+    assert natural("a" + "9" * 5000) > natural("a2")
