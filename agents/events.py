@@ -15,6 +15,7 @@ from pathlib import Path
 
 import msgspec
 
+from agents.failpoints import reach
 from agents.state import set_aside, write_atomic
 from profiles.status import Event, EventKind
 
@@ -66,6 +67,7 @@ class EventLog:
             author=author,
             code=code,
         )
+        reach("before-event")
         self._write(_encoder.encode(event) + b"\n")
         self._events.append(event)
         if len(self._events) > 2 * self._kept:

@@ -17,6 +17,7 @@ import msgspec
 
 from agents import shim, state, tree
 from agents.errors import AgentError
+from agents.failpoints import inherited, reach
 from agents.layout import InstanceLayout
 
 KILL_LIMIT_S = 10.0
@@ -126,10 +127,11 @@ def adopt(handle: Handle, changed: Callable[[], None]) -> Process | None:
 
 async def spawn(paths: InstanceLayout, launch: Launch) -> Handle:
     """Start an engine that outlives us. Raises AlreadyLocked, CannotExecute, OSError."""
+    reach("before-spawn")
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-I", "-S", str(Path(shim.__file__).absolute()), str(paths.directory),
         stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.PIPE,
-        start_new_session=True, cwd="/", env={"PATH": os.defpath},
+        start_new_session=True, cwd="/", env={"PATH": os.defpath, **inherited()},
     )  # fmt: skip
     try:
         async with asyncio.timeout(SHIM_LIMIT_S):
@@ -140,6 +142,7 @@ async def spawn(paths: InstanceLayout, launch: Launch) -> Handle:
         if process.returncode is None:
             process.kill()
             await process.wait()
+    reach("after-spawn")
     if process.returncode == shim.BUSY:
         raise AlreadyLocked("an engine of this instance is still running", "stop it first")
     if process.returncode != 0:
@@ -161,12 +164,14 @@ def members(handle: Handle, marker: tuple[str, str]) -> list[tree.Stat]:
 
 async def stop(process: Process, marker: tuple[str, str], grace_s: float) -> list[int]:
     """End the engine and everything that it started: ask, wait, kill. The pids that even SIGKILL left."""
+    reach("before-terminate")
     process.terminate()
     try:
         async with asyncio.timeout(grace_s):
             await process.exited.wait()
     except TimeoutError:
         pass
+    reach("before-kill")
     return await kill_all(process.handle, marker)
 
 

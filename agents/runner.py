@@ -14,6 +14,7 @@ import msgspec
 from agents import preparation, probe, process, state, tree
 from agents.board import Board
 from agents.events import EventLog
+from agents.failpoints import reach
 from agents.layout import Layout
 from agents.logtail import LogTail, telling_line
 from agents.preparation import Described
@@ -98,12 +99,14 @@ class Runner:
         self._paths.directory.mkdir(mode=0o700, exist_ok=True)
         started = Started(owned=owned, incarnation=incarnation, port=port, restarts=restarts)
         state.save(self._paths.spec, started)
+        reach("after-spec")
         self.started = started
         self._paths.log(incarnation - LOGS_KEPT).unlink(missing_ok=True)
         handle = await process.spawn(self._paths, launch)
         self._describe(started)
         # Gone already: the pidfd of a dead handle cannot be had, and the exit record will say why.
         self.process = process.adopt(handle, self._changed)
+        reach("after-adopt")
 
     async def stop(self) -> list[int]:
         """End the engine and all its children; the pids that survived even SIGKILL."""
@@ -111,6 +114,7 @@ class Runner:
         survivors = await process.stop(self.process, self._marker, self._context.grace_s)
         if not survivors:
             await self._released()
+        reach("after-stop")
         return survivors
 
     async def ended(self) -> Exit | None:

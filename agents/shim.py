@@ -14,7 +14,7 @@ stderr).
 """
 
 # pathlib would cost every engine a megabyte:
-# ruff: noqa: PTH105, PTH108, PTH118, PTH123
+# ruff: noqa: PTH100, PTH105, PTH108, PTH118, PTH120, PTH123
 import contextlib
 import ctypes
 import fcntl
@@ -29,6 +29,7 @@ CANNOT_EXECUTE = 71
 
 LOG_BUDGET_BYTES = 64 * 1024 * 1024
 VERSION = 1
+FAIL_POINT = "GPUYARD_FAIL_POINT"
 
 _PR_SET_CHILD_SUBREAPER = 36  # linux/prctl.h
 _FREE_RANGE = 0x02 | 0x01  # linux/falloc.h: PUNCH_HOLE | KEEP_SIZE
@@ -44,6 +45,7 @@ def main(directory: str) -> int:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         return BUSY
+    reach("shim-locked")
     with contextlib.suppress(FileNotFoundError):
         os.unlink(os.path.join(directory, "exit.json"))
     told, tell = os.pipe()
@@ -54,6 +56,14 @@ def main(directory: str) -> int:
     os.setsid()
     status = supervise(directory, launch, lock, tell)
     os._exit(status)
+
+
+def reach(point: str) -> None:
+    """A fail point of agents/failpoints.py, which is read only where a test armed one."""
+    if FAIL_POINT in os.environ:
+        import runpy
+
+        runpy.run_path(os.path.join(os.path.dirname(os.path.abspath(__file__)), "failpoints.py"))["reach"](point)
 
 
 def told_status(told: int) -> int:
@@ -84,12 +94,15 @@ def supervise(directory: str, launch: dict[str, object], lock: int, tell: int) -
         os.dup2(null, standard)
     log_path = os.path.join(directory, f"log.{incarnation}")
     log = os.open(log_path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    reach("shim-detached")
     try:
         pid = start(argv, env, log, lock)
     except OSError as error:
         os.write(tell, f"{argv[0]}: {error.strerror}".encode())
         return CANNOT_EXECUTE
+    reach("shim-spawned")
     write_atomic(directory, "handle.json", handle(pid, launch))
+    reach("shim-recorded")
     launch.clear()
     env.clear()
     os.close(lock)
@@ -98,7 +111,9 @@ def supervise(directory: str, launch: dict[str, object], lock: int, tell: int) -
     code = os.waitstatus_to_exitcode(reap(pid, libc, log, budget))
     end: dict[str, object] = {"incarnation": incarnation, "at_unix_s": time.time()}
     end |= {"code": code} if code >= 0 else {"signal": -code}
+    reach("shim-reaped")
     write_atomic(directory, "exit.json", end)
+    reach("shim-ended")
     return 0
 
 

@@ -15,6 +15,7 @@ from typing import TypeVar
 import msgspec
 
 from agents.errors import BadState
+from agents.failpoints import reach
 
 VERSION = 1
 
@@ -37,6 +38,7 @@ class Damaged(msgspec.Struct, frozen=True):
 
 def write_atomic(path: Path, content: bytes, mode: int = 0o600) -> None:
     """Replace `path`; durable when this returns. Raises OSError, and then `path` is what it was."""
+    reach("before-write")
     descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     temporary = Path(name)
     try:
@@ -45,11 +47,13 @@ def write_atomic(path: Path, content: bytes, mode: int = 0o600) -> None:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
+        reach("before-rename")
         temporary.replace(path)
     except BaseException:
         with contextlib.suppress(FileNotFoundError):
             temporary.unlink()
         raise
+    reach("after-rename")
     sync_directory(path.parent)
 
 

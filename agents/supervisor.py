@@ -16,6 +16,7 @@ import msgspec
 from agents import edits, state
 from agents.board import Board
 from agents.events import EventLog
+from agents.failpoints import reach
 from agents.keeper import Keeper, Neighbours
 from agents.layout import Layout
 from agents.restart import RestartPolicy
@@ -90,7 +91,9 @@ class Supervisor:
             reason=request.reason,
             at_unix_s=self._wall(),
         )
+        reach("before-intent")
         state.save(self._layout.desired, new)
+        reach("after-intent")
         self._desired = new
         self._board.set_desired(new)
         text = f"generation {new.generation}: {request.reason or 'no reason given'}"
