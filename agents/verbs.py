@@ -19,7 +19,9 @@ async def carry_out(node: Node, caller: Caller, ask: wire.AnyAsk) -> wire.AnyAns
     """Raises Refused, OSError."""
     needed = NEEDED[type(ask)]
     if caller.role.rank < needed.rank:
-        raise Refused("denied", f"this needs the role {needed}, you are a {caller.role}", f"connect as an {needed}")
+        raise Refused(
+            "denied", f"a {caller.role} may not do this, it needs the role {needed}", f"connect as an {needed}"
+        )
     match ask:
         case wire.ReadLog():
             return await read_log(node.control, ask)

@@ -8,6 +8,7 @@ from pathlib import Path
 from msgspec.structs import replace
 
 from console.cli.names import find_instances
+from console.cli.outcome import outcome
 from console.cli.output import CommandFailed, Exit, Format, ask, is_interactive, print_json, say, say_reason
 from console.cli.plans import plan_items, plan_lines, settling_line
 from console.cli.session import Reached, inventory_of, reached
@@ -15,7 +16,7 @@ from console.operations import ADHOC, Applied
 from profiles.document import Document, FileError, Mark, Plain
 from profiles.load import load_profile, parse_profile
 from profiles.model import Profile, Service
-from profiles.plan import Plan, Verb
+from profiles.plan import Action, Plan, Verb
 from profiles.status import Reason
 from profiles.yamltext import read
 
@@ -58,12 +59,12 @@ async def _change(options: argparse.Namespace, propose: Callable[[Reached], Plan
             say("nothing to do")
             return Exit.DONE
         _confirm(plan, sure=options.yes)
-        applied = await found.operations.apply(plan, reason)
-        code = _say_refusals(applied)
-        if options.no_wait:
-            return code
-        taken = {answer.node for answer in applied if answer.ok}
-        return max(code, await _settle(found, plan, taken))
+        refused = _say_refusals(await found.operations.apply(plan, reason))
+        steps = [step for step in plan.steps if step.action is not Action.KEEP]
+        codes = [refused[step.node] for step in steps if step.node in refused]
+        taken = tuple(step for step in steps if step.node not in refused)
+        codes += [Exit.DONE] * len(taken) if options.no_wait else await _settle(found, replace(plan, steps=taken))
+        return outcome(codes)
 
 
 def _show(plan: Plan, output: Format) -> None:
@@ -96,8 +97,9 @@ def _confirm(plan: Plan, *, sure: bool) -> None:
         raise CommandFailed(Exit.FAILED, Reason("unconfirmed", "nothing was changed"))
 
 
-def _say_refusals(applied: Sequence[Applied]) -> Exit:
-    code = Exit.DONE
+def _say_refusals(applied: Sequence[Applied]) -> dict[str, Exit]:
+    """The nodes that did not take their part, each with its code."""
+    refused: dict[str, Exit] = {}
     for answer in applied:
         if answer.ok:
             continue
@@ -105,20 +107,20 @@ def _say_refusals(applied: Sequence[Applied]) -> Exit:
         if reason.code == "stale" and not reason.hint:
             reason = Reason("stale", reason.text, "run the command again to see the new plan")
         say_reason(reason, answer.node)
-        code = max(code, Exit.UNREACHABLE if answer.unreachable else Exit.FAILED)
-    return code
+        refused[answer.node] = Exit.UNREACHABLE if answer.unreachable else Exit.FAILED
+    return refused
 
 
-async def _settle(found: Reached, plan: Plan, nodes: set[str]) -> Exit:
-    """Tell every change on stderr until all is as planned."""
-    code = Exit.DONE
-    waited = replace(plan, steps=tuple(step for step in plan.steps if step.node in nodes))
-    async for now in found.operations.wait_settled(waited):
+async def _settle(found: Reached, plan: Plan) -> list[Exit]:
+    """Tell every change on stderr until all is as planned; a code for each step that came to an end."""
+    codes: list[Exit] = []
+    async for now in found.operations.wait_settled(plan):
         say(settling_line(now))
         if now.ok is False:
-            lost = not found.store.nodes[now.step.node].counted
-            code = max(code, Exit.UNREACHABLE if lost else Exit.FAILED)
-    return code
+            codes.append(Exit.FAILED if found.store.nodes[now.step.node].counted else Exit.UNREACHABLE)
+        elif now.ok:
+            codes.append(Exit.DONE)
+    return codes
 
 
 def _profile(options: argparse.Namespace) -> Profile:

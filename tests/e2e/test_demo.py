@@ -20,9 +20,10 @@ from console.demo.child import python
 from console.demo.directory import sweep
 from console.demo.unixsocket import Watch
 from console.inventory import Node, load
-from profiles.status import GpuSourceKind, Phase
+from profiles.status import GpuSourceKind, NodeStatus, Phase
 
 LIMIT_S = 40.0
+CONTENDED = "chat-8b/0"
 DEMO = (
     "import argparse, sys; from console.demo import command; p = argparse.ArgumentParser();"
     "command.add_parser(p.add_subparsers()); sys.exit(command.run(p.parse_args(['demo', *sys.argv[1:]])))"
@@ -237,6 +238,36 @@ async def test_engines_serve_simulated_gpus_under_traffic(start: Callable[..., D
     assert status.gpu_source.kind is GpuSourceKind.SIMULATED
     assert len(status.gpus) == 2
     assert any(process.instance for gpu in status.gpus for process in gpu.processes)
+
+
+async def test_a_stranger_slows_the_tenants_of_its_gpu(start: Callable[..., Demo]) -> None:
+    demo = start("--headless")
+    socket = Path(load(inventory_of(demo)).nodes["fra-1"].socket or "")
+    watch = Watch(socket)
+    running = asyncio.create_task(watch.run())
+    stranger: subprocess.Popen[bytes] | None = None
+    try:
+        async with asyncio.timeout(LIMIT_S):
+            before = await watch.until(lambda seen: _itl_s(seen, CONTENDED) is not None)
+            held = next(one.slices[0].gpu_uuid for one in before.instances if one.name == CONTENDED)
+            stranger = subprocess.Popen(python("console.demo.foreign", socket.parent.parent / "gpus", held))
+            slow_s = 1.3 * (_itl_s(before, CONTENDED) or 0.0)
+            after = await watch.until(lambda seen: (_itl_s(seen, CONTENDED) or 0.0) > slow_s)
+    finally:
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+        if stranger is not None:
+            stranger.kill()
+            stranger.wait()
+    holders = next(gpu.processes for gpu in after.gpus if gpu.uuid == held)
+    assert [(one.name, one.user) for one in holders if one.instance is None] == [("whisper", "bob")]
+
+
+def _itl_s(status: NodeStatus, instance: str) -> float | None:
+    """The mean gap between tokens in the newest window; None before fifty of them were seen."""
+    reading = next((one.reading for one in status.instances if one.name == instance), None)
+    found = reading.itl if reading else None
+    return found.sum_s / found.count if found and found.count >= 50 else None
 
 
 def test_a_stranger_claims_a_gpu(tmp_path: Path) -> None:

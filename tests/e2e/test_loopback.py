@@ -104,6 +104,18 @@ def test_run_without_a_file_and_start_what_was_stopped(host: Host) -> None:
     run(host, "stop", "one", "two", "--yes")
 
 
+def test_a_change_that_is_done_in_part_says_so(host: Host) -> None:
+    path = host.folder / "profile.yaml"
+    good = {"engine": "simulated", "model": "tiny", "options": OPTIONS}
+    bad = good | {"options": {"program": "/nowhere/engine"}}
+    path.write_text(json.dumps({"gpuyard": 1, "profile": "p", "services": {"good": good, "bad": bad}}))
+    done = host.console("apply", "-f", str(path), "--yes")
+    assert done.returncode == 6
+    assert "bad/0 failed: the program `/nowhere/engine` was not found" in done.stderr
+    assert {one["name"]: one["phase"] for one in items(host, "instances")} == {"bad/0": "failed", "good/0": "ready"}
+    run(host, "stop", "good", "--yes")
+
+
 def test_nobody_at_the_terminal_means_no_change(host: Host) -> None:
     done = host.console("apply", "-f", str(write_profile(host)))
     assert done.returncode == 1
@@ -117,7 +129,7 @@ def test_a_lowered_role_may_look_and_not_touch(host: Host) -> None:
     assert items(host, "nodes")[0]["role"] == "viewer"
     done = host.console("apply", "-f", str(write_profile(host)), "--yes")
     assert done.returncode == 1
-    assert "viewer may not change" in done.stderr
+    assert "a viewer may not do this" in done.stderr
 
 
 def test_following_a_log_ends_with_an_interrupt(host: Host) -> None:
