@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from msgspec.structs import fields
 
+from console.inventory import Node
 from engines import registry
 from profiles.model import Profile, Service
 from profiles.status import Phase
@@ -15,6 +16,7 @@ from profiles.status import Phase
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
 COMMANDS = (ROOT / "docs" / "commands.md").read_text()
+INVENTORY = (ROOT / "docs" / "inventory.md").read_text()
 PROFILES = (ROOT / "docs" / "profiles.md").read_text()
 
 
@@ -48,6 +50,11 @@ def test_every_option_of_every_verb_is_documented() -> None:
 @pytest.mark.parametrize("struct", [Profile, Service])
 def test_every_profile_field_is_documented(struct: type) -> None:
     missing = {field.name for field in fields(struct) if f"`{field.name}`" not in PROFILES}
+    assert not missing
+
+
+def test_every_key_of_a_node_is_documented() -> None:
+    missing = {field.name for field in fields(Node) if f"`{field.name}`" not in INVENTORY}
     assert not missing
 
 

@@ -53,12 +53,15 @@ class Dialler:
                 jump.result().abort()
         await asyncio.gather(*self._jumps.values(), return_exceptions=True)
 
-    async def _connect(self, guard: Guard, wanted: dict[str, object], depth: int) -> asyncssh.SSHClientConnection:
+    async def _connect(
+        self, guard: Guard, wanted: dict[str, object], depth: int, via: str | None = None
+    ) -> asyncssh.SSHClientConnection:
+        """`via` names the jump hosts; None leaves them to the ssh config."""
         host = guard.host
         try:
             options = asyncssh.SSHClientConnectionOptions(host=host, client_keys=None, agent_path=None)
             guard.read(options.known_hosts)
-            tunnel = await self._tunnel(host, options.tunnel, depth)
+            tunnel = await self._tunnel(host, options.tunnel if via is None else via, depth)
             async with self._logins:
                 return await asyncssh.connect(
                     host,
@@ -76,22 +79,23 @@ class Dialler:
             raise explain(error, guard) from None
 
     async def _tunnel(self, host: str, spec: object, depth: int) -> asyncssh.SSHClientConnection | None:
-        """The shared connection to the jump host that the ssh config names for `host`."""
+        """The shared connection to the last jump host of `spec`, which is reached through those before it."""
         if not isinstance(spec, str) or not spec:
             return None
-        *before, last = spec.split(",")
+        before, _, last = spec.rpartition(",")
         login, _, place = last.rpartition("@")
         name, _, port = place.partition(":")
         if name == host:  # `Host *` with a ProxyJump matches the jump host as well
             return None
-        if before or depth >= JUMPS_AT_MOST:
-            hint = "give each jump host its own ProxyJump in the ssh config"
-            raise LinkRefused(Reason("ssh_config", f"`ProxyJump {spec}` is a chain", hint))
-        known = self._jumps.get(last)
+        if depth >= JUMPS_AT_MOST:
+            hint = "see that no ProxyJump of the ssh config leads back to itself"
+            raise LinkRefused(Reason("ssh_config", f"more than {JUMPS_AT_MOST} jump hosts in a row", hint))
+        known = self._jumps.get(spec)
         if known is None or (known.done() and (known.cancelled() or known.exception() or known.result().is_closed())):
             wanted: dict[str, object] = {"username": login, "port": int(port or 0)}
             wanted = {key: value for key, value in wanted.items() if value}
-            known = self._jumps[last] = asyncio.create_task(self._connect(Guard(name), wanted, depth + 1))
+            jump = self._connect(Guard(name), wanted, depth + 1, via=before or None)
+            known = self._jumps[spec] = asyncio.create_task(jump)
         try:
             return await asyncio.shield(known)
         except (Lost, LinkRefused) as error:

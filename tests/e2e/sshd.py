@@ -41,7 +41,7 @@ class Host:
             f"Port {self.port}", "ListenAddress 127.0.0.1", f"HostKey {self.folder / 'host'}", "PidFile none",
             f"AuthorizedKeysFile {self.folder / 'authorized'}", "StrictModes no", "UsePAM no",
             "PasswordAuthentication no", "KbdInteractiveAuthentication no", "PermitRootLogin prohibit-password",
-            "LogLevel ERROR", *self.options,
+            "LogLevel INFO", *self.options,
         ]) + "\n")  # fmt: skip
         if os.geteuid() == 0:
             Path("/run/sshd").mkdir(exist_ok=True)  # privilege separation wants it; a service would have made it

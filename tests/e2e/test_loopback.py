@@ -92,6 +92,17 @@ def test_the_users_ssh_config_and_jump_host_are_obeyed(host: Host) -> None:
     assert {node["state"] for node in items(host, "nodes")} == {"up"}
 
 
+def test_a_chain_of_jump_hosts_is_followed_in_its_order(host: Host) -> None:
+    one = f"  HostName 127.0.0.1\n  Port {host.port}\n  IdentityFile {host.login_key}\n"
+    names = ("yard", "first", "second")
+    config = "".join(f"Host {name}\n{one}" for name in names) + "Host yard\n  ProxyJump first,second\n"
+    (host.home / ".ssh" / "config").write_text(config)
+    (host.folder / "inventory.yaml").write_text(f"gpuyard: 1\nnodes:\n  yard: {{address: yard, agent: {host.agent}}}\n")
+    assert items(host, "nodes")[0]["state"] == "up"
+    logins = (host.folder / "sshd.log").read_text().count("Accepted publickey")
+    assert logins == len(names)
+
+
 def test_run_without_a_file_and_start_what_was_stopped(host: Host) -> None:
     words = ("--engine", "simulated", "--model", "tiny", "--option", "load_seconds=0.1", "--yes")
     run(host, "run", "one", *words)
