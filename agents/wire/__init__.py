@@ -16,7 +16,7 @@ nothing else. Events are numbered and never dropped while the node still has the
 
 import msgspec
 
-from agents.wire.asks import AnswerT, AnyAnswer, AnyAsk, DesiredSet, LogPiece, ReadLog, SetDesired
+from agents.wire.asks import AnswerT, AnyAnswer, AnyAsk, Change, DesiredSet, LogPiece, ReadLog, SetDesired
 from agents.wire.frames import (
     FAILURE_CODES,
     MAX_NOISE_BYTES,
@@ -39,7 +39,7 @@ from agents.wire.frames import (
 __all__ = [
     "PROTOCOL", "PROTOCOL_OLDEST", "PREAMBLE", "ROLE_LINE", "MAX_NOISE_BYTES", "FAILURE_CODES",
     "AnyFrame", "Hello", "Snapshot", "Delta", "Happened", "Request", "Reply", "Failure", "Ping", "Pong",
-    "AnyAsk", "SetDesired", "ReadLog",
+    "AnyAsk", "Change", "SetDesired", "ReadLog",
     "AnyAnswer", "AnswerT", "DesiredSet", "LogPiece",
     "encode", "decode",
 ]  # fmt: skip

@@ -15,7 +15,18 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True, tag_field="op", tag=str.
     """Base of what a Reply answers."""
 
 
-class SetDesired(Ask, frozen=True, kw_only=True):
+class Change(Ask, frozen=True, kw_only=True):
+    """Base of what changes a node.
+
+    `key` names one intent of one person (128 random bits): sent again with the same key, a change is carried out
+    once and answered alike. `token` is that of the lease which the sender holds; without one, nobody may hold it.
+    """
+
+    key: str = ""
+    token: int | None = None
+
+
+class SetDesired(Change, frozen=True, kw_only=True):
     """Replace the desired instances. Refused with `stale` unless the node is at `expected_generation`.
 
     Every verb (start, stop, restart, apply) is this request.

@@ -81,16 +81,23 @@ class Reply(Frame, frozen=True, kw_only=True):
     body: AnyAnswer
 
 
-FAILURE_CODES = ("denied", "stale", "invalid", "not_found", "busy", "unavailable", "timeout", "version", "internal")
+FAILURE_CODES = (
+    "denied", "stale", "leased", "fenced", "invalid", "not_found", "busy", "unavailable", "timeout", "version",
+    "internal",
+)  # fmt: skip
 
 
 class Failure(Frame, frozen=True, kw_only=True):
-    """A refusal or an error. `id` None speaks of the connection; the agent closes it afterwards."""
+    """A refusal or an error. `id` None speaks of the connection; the agent closes it afterwards.
+
+    `retry_after_s` comes with `busy`: when the same request will be taken.
+    """
 
     code: str
     message: str
     hint: str = ""
     id: int | None = None
+    retry_after_s: float | None = None
 
 
 class Ping(Frame, frozen=True, kw_only=True):

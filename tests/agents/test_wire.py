@@ -50,6 +50,18 @@ RECORDED: list[tuple[bytes, wire.AnyFrame]] = [
         ),
     ),
     (
+        b'{"type":"request","id":5,"body":{"op":"setdesired","expected_generation":1,"instances":{},"author":"",'
+        b'"reason":"x","key":"9f","token":7}}',
+        wire.Request(
+            id=5,
+            body=wire.SetDesired(expected_generation=1, instances={}, author="", reason="x", key="9f", token=7),
+        ),
+    ),
+    (
+        b'{"type":"failure","code":"busy","message":"m","id":5,"retry_after_s":0.5}',
+        wire.Failure(code="busy", message="m", id=5, retry_after_s=0.5),
+    ),
+    (
         b'{"type":"request","id":4,"body":{"op":"readlog","instance":"a/0","offset":7},"deadline_s":3.0}',
         wire.Request(id=4, body=wire.ReadLog(instance="a/0", offset=7), deadline_s=3.0),
     ),
