@@ -21,6 +21,9 @@ from profiles.place import Placement, place
 from profiles.plan import Action, Plan, Step, Verb, plan_profile, plan_verb
 from profiles.status import InstanceStatus, NodeStatus, Phase, Reason
 
+EMPTY = "empty"
+"""The code of an instance's reason once a drain is done."""
+
 ADHOC = "adhoc"
 """The profile of instances that were started without a file."""
 
@@ -34,6 +37,7 @@ _WAITED_FOR = {
     Action.START: Phase.READY,
     Action.REPLACE: Phase.READY,
     Action.STOP: Phase.STOPPED,
+    Action.DRAIN: Phase.DRAINING,
     Action.PRUNE: Phase.STOPPED,
 }
 
@@ -178,8 +182,7 @@ class Operations:
         if status is None:
             return Settling(step=step, status=None, ok=True if step.action is Action.PRUNE else None)
         moved = status.since_unix_s != self._since_before(step) or status.phase != self._phase_before(step)
-        stopping = step.action in (Action.STOP, Action.PRUNE)
-        if status.phase is _WAITED_FOR[step.action] and (moved or stopping or step.action is Action.START):
+        if _is_done(step.action, status) and (moved or step.action is not Action.REPLACE):
             return Settling(step=step, status=status, ok=True)
         if status.phase is Phase.FAILED and moved:
             return Settling(step=step, status=status, ok=False, reason=status.reason)
@@ -207,6 +210,12 @@ class Operations:
             for name, view in self._store.nodes.items()
             if view.counted and view.status is not None
         }
+
+
+def _is_done(action: Action, status: InstanceStatus) -> bool:
+    if action is Action.DRAIN and (status.reason is None or status.reason.code != EMPTY):
+        return False
+    return action is Action.LIVE or status.phase is _WAITED_FOR[action]
 
 
 def _with_blockers(plan: Plan, placed: Placement) -> Plan:

@@ -114,10 +114,15 @@ class EngineSample(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class LoadProgress(msgspec.Struct, frozen=True, kw_only=True):
-    """How far a start has come: a step in the engine's words, and 0–1 where the engine says."""
+    """How far a start has come: a step in the engine's words, and 0–1 where the engine says.
+
+    The agent adds the time since the start, and how long it may take in all by what the last one took.
+    """
 
     step: str
     ratio: float | None = None
+    elapsed_s: float | None = None
+    expected_s: float | None = None
 
 
 class Engine(Protocol):

@@ -9,10 +9,13 @@ from engines.base import BadOptions, UnknownEngine, options_for
 from profiles.conform import convert, in_words
 from profiles.document import Document, Where
 from profiles.model import Profile, Service
+from profiles.restart import RestartRequest
+from profiles.units import duration_s
 from profiles.yamltext import read
 
 VERSION = 1
 MAX_REPLICAS = 1000
+MAX_EXITS = 100
 
 NAME = re.compile(r"[a-z0-9](?:[a-z0-9._-]{0,62}[a-z0-9])?")
 """What a profile, a service and a secret may be called."""
@@ -40,6 +43,7 @@ def parse_profile(document: Document) -> Profile:
         raise document.error(("services",), "no service is listed", "add one: `chat: {engine: vllm, model: …}`")
     if profile.defaults.engine is not None:
         _check_engine(document, ("defaults", "engine"), profile.defaults.engine)
+    _check_restart(document, ("defaults", "restart"), profile.defaults.restart)
     for name, service in profile.services.items():
         _check_service(document, profile, name, service)
     return profile
@@ -67,6 +71,8 @@ def _check_service(document: Document, profile: Profile, name: str, service: Ser
         raise document.error((*here, "model"), "the model is empty", "a model's name, or the path of its file")
     _check_replicas(document, here, service)
     _check_devices(document, here, service)
+    if service.restart is not None:
+        _check_restart(document, (*here, "restart"), service.restart)
     _check_env(document, here, service)
     _check_options(document, here, engine, service.options)
 
@@ -90,6 +96,15 @@ def _check_replicas(document: Document, here: Where, service: Service) -> None:
     if service.port + service.replicas - 1 > 65535:
         message = f"{service.replicas} replicas from port {service.port} on go past 65535"
         raise document.error((*here, "port"), message, "each replica has the next port; choose a lower one")
+
+
+def _check_restart(document: Document, where: Where, restart: RestartRequest) -> None:
+    if not 1 <= restart.max <= MAX_EXITS:
+        message = f"`max` must be 1 to {MAX_EXITS}, not {restart.max}"
+        raise document.error((*where, "max"), message, "1 never starts it again by itself")
+    if not duration_s(restart.window):
+        message = f"`{restart.window}` is no duration"
+        raise document.error((*where, "window"), message, "a number and ms, s, m, h or d: `10m`")
 
 
 def _check_devices(document: Document, here: Where, service: Service) -> None:

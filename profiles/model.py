@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 
 from engines.devices import Slice
+from profiles.restart import Restart, RestartRequest
 
 Options = dict[str, Any]
 """An engine's own options, checked by its adapter (engines.base.options_for)."""
@@ -45,12 +46,14 @@ class Service(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     port: int | None = None
     options: Options = {}
     env: dict[str, str | SecretRef] = {}
+    restart: RestartRequest | None = None
 
 
 class Defaults(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What every service of the profile has unless it says otherwise."""
 
     engine: str | None = None
+    restart: RestartRequest = RestartRequest()
 
 
 class Profile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -68,6 +71,8 @@ class Wanted(StrEnum):
     """What an instance should be doing."""
 
     RUNNING = "running"
+    DRAINED = "drained"
+    """Its process lives and holds its model, with nothing to do."""
     STOPPED = "stopped"
 
 
@@ -75,7 +80,8 @@ class InstanceSpec(msgspec.Struct, frozen=True, kw_only=True):
     """One instance as a node should run it.
 
     `port` None lets the node choose. `restarts_asked` counts restarts that people asked for: an instance
-    started under a smaller count is replaced, which makes "restart" an edit like any other.
+    started under a smaller count is replaced, which makes "restart" an edit like any other. `drain_s` is how
+    long running requests may take before a stop cuts them off: None for the node's own limit, 0 for no wait.
     """
 
     name: str
@@ -88,9 +94,11 @@ class InstanceSpec(msgspec.Struct, frozen=True, kw_only=True):
     env: dict[str, str | SecretRef] = {}
     wanted: Wanted = Wanted.RUNNING
     restarts_asked: int = 0
+    restart: Restart = Restart()
+    drain_s: float | None = None
 
     def launch_key(self) -> tuple[object, ...]:
-        """Equal for two specs that the same running process satisfies."""
+        """Equal for two specs that the same running process satisfies: every other field is changed live."""
         return (
             self.engine,
             self.model,

@@ -1,7 +1,7 @@
 """The difference between what nodes are asked to run now and what they should be asked: pure, no I/O.
 
     plan_profile   a whole profile: starts, replaces and keeps its instances and prunes those it no longer has
-    plan_verb      start, stop or restart named instances
+    plan_verb      start, stop, drain or restart named instances
 
 A Plan holds, per node, the complete new desired instances and the generation that they replace, so applying
 it is one compare-and-set per node. Instances of other profiles are carried over untouched.
@@ -22,7 +22,10 @@ class Action(StrEnum):
     KEEP = "keep"
     START = "start"
     STOP = "stop"
+    DRAIN = "drain"
     REPLACE = "replace"
+    LIVE = "live"
+    """Changed without touching the process."""
     PRUNE = "prune"
 
 
@@ -31,6 +34,8 @@ class Verb(StrEnum):
 
     START = "start"
     STOP = "stop"
+    STOP_NOW = "stop --now"
+    DRAIN = "drain"
     RESTART = "restart"
 
 
@@ -156,15 +161,15 @@ def changes(old: InstanceSpec | None, new: InstanceSpec) -> tuple[Change, ...]:
 def _step(node: str, before: InstanceSpec | None, spec: InstanceSpec) -> Step:
     if before is None:
         return Step(action=Action.START, node=node, instance=spec.name)
-    if before.wanted is Wanted.STOPPED and spec.wanted is Wanted.RUNNING:
-        return Step(action=Action.START, node=node, instance=spec.name, changes=changes(before, spec))
-    same = before == replace(spec, restarts_asked=before.restarts_asked)
-    return Step(
-        action=Action.KEEP if same else Action.REPLACE,
-        node=node,
-        instance=spec.name,
-        changes=() if same else changes(before, spec),
-    )
+    kept = replace(spec, restarts_asked=before.restarts_asked)
+    action = Action.KEEP if before == kept else _difference(before, kept)
+    return Step(action=action, node=node, instance=spec.name, changes=changes(before, kept))
+
+
+def _difference(before: InstanceSpec, after: InstanceSpec) -> Action:
+    if before.wanted is not Wanted.STOPPED and before.launch_key() != after.launch_key():
+        return Action.REPLACE
+    return Action.LIVE if before.wanted is after.wanted else Action.START
 
 
 def _flat(spec: InstanceSpec) -> dict[str, object]:
@@ -172,7 +177,7 @@ def _flat(spec: InstanceSpec) -> dict[str, object]:
     plain: dict[str, object] = msgspec.to_builtins(spec)
     flat: dict[str, object] = {}
     for key, value in plain.items():
-        if key in ("options", "env") and isinstance(value, dict):
+        if key in ("options", "env", "restart") and isinstance(value, dict):
             flat.update({f"{key}.{inner}": item for inner, item in value.items()})
         elif key == "slices":
             flat["gpus"] = spec.slices
@@ -193,19 +198,30 @@ def _slice(held: Slice) -> str:
 
 
 def _started(spec: InstanceSpec) -> InstanceSpec:
-    return replace(spec, wanted=Wanted.RUNNING)
+    return replace(spec, wanted=Wanted.RUNNING, drain_s=None)
 
 
 def _stopped(spec: InstanceSpec) -> InstanceSpec:
-    return replace(spec, wanted=Wanted.STOPPED)
+    return spec if spec.wanted is Wanted.STOPPED else replace(spec, wanted=Wanted.STOPPED, drain_s=None)
+
+
+def _stopped_now(spec: InstanceSpec) -> InstanceSpec:
+    """Also hurries a stop that is under way."""
+    return replace(spec, wanted=Wanted.STOPPED, drain_s=0.0)
+
+
+def _drained(spec: InstanceSpec) -> InstanceSpec:
+    return spec if spec.wanted is Wanted.STOPPED else replace(spec, wanted=Wanted.DRAINED, drain_s=None)
 
 
 def _restarted(spec: InstanceSpec) -> InstanceSpec:
-    return replace(spec, wanted=Wanted.RUNNING, restarts_asked=spec.restarts_asked + 1)
+    return replace(_started(spec), restarts_asked=spec.restarts_asked + 1)
 
 
 _VERBS: dict[Verb, tuple[Callable[[InstanceSpec], InstanceSpec], Action]] = {
     Verb.START: (_started, Action.START),
     Verb.STOP: (_stopped, Action.STOP),
+    Verb.STOP_NOW: (_stopped_now, Action.STOP),
+    Verb.DRAIN: (_drained, Action.DRAIN),
     Verb.RESTART: (_restarted, Action.REPLACE),
 }

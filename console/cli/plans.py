@@ -8,7 +8,10 @@ from console.operations import Settling
 from console.render.text import one_line, percent, plural
 from profiles.plan import Action, Plan, Step
 
-_SIGNS = {Action.KEEP: "=", Action.START: "+", Action.STOP: "-", Action.REPLACE: "±", Action.PRUNE: "×"}
+_SIGNS = {
+    Action.KEEP: "=", Action.START: "+", Action.STOP: "-", Action.DRAIN: "↓", Action.REPLACE: "±", Action.LIVE: "~",
+    Action.PRUNE: "×",
+}  # fmt: skip
 
 
 def plan_lines(plan: Plan) -> Iterator[str]:
@@ -48,6 +51,6 @@ def settling_line(now: Settling) -> str:
 
 def _step_lines(step: Step) -> Iterator[str]:
     yield f"  {_SIGNS[step.action]} {step.action:<8} {step.instance}  on {step.node}"
-    if step.action is Action.REPLACE:
+    if step.action in (Action.REPLACE, Action.LIVE):
         for change in step.changes:
             yield f"      {change.key}: {change.old or '–'} → {change.new or '–'}"

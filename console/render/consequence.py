@@ -4,7 +4,8 @@ from console.render.text import plural
 from console.store import Store
 from profiles.plan import Action, Plan, Verb
 
-_WORDS = {Verb.START: "Start", Verb.STOP: "Stop", Verb.RESTART: "Restart"}
+_WORDS = {Verb.START: "Start", Verb.STOP: "Stop", Verb.RESTART: "Restart", Verb.DRAIN: "Drain",
+          Verb.STOP_NOW: "Stop at once"}  # fmt: skip
 
 
 def consequence(verb: Verb, plan: Plan, store: Store) -> str:

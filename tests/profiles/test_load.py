@@ -72,6 +72,21 @@ SERVICE = [
         "each replica has the next port; choose a lower one",
     ),
     (
+        "  a: {engine: vllm, model: m, restart: {max: 0}}",
+        "4:46: `max` must be 1 to 100, not 0",
+        "1 never starts it again by itself",
+    ),
+    (
+        "  a: {engine: vllm, model: m, restart: {max: 3, window: 10 min}}",
+        "4:57: `10 min` is no duration",
+        "a number and ms, s, m, h or d: `10m`",
+    ),
+    (
+        "  a: {engine: vllm, model: m, restart: {windw: 1h}}",
+        "4:41: unknown key `windw`",
+        "did you mean `window`?",
+    ),
+    (
         "  a: {engine: vllm, model: m, gpus: {devices: []}}",
         "4:47: no device is listed",
         "list NODE/INDEX, or leave `gpus` out to use the CPU",

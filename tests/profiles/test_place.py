@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from engines.devices import Slice
 from profiles.model import Defaults, GpuRequest, PlaceRequest, Profile, Service
 from profiles.place import Placement, Unplaceable, place
+from profiles.restart import Restart, RestartRequest
 from profiles.status import GpuReading, GpuSource, GpuSourceKind, GpuState, HostReading, NodeStatus
 
 
@@ -44,6 +45,14 @@ def test_replicas_share_the_devices_in_order() -> None:
     assert (first.name, first.port, first.engine) == ("chat/0", 8000, "vllm")
     assert first.slices == (Slice(gpu_uuid="GPU-fra-1-1", gpu_index=1), Slice(gpu_uuid="GPU-fra-1-0", gpu_index=0))
     assert (second.name, second.port) == ("chat/1", 8001)
+
+
+def test_the_restart_rule_of_a_service_wins_over_the_defaults() -> None:
+    defaults = Defaults("vllm", restart=RestartRequest(max=2, window="90s"))
+    services = {"a": Service("m"), "b": Service("m", restart=RestartRequest(max=9))}
+    a, b = place(Profile(1, "p", services, defaults=defaults), ONE).specs["fra-1"]
+    assert a.restart == Restart(max_exits=2, window_s=90.0)
+    assert b.restart == Restart(max_exits=9, window_s=600.0)
 
 
 def test_without_gpus_the_named_or_the_only_node() -> None:

@@ -8,6 +8,7 @@ from msgspec.structs import replace
 from engines.devices import Slice
 from profiles.model import Desired, DesiredInstance, InstanceSpec, Wanted
 from profiles.plan import Action, Change, Plan, Verb, changes, plan_profile, plan_verb
+from profiles.restart import Restart
 
 NODES = ("n1", "n2")
 
@@ -68,6 +69,40 @@ def test_a_changed_gpu_is_shown() -> None:
 def test_applying_keeps_the_restarts_that_people_asked_for() -> None:
     plan = plan_profile("p", {"n1": [spec(model="m2")]}, {"n1": holding(spec(restarts_asked=4))})
     assert plan.nodes[0].instances["a/0"].spec.restarts_asked == 4
+
+
+def test_the_restart_rule_is_changed_live() -> None:
+    plan = plan_profile("p", {"n1": [spec(restart=Restart(max_exits=9))]}, {"n1": holding(spec())})
+    assert actions(plan) == [(Action.LIVE, "a/0")]
+    assert plan.steps[0].changes == (Change("restart.max_exits", "5", "9"),)
+
+
+NOW = {"wanted": Wanted.STOPPED, "drain_s": 0.0}
+
+
+@pytest.mark.parametrize(
+    ("verb", "before", "after", "action"),
+    [
+        (Verb.STOP, {}, {"wanted": Wanted.STOPPED}, Action.STOP),
+        (Verb.STOP_NOW, {}, NOW, Action.STOP),
+        (Verb.STOP_NOW, {"wanted": Wanted.STOPPED}, NOW, Action.STOP),
+        (
+            Verb.STOP,
+            NOW,
+            NOW,
+            Action.KEEP,
+        ),
+        (Verb.DRAIN, {}, {"wanted": Wanted.DRAINED}, Action.DRAIN),
+        (Verb.DRAIN, {"wanted": Wanted.STOPPED}, {"wanted": Wanted.STOPPED}, Action.KEEP),
+        (Verb.START, {"wanted": Wanted.DRAINED}, {}, Action.START),
+        (Verb.START, NOW, {}, Action.START),
+    ],
+)
+def test_verbs(verb: Verb, before: dict[str, object], after: dict[str, object], action: Action) -> None:
+    desired = {"n1": holding(spec(**before))}
+    plan = plan_verb(verb, [("n1", "a/0")], desired)
+    assert [step.action for step in plan.steps] == [action]
+    assert applied(plan, desired)["n1"].instances["a/0"].spec == spec(**after)
 
 
 def test_blockers() -> None:
