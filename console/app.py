@@ -10,6 +10,7 @@ import os
 import signal
 import sys
 import traceback
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import ClassVar
 
@@ -23,7 +24,9 @@ from console.screens.gpus import GpusScreen
 from console.screens.help import HelpScreen
 from console.screens.instances import InstancesScreen
 from console.screens.nodes import NodesScreen
+from console.screens.places import PLACE_BINDINGS, PLACES
 from console.screens.pulse import PulseScreen
+from console.screens.services import ServicesScreen
 from console.screens.session import Session
 from console.store import Store
 from console.theme import YARD
@@ -31,6 +34,13 @@ from console.theme import YARD
 FLUSH_S = 0.25
 GC_THRESHOLDS = (20_000, 20, 100)
 """A full collection with 8,000 rows stops everything for 80 ms; rows hold no cycles, so it can be rare."""
+SCREENS: Mapping[str, Callable[[Session], YardScreen]] = {
+    "pulse": PulseScreen,
+    "nodes": NodesScreen,
+    "gpus": GpusScreen,
+    "services": ServicesScreen,
+    "instances": InstancesScreen,
+}
 ENDING_SIGNALS = (signal.SIGTERM, signal.SIGHUP)
 
 
@@ -40,10 +50,7 @@ class Yard(App[None]):
     CSS_PATH = Path(__file__).with_name("app.tcss")
     ENABLE_COMMAND_PALETTE = True
     BINDINGS: ClassVar = [
-        Binding("1", "go('pulse')", "pulse", id="go.pulse", tooltip="Pulse: problems, instances, map, changes"),
-        Binding("2", "go('nodes')", "nodes", id="go.nodes", tooltip="All nodes"),
-        Binding("3", "go('gpus')", "GPUs", id="go.gpus", tooltip="All GPUs"),
-        Binding("4", "go('instances')", "instances", id="go.instances", tooltip="All instances"),
+        *PLACE_BINDINGS,
         Binding("question_mark", "help", "help", key_display="?", id="help", tooltip="This page"),
         Binding("q,ctrl+c", "quit", "quit", id="quit", tooltip="Leave; engines go on"),
     ]
@@ -62,9 +69,8 @@ class Yard(App[None]):
         self.register_theme(YARD)
         self.theme = YARD.name
         session = self.session
-        for name, screen in (("pulse", PulseScreen(session)), ("nodes", NodesScreen(session)),
-                             ("gpus", GpusScreen(session)), ("instances", InstancesScreen(session))):  # fmt: skip
-            self.install_screen(screen, name)
+        for place in PLACES:
+            self.install_screen(SCREENS[place.name](session), place.name)
         self.push_screen("pulse")
         self.set_interval(FLUSH_S, self.flush)
         for number in ENDING_SIGNALS:
@@ -106,7 +112,7 @@ class Yard(App[None]):
             top.tick()
 
     def action_go(self, name: str) -> None:
-        """To one of the four main places, from anywhere."""
+        """To one of the main places, from anywhere."""
         while len(self.screen_stack) > 2:
             self.pop_screen()
         if name != "pulse":

@@ -6,7 +6,6 @@ A view keeps its last values when its node goes quiet; `age_s` and `state` say h
 """
 
 import time
-from array import array
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -14,13 +13,14 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from agents.wire import Delta, Happened, Snapshot
+from console.series import Ring
 from profiles.model import Desired
 from profiles.status import Event, GpuReading, InstanceStatus, NodeStatus, Reason, Role
 
 STALE_AFTER_S = 3.0
 UNREACHABLE_AFTER_S = 15.0
-SERIES_POINTS = 900
 EVENTS_KEPT = 500
+CLOCK_JITTER_S = 0.25
 
 
 class NodeState(StrEnum):
@@ -36,34 +36,20 @@ class Kind(StrEnum):
     NODE = "node"
     GPU = "gpu"
     INSTANCE = "instance"
+    SERVICE = "service"
 
 
 class Key(NamedTuple):
-    """Names one row of one kind: (node, "") · (node, GPU uuid) · (node, instance)."""
+    """Names one row of one kind: (node, "") · (node, GPU uuid) · (node, instance) · ("", profile:service)."""
 
     kind: Kind
     node: str
     name: str = ""
 
 
-class Ring:
-    """The last SERIES_POINTS values, oldest first; NaN is a gap."""
-
-    def __init__(self) -> None:
-        self._values = array("f")
-        self._next = 0
-
-    def add(self, value: float | None) -> None:
-        point = float("nan") if value is None else value
-        if len(self._values) < SERIES_POINTS:
-            self._values.append(point)
-        else:
-            self._values[self._next] = point
-            self._next = (self._next + 1) % SERIES_POINTS
-
-    def last(self, count: int) -> list[float]:
-        ordered = self._values[self._next :] + self._values[: self._next]
-        return list(ordered[-count:])
+def service_of(status: InstanceStatus) -> Key:
+    """The service that an instance is a replica of; a name that two profiles use is two services."""
+    return Key(Kind.SERVICE, "", f"{status.profile}:{status.name.rpartition('/')[0]}")
 
 
 @dataclass
@@ -84,7 +70,7 @@ class NodeView:
     received_at_s: float | None = None
     """Monotonic time of the last frame."""
     clock_skew_s: float = 0.0
-    """Node's clock minus ours, from the last frame; subtract it from the node's times."""
+    """Node's clock minus ours, to CLOCK_JITTER_S; subtract it from the node's times."""
     gpus: dict[str, GpuReading] = field(default_factory=dict)
     instances: dict[str, InstanceStatus] = field(default_factory=dict)
     events: deque[Event] = field(default_factory=lambda: deque(maxlen=EVENTS_KEPT))
@@ -104,6 +90,9 @@ class Store:
         self.nodes: dict[str, NodeView] = {}
         self.series: dict[tuple[Key, str], Ring] = {}
         self._dirty: set[Key] = set()
+        self._service_of: dict[Key, Key] = {}
+        self._members: dict[Key, dict[Key, None]] = {}
+        """The instances of each service, for the kinds that are seen across nodes."""
 
     def add_node(self, name: str, site: str = "", labels: Mapping[str, str] | None = None) -> NodeView:
         view = self.nodes[name] = NodeView(name, site, labels or {})
@@ -163,6 +152,12 @@ class Store:
                 return [Key(kind, view.name, uuid) for view in views for uuid in view.gpus]
             case Kind.INSTANCE:
                 return [Key(kind, view.name, name) for view in views for name in view.instances]
+            case Kind.SERVICE:
+                return list(self._members)
+
+    def members(self, service: Key) -> list[Key]:
+        """The instances of a service, on whatever nodes; none once it is gone."""
+        return list(self._members.get(service, ()))
 
     def gpus(self) -> Iterator[tuple[NodeView, GpuReading]]:
         for view in self.nodes.values():
@@ -182,9 +177,12 @@ class Store:
         self._mark_all(view)
         view.status = frame.status
         view.desired = frame.desired
-        view.clock_skew_s = frame.status.at_unix_s - self.wall()
+        self._compare_clocks(view, frame.status.at_unix_s)
         view.gpus = {reading.uuid: reading for reading in frame.status.gpus}
-        view.instances = {status.name: status for status in frame.status.instances}
+        for name in view.instances.keys() - {status.name for status in frame.status.instances}:
+            self._drop(view, name)
+        for status in frame.status.instances:
+            self._put(view, status)
         self._mark_all(view)
 
     def _delta(self, view: NodeView, frame: Delta) -> None:
@@ -192,7 +190,7 @@ class Store:
             return
         from msgspec.structs import replace
 
-        view.clock_skew_s = frame.at_unix_s - self.wall()
+        self._compare_clocks(view, frame.at_unix_s)
         view.status = replace(
             view.status,
             at_unix_s=frame.at_unix_s,
@@ -205,15 +203,43 @@ class Store:
             view.gpus.pop(uuid, None)
             self._dirty.add(Key(Kind.GPU, view.name, uuid))
         for name in frame.instances_gone:
-            view.instances.pop(name, None)
-            self._dirty.add(Key(Kind.INSTANCE, view.name, name))
+            self._drop(view, name)
         for reading in frame.gpus:
             view.gpus[reading.uuid] = reading
             self._dirty.add(Key(Kind.GPU, view.name, reading.uuid))
         for status in frame.instances:
-            view.instances[status.name] = status
-            self._dirty.add(Key(Kind.INSTANCE, view.name, status.name))
+            self._put(view, status)
         self._record(view)
+
+    def _compare_clocks(self, view: NodeView, at_unix_s: float) -> None:
+        """A time of day on the screen must not jump by a second because one frame took longer."""
+        skew_s = at_unix_s - self.wall()
+        if abs(skew_s - view.clock_skew_s) >= CLOCK_JITTER_S:
+            view.clock_skew_s = skew_s
+
+    def _put(self, view: NodeView, status: InstanceStatus) -> None:
+        view.instances[status.name] = status
+        key, service = Key(Kind.INSTANCE, view.name, status.name), service_of(status)
+        if self._service_of.get(key) != service:
+            self._leave(key)
+            self._service_of[key] = service
+            self._members.setdefault(service, {})[key] = None
+        self._dirty |= {key, service}
+
+    def _drop(self, view: NodeView, name: str) -> None:
+        view.instances.pop(name, None)
+        key = Key(Kind.INSTANCE, view.name, name)
+        self._leave(key)
+        self._dirty.add(key)
+
+    def _leave(self, instance: Key) -> None:
+        service = self._service_of.pop(instance, None)
+        if service is None:
+            return
+        self._dirty.add(service)
+        del self._members[service][instance]
+        if not self._members[service]:
+            del self._members[service]
 
     def _record(self, view: NodeView) -> None:
         """One point per Delta, that is one a second, for what is drawn as a line."""
@@ -228,4 +254,6 @@ class Store:
     def _mark_all(self, view: NodeView) -> None:
         self._dirty.add(Key(Kind.NODE, view.name))
         self._dirty.update(Key(Kind.GPU, view.name, uuid) for uuid in view.gpus)
-        self._dirty.update(Key(Kind.INSTANCE, view.name, name) for name in view.instances)
+        for name in view.instances:
+            key = Key(Kind.INSTANCE, view.name, name)
+            self._dirty |= {key, self._service_of[key]}

@@ -14,7 +14,7 @@ from console.render.gpus import GPU_COLUMNS, gpu_row
 from console.render.instances import INSTANCE_COLUMNS, instance_row
 from console.render.nodes import NODE_COLUMNS, node_row
 from console.render.pulse import problems
-from console.render.services import SERVICE_COLUMNS, service_cells, services
+from console.render.services import SERVICE_COLUMNS, service_row, services
 from console.render.table import Cell, Column, Row, rank_of_name
 from console.render.text import clock, one_line, plural
 from console.store import Key, Kind, NodeState, NodeView, Store
@@ -157,7 +157,7 @@ LISTINGS = {
     ),
     "services": Listing(
         SERVICE_COLUMNS,
-        lambda store: (service_cells(service) for service in services(store)),
+        _rows(service_row, Kind.SERVICE),
         lambda store: (items.service_item(service) for service in services(store)),
         lambda store: (service.name for service in services(store)),
     ),

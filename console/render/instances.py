@@ -18,13 +18,14 @@ INSTANCE_COLUMNS = (
     Column("running", "Run", 4, right=True, priority=5),
     Column("queue", "Queue", 5, right=True, priority=3),
     Column("kv", "KV %", 4, right=True, priority=4),
-    Column("since", "Since", 8, right=True, priority=6),
+    Column("for", "For", 6, right=True, priority=6),
     Column("why", "What is wrong", 22, priority=3, grow=True),
 )
-_PHASE_ORDER = (
-    Phase.LOST, Phase.FAILED, Phase.STALLED, Phase.BACKOFF, Phase.DEGRADED, Phase.PENDING, Phase.STARTING,
+PHASE_ORDER = (
+    Phase.STALLED, Phase.LOST, Phase.FAILED, Phase.BACKOFF, Phase.DEGRADED, Phase.PENDING, Phase.STARTING,
     Phase.LOADING, Phase.STOPPING, Phase.DRAINING, Phase.READY, Phase.SLEEPING, Phase.STOPPED,
 )  # fmt: skip
+"""Worst first: a stalled engine holds requests that will never be answered."""
 _PHASE_SIGN = {Phase.LOST: "×", Phase.FAILED: "×", Phase.STALLED: "?", Phase.BACKOFF: "!", Phase.DEGRADED: "!"}
 
 
@@ -36,7 +37,7 @@ def instance_row(store: Store, key: Key) -> Row | None:
         return None
     said_ = status.reading
     absent = said_.absent if said_ else {}
-    since_s = store.wall() + view.clock_skew_s - status.since_unix_s
+    for_s = store.wall() + view.clock_skew_s - status.since_unix_s
     cells = (
         phase_cell(status),
         Cell(status.name, status.name),
@@ -49,8 +50,8 @@ def instance_row(store: Store, key: Key) -> Row | None:
         said(said_.running if said_ else None, "running", absent),
         said(said_.waiting if said_ else None, "waiting", absent),
         said(hundred(said_.kv_usage_ratio) if said_ else None, "kv_usage_ratio", absent),
-        Cell(age(since_s if since_s < 3600 else since_s // 60 * 60), status.since_unix_s, Tone.DIM),
-        Cell(_instance_why(store, view, status), tone=Tone.DIM),
+        Cell(age(for_s if for_s < 3600 else for_s // 60 * 60), status.since_unix_s, Tone.DIM),
+        Cell(instance_why(store, view, status), tone=Tone.DIM),
     )
     return Row(key, cells, dim=view.state is not NodeState.UP)
 
@@ -65,7 +66,7 @@ def phase_cell(status: InstanceStatus) -> Cell:
         tone = Tone.DIM
     return Cell(
         f"{_PHASE_SIGN.get(status.phase, ' ')} {status.phase}",
-        _PHASE_ORDER.index(status.phase) - queue / (queue + 1),
+        PHASE_ORDER.index(status.phase) - queue / (queue + 1),
         tone,
     )
 
@@ -79,7 +80,7 @@ def where(status: InstanceStatus, node: str) -> str:
     return f"{node} gpu{indexes[0]}-{indexes[-1]}" if close else f"{node} gpu{','.join(map(str, indexes))}"
 
 
-def _instance_why(store: Store, view: NodeView, status: InstanceStatus) -> str:
+def instance_why(store: Store, view: NodeView, status: InstanceStatus) -> str:
     if view.state is not NodeState.UP:
         return f"{view.state}, as of {age(store.age_s(view))} ago"
     if status.reason is not None and status.phase is not Phase.READY:

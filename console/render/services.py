@@ -1,34 +1,60 @@
-"""Services: the instances of one name on all nodes, as one row. Nodes that do not answer are not summed."""
+"""Services: the replicas of one name on all nodes, as one row. What a lost node said last is in no sum.
 
-from collections.abc import Iterable
+The worst of a service, worst first:
+
+    DOWN       wanted, and nobody serves
+    UNSEEN     nobody is seen to serve, but nodes with replicas do not answer: their engines may well go on
+    a problem  of the replica that is worst off, by its phase
+    unseen     nodes with replicas do not answer, and the rest serves
+    any other phase, as on the instances screen
+"""
+
+from typing import NamedTuple
 
 import msgspec
 
-from console.render import text
-from console.render.figures import total
-from console.render.table import Cell, Column, Tone
-from console.store import NodeView, Store
+from console.render.figures import hundred, latency, moment, said, total
+from console.render.instances import PHASE_ORDER, instance_why, phase_cell, where
+from console.render.table import Cell, Column, Row, Tone, natural, rank
+from console.store import Key, Kind, NodeState, NodeView, Store
 from engines.base import Histogram
 from profiles import slo
-from profiles.status import PROBLEM, InstanceStatus, Phase
+from profiles.model import Wanted
+from profiles.status import PROBLEM, EngineReading, InstanceStatus, Phase
 
 SERVICE_COLUMNS = (
-    Column("service", "Service", 16, priority=1),
-    Column("ready", "Ready", 6, right=True, priority=1),
-    Column("profile", "Profile", 12, priority=4),
-    Column("engine", "Engine", 9, priority=6),
+    Column("service", "Service", 14, priority=1, names=True),
+    Column("ready", "Ready", 5, right=True, priority=1),
+    Column("worst", "Worst", 10, priority=1),
     Column("requests", "Req/s", 6, right=True, priority=2),
-    Column("tokens", "Tok/s", 7, right=True, priority=3),
+    Column("tokens", "Tok/s", 7, right=True, priority=7),
     Column("ttft", "TTFT p95", 10, right=True, priority=2),
-    Column("itl", "ITL p95", 10, right=True, priority=4),
+    Column("itl", "ITL p95", 9, right=True, priority=5),
     Column("queue", "Queue", 5, right=True, priority=3),
-    Column("nodes", "Nodes", 12, priority=5),
-    Column("model", "Model", 12, priority=7),
+    Column("kv", "KV %", 4, right=True, priority=4),
+    Column("since", "Since", 8, priority=4),
+    Column("where", "Where", 12, priority=2),
+    Column("why", "What is wrong", 18, priority=3, grow=True),
+    Column("engine", "Engine", 9, priority=8),
+    Column("profile", "Profile", 10, priority=8, names=True),
+    Column("model", "Model", 20, priority=9),
 )
+WORST_COLUMN = 2
+_ON_ITS_WAY = frozenset({Phase.PENDING, Phase.STARTING, Phase.LOADING})
+_SERVING = frozenset({Phase.READY, Phase.DEGRADED, Phase.DRAINING, Phase.SLEEPING})
+_DOWN = Cell("× DOWN", -3.0, Tone.BAD)
+_UNSEEN = Cell("× UNSEEN", -2.0, Tone.BAD)
+_PARTLY_UNSEEN = Cell("~ unseen", PHASE_ORDER.index(Phase.PENDING) - 1.0, Tone.WARN)
+
+Member = tuple[NodeView, InstanceStatus]
 
 
 class ServiceView(msgspec.Struct, frozen=True, kw_only=True):
-    """What all replicas say together; None where none of them says."""
+    """What all replicas say together; None where none of them says.
+
+    `wanted` counts the replicas that should run. `worst`, `where`, `why` and `since_unix_s` (our clock) are of
+    the replica that is worst off, `kv_usage_ratio` is of the fullest one.
+    """
 
     name: str
     profile: str
@@ -36,65 +62,125 @@ class ServiceView(msgspec.Struct, frozen=True, kw_only=True):
     model: str
     nodes: tuple[str, ...]
     replicas: int
+    wanted: int
     ready: int
-    problems: int
+    worst: str
+    where: str
+    why: str
+    since_unix_s: float
     requests_per_s: float | None
     generation_tok_s: float | None
     waiting: float | None
+    kv_usage_ratio: float | None
     ttft: Histogram | None
     itl: Histogram | None
+    absent: dict[str, str]
+    """Field → why no replica ever says it."""
+
+
+class Worst(NamedTuple):
+    """The replica that is worst off, and what that makes of the service."""
+
+    cell: Cell
+    member: Member
 
 
 def services(store: Store) -> list[ServiceView]:
     """By name; a name that two profiles use is two services."""
-    found: dict[tuple[str, str], list[tuple[NodeView, InstanceStatus]]] = {}
-    for view, status in store.instances():
-        if view.counted:
-            found.setdefault((status.name.rpartition("/")[0], status.profile), []).append((view, status))
-    return [_service(name, profile, members) for (name, profile), members in sorted(found.items())]
+    return [_view(store, _members(store, key)) for key in sorted(store.keys(Kind.SERVICE), key=lambda key: key.name)]
 
 
-def service_cells(service: ServiceView) -> tuple[Cell, ...]:
-    tone = Tone.BAD if service.problems else Tone.PLAIN
-    return (
-        Cell(service.name, service.name),
-        Cell(f"{service.ready}/{service.replicas}", service.ready / service.replicas, tone),
-        Cell(service.profile, service.profile, Tone.DIM),
-        Cell(service.engine, service.engine, Tone.DIM),
-        Cell(text.rate(service.requests_per_s), service.requests_per_s),
-        Cell(text.number(service.generation_tok_s), service.generation_tok_s),
-        _p95(service.ttft),
-        _p95(service.itl),
-        Cell(text.number(service.waiting), service.waiting),
-        Cell(", ".join(service.nodes), service.nodes[0]),
-        Cell(service.model, service.model, Tone.DIM),
+def service_row(store: Store, key: Key) -> Row | None:
+    """`key` names a service."""
+    members = _members(store, key)
+    if not members:
+        return None
+    view, worst = _view(store, members), _worst(members)
+    calm = worst.cell.tone in (Tone.PLAIN, Tone.DIM) and not view.why
+    ready = Tone.PLAIN if view.ready == view.wanted else worst.cell.tone
+    cells = (
+        Cell(view.name, view.name),
+        Cell(f"{view.ready}/{view.wanted}", view.ready / view.wanted if view.wanted else None, ready),
+        worst.cell,
+        said(view.requests_per_s, "requests_per_s", view.absent, 1),
+        said(view.generation_tok_s, "generation_tok_s", view.absent),
+        latency(view.ttft, 0.95, "ttft", view.absent),
+        latency(view.itl, 0.95, "itl", view.absent),
+        said(view.waiting, "waiting", view.absent),
+        said(hundred(view.kv_usage_ratio), "kv_usage_ratio", view.absent),
+        Cell("" if calm else moment(view.since_unix_s, store.wall()), view.since_unix_s, Tone.DIM),
+        Cell(", ".join(view.nodes), view.nodes[0], Tone.DIM) if calm else Cell(view.where, view.where),
+        Cell(view.why, tone=Tone.DIM),
+        Cell(view.engine, view.engine, Tone.DIM),
+        Cell(view.profile, view.profile, Tone.DIM),
+        Cell(view.model, view.model, Tone.DIM),
     )
+    return Row(key, cells, dim=all(node.state is not NodeState.UP for node, _ in members))
 
 
-def _service(name: str, profile: str, members: list[tuple[NodeView, InstanceStatus]]) -> ServiceView:
-    statuses = [status for _, status in members]
-    readings = [status.reading for status in statuses if status.reading is not None]
+def worst_replica(store: Store, key: Key) -> Key | None:
+    """The instance that is worst off; None when the service is gone."""
+    members = _members(store, key)
+    if not members:
+        return None
+    node, status = _worst(members).member
+    return Key(Kind.INSTANCE, node.name, status.name)
+
+
+def _members(store: Store, key: Key) -> list[Member]:
+    views = ((store.nodes[member.node], member.name) for member in store.members(key))
+    return [(view, view.instances[name]) for view, name in views]
+
+
+def _view(store: Store, members: list[Member]) -> ServiceView:
+    counted = [status for view, status in members if view.counted]
+    readings = [status.reading for status in counted if status.reading is not None]
+    fullness = [reading.kv_usage_ratio for reading in readings if reading.kv_usage_ratio is not None]
+    worst = _worst(members)
+    node, status = worst.member
+    seen = node.counted
     return ServiceView(
-        name=name,
-        profile=profile,
-        engine=statuses[0].engine,
-        model=statuses[0].model,
-        nodes=tuple(sorted({view.name for view, _ in members})),
-        replicas=len(statuses),
-        ready=sum(status.phase is Phase.READY for status in statuses),
-        problems=sum(status.phase in PROBLEM for status in statuses),
+        name=status.name.rpartition("/")[0],
+        profile=status.profile,
+        engine=status.engine,
+        model=status.model,
+        nodes=tuple(sorted({view.name for view, _ in members}, key=natural)),
+        replicas=len(members),
+        wanted=sum(status.wanted is Wanted.RUNNING for _, status in members),
+        ready=sum(status.phase is Phase.READY and status.wanted is Wanted.RUNNING for status in counted),
+        worst=worst.cell.text[2:].lower(),
+        where=where(status, node.name) if seen else node.name,
+        why=instance_why(store, node, status),
+        since_unix_s=status.since_unix_s - node.clock_skew_s if seen else store.wall() - (store.age_s(node) or 0.0),
         requests_per_s=total(reading.requests_per_s for reading in readings),
         generation_tok_s=total(reading.generation_tok_s for reading in readings),
         waiting=total(reading.waiting for reading in readings),
-        ttft=slo.merge(_known(reading.ttft for reading in readings)),
-        itl=slo.merge(_known(reading.itl for reading in readings)),
+        kv_usage_ratio=max(fullness, default=None),
+        ttft=slo.merge(reading.ttft for reading in readings if reading.ttft is not None),
+        itl=slo.merge(reading.itl for reading in readings if reading.itl is not None),
+        absent=_absent(readings),
     )
 
 
-def _known(histograms: Iterable[Histogram | None]) -> list[Histogram]:
-    return [histogram for histogram in histograms if histogram is not None]
+def _worst(members: list[Member]) -> Worst:
+    wanted = [member for member in members if member[1].wanted is Wanted.RUNNING]
+    seen = [member for member in wanted if member[0].counted]
+    unseen = [member for member in wanted if not member[0].counted]
+    by_phase = min(seen or wanted or members, key=lambda member: rank(phase_cell(member[1])))
+    phase = phase_cell(by_phase[1])
+    if wanted and not any(status.phase in _SERVING for _, status in seen):
+        if unseen:
+            return Worst(_UNSEEN, unseen[0])
+        if not all(status.phase in _ON_ITS_WAY and not status.restarts for _, status in seen):
+            return Worst(_DOWN, by_phase)
+    if by_phase[1].phase in PROBLEM:
+        return Worst(phase._replace(text=phase.text.upper()), by_phase)
+    return Worst(_PARTLY_UNSEEN, unseen[0]) if unseen else Worst(phase, by_phase)
 
 
-def _p95(histogram: Histogram | None) -> Cell:
-    found = slo.quantile(histogram, 0.95) if histogram else None
-    return Cell(text.quantile(found), found.high_s if found else None)
+def _absent(readings: list[EngineReading]) -> dict[str, str]:
+    if not readings:
+        return {}
+    return {
+        field: why for field, why in readings[0].absent.items() if all(field in reading.absent for reading in readings)
+    }

@@ -11,13 +11,11 @@ from textual.widgets import Input
 
 from console.render.fit import Line
 from console.render.table import Tone
+from console.screens.places import bottom
 from console.screens.session import Session
 from console.store import Key, NodeState
 from console.widgets.lines import EdgeLine
 from console.widgets.rows import Rows
-
-PLACES = "1 pulse  2 nodes  3 GPUs  4 instances  ? help  q quit"
-PLACES_SHORT = "1-4 screens  ? help  q quit"
 
 
 class YardScreen(Screen[None]):
@@ -75,7 +73,7 @@ class YardScreen(Screen[None]):
         if not self.composed:
             return
         self.query_one("#head", EdgeLine).set(self.session.head(), self.session.clock())
-        places = PLACES if self.size.width >= 110 else PLACES_SHORT
+        places = bottom(self.size.width)
         self.query_one("#foot", EdgeLine).set(self._keys(self.size.width - len(places) - 3), places)
 
     def _keys(self, room: int) -> Line:
@@ -83,9 +81,9 @@ class YardScreen(Screen[None]):
         spans: list[tuple[str, Tone]] = [(f" {self.crumb}  ", Tone.PLAIN)]
         room -= len(spans[0][0])
         shown: set[str | None] = set()
-        for found in self.active_bindings.values():
-            binding = found.binding
-            if not binding.show or binding.id in shown or found.node is self.app:
+        bindings = [found.binding for found in self.active_bindings.values() if found.node is not self.app]
+        for binding in sorted(bindings, key=lambda one: (one.id or "").startswith("screen.")):
+            if not binding.show or binding.id in shown:
                 continue
             shown.add(binding.id)
             key = f"  {self.app.get_key_display(binding)}"

@@ -1,17 +1,17 @@
 """One instance: what it is, how it does, what is wanted of it."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from textual.widget import Widget
 
 from console.render.instance import instance_lines
-from console.screens.actions import ACTION_BINDINGS, ActsOnInstance
+from console.screens.actions import ACTION_BINDINGS, ActsOnInstances
 from console.screens.session import Session
 from console.store import Key
 from console.widgets.lines import Lines
 
 
-class InstanceScreen(ActsOnInstance):
+class InstanceScreen(ActsOnInstances):
     BINDINGS = [*ACTION_BINDINGS]
 
     def __init__(self, session: Session, key: Key) -> None:
@@ -22,8 +22,8 @@ class InstanceScreen(ActsOnInstance):
     def body(self) -> Iterable[Widget]:
         yield Lines(id="detail")
 
-    def target(self) -> Key | None:
-        return self.key
+    def targets(self) -> Sequence[Key]:
+        return (self.key,)
 
     def on_mount(self) -> None:
         detail = self.query_one("#detail", Lines)

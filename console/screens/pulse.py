@@ -6,18 +6,15 @@ from textual.widget import Widget
 
 from console.render.heatmap import heatmap
 from console.render.pulse import changes, problem_line
-from console.screens.instances import InstancesScreen
-from console.screens.session import Session
+from console.screens.services import ServicesScreen
 from console.store import Key
 from console.widgets.lines import Lines
 
 
-class PulseScreen(InstancesScreen):
-    """The instances screen with the fleet around it."""
+class PulseScreen(ServicesScreen):
+    """The services screen with the fleet around it."""
 
-    def __init__(self, session: Session) -> None:
-        super().__init__(session)
-        self.crumb = "pulse"
+    crumb = "pulse"
 
     def body(self) -> Iterable[Widget]:
         yield Lines(id="problems")

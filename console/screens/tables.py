@@ -21,6 +21,8 @@ class TableScreen(YardScreen):
     columns: ClassVar[Sequence[Column]]
     empty: ClassVar[str]
     node: str | None = None
+    sorted_by = 0
+    """The column whose order a fresh screen has."""
     _flushes = 0
 
     def body(self) -> Iterable[Widget]:
@@ -33,11 +35,17 @@ class TableScreen(YardScreen):
         """The keys to show, as the store has them now."""
         return self.session.store.keys(self.kind, self.node)
 
+    def holds(self, key: Key) -> bool:
+        """Whether a new key belongs here."""
+        return self.node in (None, key.node)
+
     def table(self) -> Rows:
         return self.query_one("#rows", Rows)
 
     def on_mount(self) -> None:
-        self.table().focus()
+        table = self.table()
+        table.order.column = self.sorted_by
+        table.focus()
 
     def fill(self) -> None:
         table = self.table()
@@ -46,8 +54,8 @@ class TableScreen(YardScreen):
 
     def take(self, dirty: set[Key]) -> None:
         table = self.table()
-        mine = {key for key in dirty if key.kind is self.kind and self.node in (None, key.node)}
-        table.change(mine | self.aged())
+        rows = table.order.rows
+        table.change({key for key in dirty | self.aged() if key in rows or (key.kind is self.kind and self.holds(key))})
         blank = self.blank(self.empty)
         if not table.order.keys and blank != table.empty:
             table.empty = blank
@@ -57,8 +65,7 @@ class TableScreen(YardScreen):
             table.settle()
 
     def aged(self) -> set[Key]:
-        """Keys that look different because time passed: nodes that are silent say how long."""
-        if self.kind is not Kind.NODE:
-            return set()
-        views = self.session.store.nodes.values()
-        return {Key(Kind.NODE, view.name) for view in views if view.state is not NodeState.UP}
+        """Keys that look different because time passed: what is old says how old."""
+        store = self.session.store
+        quiet = [view.name for view in store.nodes.values() if view.state is not NodeState.UP]
+        return {key for node in quiet for key in store.keys(self.kind, node)}

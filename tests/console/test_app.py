@@ -22,6 +22,7 @@ from console.screens.instances import InstancesScreen
 from console.screens.logs import LogsScreen
 from console.screens.nodes import NodesScreen
 from console.screens.pulse import PulseScreen
+from console.screens.services import ServicesScreen
 from console.screens.session import Session
 from console.store import NodeState, Store
 from console.widgets.log_lines import LogLines
@@ -65,7 +66,13 @@ async def test_numbers_go_anywhere_and_escape_stays_on_pulse() -> None:
     app = yard()
     async with app.run_test(size=(120, 40)) as pilot:
         await pilot.pause()
-        for key, kind in (("3", GpusScreen), ("4", InstancesScreen), ("2", NodesScreen), ("1", PulseScreen)):
+        for key, kind in (
+            ("3", GpusScreen),
+            ("4", ServicesScreen),
+            ("5", InstancesScreen),
+            ("2", NodesScreen),
+            ("1", PulseScreen),
+        ):
             await pilot.press(key)
             assert type(app.screen) is kind
         await pilot.press("escape", "escape")
@@ -123,7 +130,7 @@ async def test_loading_and_error_say_what_is_going_on() -> None:
 async def test_problems_only() -> None:
     app = yard()
     async with app.run_test(size=(120, 40)) as pilot:
-        await pilot.press("4", "exclamation_mark")
+        await pilot.press("5", "exclamation_mark")
         assert [key.name for key in app.screen.query_one(Rows).order.keys] == ["rerank/0"]
         await pilot.press("exclamation_mark")
         assert len(app.screen.query_one(Rows).order.keys) == 7
@@ -132,7 +139,7 @@ async def test_problems_only() -> None:
 async def test_log_follows_searches_and_counts_what_is_missing() -> None:
     app = yard()
     async with app.run_test(size=(120, 40)) as pilot:
-        await pilot.press("4", "l")
+        await pilot.press("5", "l")
         await pilot.pause(0.1)
         assert isinstance(app.screen, LogsScreen)
         log = app.screen.query_one(LogLines)

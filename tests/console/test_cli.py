@@ -18,7 +18,7 @@ from console.cli.plans import plan_items, plan_lines, settling_line
 from console.cli.session import Reached
 from console.cli.table import print_table
 from console.operations import Settling
-from console.render.services import SERVICE_COLUMNS, service_cells, services
+from console.render.services import services
 from console.render.table import Cell, Column
 from console.store import NodeState, Store
 from engines.base import LoadProgress
@@ -124,10 +124,10 @@ def test_services_add_their_replicas_up_and_leave_lost_nodes_out():
     found = {service.name: service for service in services(store)}
     assert (found["llama-70b"].ready, found["llama-70b"].replicas) == (2, 3)
     assert found["qwen3-32b"].requests_per_s == pytest.approx(88.4)
-    assert found["rerank"].problems == 1
-    assert len(service_cells(found["qwen3-32b"])) == len(SERVICE_COLUMNS)
+    assert found["rerank"].worst == "down"
     store.link("fra-1", NodeState.UNREACHABLE)
-    assert {service.name: service.replicas for service in services(store)}["llama-70b"] == 1
+    lost = {service.name: service for service in services(store)}["llama-70b"]
+    assert (lost.ready, lost.wanted, lost.worst, lost.requests_per_s) == (0, 3, "unseen", None)
 
 
 def test_a_table_is_aligned_and_not_cut_without_a_terminal(capsys):

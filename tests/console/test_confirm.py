@@ -26,7 +26,7 @@ def notes(app: Yard) -> list[str]:
 async def test_stop_names_its_blast_radius_and_is_applied_on_y_alone() -> None:
     app, operations = yard()
     async with app.run_test(size=(120, 40)) as pilot:
-        await pilot.press("4", "slash", *"llama-70b/0", "enter", "x")
+        await pilot.press("5", "slash", *"llama-70b/0", "enter", "x")
         await pilot.pause()
         await pilot.press("2")
         await pilot.pause()
@@ -43,7 +43,7 @@ async def test_stop_names_its_blast_radius_and_is_applied_on_y_alone() -> None:
 async def test_enter_is_the_safe_answer() -> None:
     app, operations = yard()
     async with app.run_test(size=(120, 40)) as pilot:
-        await pilot.press("4", "x")
+        await pilot.press("5", "x")
         await pilot.pause()
         await pilot.press("3")
         await pilot.pause()
@@ -72,7 +72,7 @@ async def test_a_key_typed_before_the_question_was_painted_does_not_count() -> N
 async def test_a_refusal_stays_readable() -> None:
     app, _ = yard(Reason("stale", "the node moved on", "look again"))
     async with app.run_test(size=(120, 40)) as pilot:
-        for key in ("4", "x", "3", "y"):
+        for key in ("5", "x", "3", "y"):
             await pilot.press(key)
             await pilot.pause()
         await pilot.pause(0.1)
@@ -85,12 +85,12 @@ async def test_a_refusal_stays_readable() -> None:
 async def test_viewers_and_read_only_consoles_are_told_why_not() -> None:
     app, _ = yard(read_only=True)
     async with app.run_test(size=(120, 40)) as pilot:
-        await pilot.press("4", "x")
+        await pilot.press("5", "x")
         assert "--read-only" in notes(app)[0]
         assert not isinstance(app.screen, Dialog)
     app, _ = yard()
     for view in app.session.store.nodes.values():
         view.role = Role.VIEWER
     async with app.run_test(size=(120, 40)) as pilot:
-        await pilot.press("4", "x")
+        await pilot.press("5", "x")
         assert "your role on fra-2 is viewer" in notes(app)[0]

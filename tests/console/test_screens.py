@@ -11,12 +11,12 @@ from console.screens.session import Session
 from tests.fakes.fleet import FakeOperations, filled
 
 KEPT = Path(__file__).parents[2] / "docs" / "screens"
-PLACES = {"pulse": (), "nodes": ("2",), "gpus": ("3",), "instances": ("4",), "instance": ("4", "j", "j", "enter"),
-          "logs": ("4", "l")}  # fmt: skip
-ESSENTIAL = {"pulse": "rerank/0", "nodes": "fra-1", "gpus": "throttled", "instances": "rerank/0",
+PLACES = {"pulse": (), "nodes": ("2",), "gpus": ("3",), "services": ("4",), "instances": ("5",),
+          "instance": ("5", "j", "j", "enter"), "logs": ("5", "l")}  # fmt: skip
+ESSENTIAL = {"pulse": "DOWN", "nodes": "fra-1", "gpus": "throttled", "instances": "rerank/0", "services": "DOWN",
              "instance": "Phase", "logs": "CUDA out of memory"}  # fmt: skip
 
-CRUMBS = {"pulse": "pulse", "nodes": "nodes", "gpus": "GPUs", "instances": "instances",
+CRUMBS = {"pulse": "pulse", "nodes": "nodes", "gpus": "GPUs", "services": "services", "instances": "instances",
           "instance": "fra-1 › llama-70b/0 ", "logs": "fra-2 › rerank/0 › log"}  # fmt: skip
 
 

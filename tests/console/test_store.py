@@ -3,7 +3,8 @@
 import pytest
 
 from agents import wire
-from console.store import SERIES_POINTS, Key, Kind, NodeState, Ring, Store
+from console.series import SERIES_POINTS, Ring
+from console.store import Key, Kind, NodeState, Store
 from profiles.model import Desired
 from profiles.status import GpuReading, Phase, Reason
 from tests.console.peer import instance, snapshot

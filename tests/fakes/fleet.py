@@ -6,7 +6,7 @@ from agents.wire import Delta, Happened, LogPiece, Snapshot
 from console.store import NodeState, Store
 from engines.base import Histogram, LoadProgress
 from engines.devices import Slice
-from profiles.model import Desired, DesiredInstance, InstanceSpec
+from profiles.model import Desired, DesiredInstance, InstanceSpec, Wanted
 from profiles.plan import Plan, Verb, plan_verb
 from profiles.status import (
     EngineReading,
@@ -95,7 +95,8 @@ def filled(clock: Clock | None = None) -> Store:
         "ams-1": [
             instance("llama-70b/2", Phase.LOADING, "ams-1", range(4), since_unix_s=NOW_UNIX_S - 52,
                      load=LoadProgress(step="loading weights 12/30", ratio=0.4)),
-            instance("embed/0", Phase.STOPPED, "ams-1", (5,), pid=None, since_unix_s=NOW_UNIX_S - 7200),
+            instance("embed/0", Phase.STOPPED, "ams-1", (5,), pid=None, since_unix_s=NOW_UNIX_S - 7200,
+                     wanted=Wanted.STOPPED),
         ],
     }  # fmt: skip
     for node, statuses in ours.items():
@@ -147,7 +148,8 @@ def _add(store: Store, node: str, site: str, gpus: Sequence[GpuReading], statuse
     )  # fmt: skip
     wanted = {status.name: DesiredInstance(profile=status.profile, revision=status.revision, spec=InstanceSpec(
         name=status.name, service=status.name.split("/")[0], engine=status.engine, model=status.model,
-        slices=status.slices, port=status.port, options={"max_num_seqs": 64})) for status in statuses}  # fmt: skip
+        slices=status.slices, port=status.port, wanted=status.wanted, options={"max_num_seqs": 64},
+    )) for status in statuses}  # fmt: skip
     store.receive(node, Snapshot(status=status, desired=Desired(generation=7, instances=wanted)))
     store.link(node, NodeState.UP)
 

@@ -1,0 +1,34 @@
+"""The main places and the keys that lead there, in one table: the bindings and the bottom line come from it."""
+
+from typing import NamedTuple
+
+from textual.binding import Binding
+
+
+class Place(NamedTuple):
+    key: str
+    name: str
+    label: str
+    tooltip: str
+
+
+PLACES = (
+    Place("1", "pulse", "pulse", "Pulse: problems, services, map, changes"),
+    Place("2", "nodes", "nodes", "All nodes"),
+    Place("3", "gpus", "GPUs", "All GPUs"),
+    Place("4", "services", "services", "All services"),
+    Place("5", "instances", "instances", "All instances"),
+)
+PLACE_BINDINGS = [
+    Binding(place.key, f"go('{place.name}')", place.label, id=f"go.{place.name}", tooltip=place.tooltip)
+    for place in PLACES
+]
+WIDE_FROM = 140
+_ALWAYS = "? help  q quit"
+
+
+def bottom(width: int) -> str:
+    """The keys that work everywhere, for the right end of the bottom line."""
+    if width < WIDE_FROM:
+        return f"{PLACES[0].key}-{PLACES[-1].key} screens  {_ALWAYS}"
+    return "  ".join([*(f"{place.key} {place.label}" for place in PLACES), _ALWAYS])
