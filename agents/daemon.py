@@ -75,7 +75,14 @@ async def _run(layout: Layout, simulated: Path | None) -> None:
     with listen(layout.socket) as listener, contextlib.closing(EventLog(layout.events)) as events:
         supervisor = Supervisor(layout, board, events, simulated=simulated)
         sampler = Sampler(board, supervisor, state=layout.state, simulated=simulated)
-        node = Node(board=board, events=events, control=supervisor, version=agent_version, socket=str(layout.socket))
+        node = Node(
+            board=board,
+            events=events,
+            control=supervisor,
+            revisions=supervisor.revisions,
+            version=agent_version,
+            socket=str(layout.socket),
+        )
         events.append(EventKind.AGENT, f"gpuyard-agent {agent_version} started", code="agent_started")
         async with asyncio.TaskGroup() as group:
             parts = (supervisor.run(), sampler.run(), Server(listener, node).run())

@@ -1,7 +1,7 @@
 """Whether a new desired document may replace the one there is: decided before anything is written."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from agents.errors import Refused
 from agents.preparation import CannotStart, describe
@@ -9,6 +9,7 @@ from agents.wire import SetDesired
 from profiles.model import Desired, DesiredInstance, InstanceSpec
 
 MAX_INSTANCES = 256
+MAX_PROFILE_TEXT_CHARS = 128 * 1024
 _NAME = re.compile(r"[a-z0-9](?:[a-z0-9._-]{0,62}[a-z0-9])?(?:/[0-9]{1,4})?")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _FORBIDDEN = re.compile(r"LD_(?!LIBRARY_PATH$).*|PYTHON.*|GPUYARD_.*|PATH|BASH_ENV|ENV|IFS|GCONV_PATH|NODE_OPTIONS")
@@ -16,17 +17,25 @@ _FORBIDDEN = re.compile(r"LD_(?!LIBRARY_PATH$).*|PYTHON.*|GPUYARD_.*|PATH|BASH_E
 llama.cpp need it to find their own libraries."""
 
 
-def check(request: SetDesired, current: Desired) -> None:
-    """Raises Refused: `stale` when the document moved on, `invalid` when it could never run."""
+def check(request: SetDesired, current: Desired, since: Callable[[int, Desired], str] = lambda *_: "") -> None:
+    """Raises Refused: `stale` when the document moved on, `invalid` when it could never run.
+
+    `since` says what happened after a generation, as agents.revisions does.
+    """
     if request.expected_generation != current.generation:
+        what = since(request.expected_generation, current)
         raise Refused(
             "stale",
             f"the node is at generation {current.generation}, not {request.expected_generation}:"
-            f" {current.author or 'nobody'} edited it ({current.reason or 'no reason given'})",
+            f" {current.author or 'nobody'} edited it ({current.reason or 'no reason given'})"
+            f"{f'; since then {what}' if what else ''}",
             "plan again",
         )
     if len(request.instances) > MAX_INSTANCES:
         raise Refused("invalid", f"{len(request.instances)} instances, a node takes {MAX_INSTANCES}")
+    if len(request.profile_text) > MAX_PROFILE_TEXT_CHARS:
+        text = f"the profile's text has {len(request.profile_text)} characters, a node keeps {MAX_PROFILE_TEXT_CHARS}"
+        raise Refused("invalid", text, "split the profile")
     directories: dict[str, str] = {}
     for name, owned in request.instances.items():
         _check_name(name, owned)

@@ -2,6 +2,7 @@
 
 <state>/
   desired.json  events.jsonl  agent.lock  agent.log  agent.sock
+  revisions/<generation>.json
   secrets/<name>
   instances/<name, / as .>/{spec.json, handle.json, exit.json, lock, log.<incarnation>}
 """
@@ -65,6 +66,10 @@ class Layout:
     @property
     def events(self) -> Path:
         return self.state / "events.jsonl"
+
+    @property
+    def revisions(self) -> Path:
+        return self.state / "revisions"
 
     @property
     def lock(self) -> Path:

@@ -8,6 +8,7 @@ from agents.board import Board
 from agents.events import EventLog
 from agents.logs import LogSource
 from agents.peer import Peer
+from agents.revisions import Revisions
 from profiles.status import Role
 
 
@@ -26,6 +27,7 @@ class Node:
     board: Board
     events: EventLog
     control: Control
+    revisions: Revisions
     version: str
     socket: str
 

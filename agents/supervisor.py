@@ -20,10 +20,12 @@ from agents.failpoints import reach
 from agents.keeper import Keeper, Neighbours
 from agents.layout import Layout
 from agents.restart import RestartPolicy
+from agents.revisions import Revisions
 from agents.runner import Context, Started
 from agents.wire import SetDesired
 from engines.base import Engine, Probe
 from profiles.model import Desired, DesiredInstance, InstanceSpec
+from profiles.revision import changed, in_short
 from profiles.status import EngineReading, EventKind, Phase
 
 
@@ -67,7 +69,9 @@ class Supervisor:
         self._keepers: dict[str, Keeper] = {}
         self._tasks: asyncio.TaskGroup | None = None
         self._found = find(layout, events)
+        self.revisions = Revisions(layout.revisions, events)
         self._desired = self._read_desired()
+        self.revisions.record(self._desired)
         board.set_desired(self._desired)
 
     async def run(self) -> None:
@@ -83,7 +87,7 @@ class Supervisor:
 
     def set_desired(self, request: SetDesired, author: str) -> int:
         """The new generation, durable when this returns. Raises Refused, and OSError when it cannot be written."""
-        edits.check(request, self._desired)
+        edits.check(request, self._desired, self.revisions.since)
         new = Desired(
             generation=self._desired.generation + 1,
             instances=request.instances,
@@ -94,9 +98,11 @@ class Supervisor:
         reach("before-intent")
         state.save(self._layout.desired, new)
         reach("after-intent")
+        text = f"generation {new.generation}: {request.reason or 'no reason given'}"
+        text += f": {in_short(changed(self._desired.instances, new.instances))}"
         self._desired = new
         self._board.set_desired(new)
-        text = f"generation {new.generation}: {request.reason or 'no reason given'}"
+        self.revisions.record(new, request.profile_text)
         self._events.append(EventKind.DESIRED, text, author=author)
         self._reconcile()
         return new.generation
@@ -173,10 +179,11 @@ class Supervisor:
             return found
         if found is not None:
             self._events.append(EventKind.AGENT, found.problem, code="state_damaged")
+        newest = self.revisions.newest
         if not self._found:
-            return Desired()
+            return Desired(generation=newest + 1 if newest else 0)  # a number is never used twice
         desired = Desired(
-            generation=1,
+            generation=newest + 1,
             instances={name: started.owned for name, started in self._found.items()},
             author="gpuyard-agent",
             reason="rebuilt from the instances that were there",

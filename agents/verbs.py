@@ -10,6 +10,8 @@ from profiles.status import Role
 
 NEEDED: Mapping[type[wire.AnyAsk], Role] = {
     wire.ReadLog: Role.VIEWER,
+    wire.ReadRevisions: Role.VIEWER,
+    wire.ReadRevision: Role.VIEWER,
     wire.SetDesired: Role.OPERATOR,
 }
 """The least role for each request."""
@@ -25,5 +27,10 @@ async def carry_out(node: Node, caller: Caller, ask: wire.AnyAsk) -> wire.AnyAns
     match ask:
         case wire.ReadLog():
             return await read_log(node.control, ask)
+        case wire.ReadRevisions():
+            return wire.Revisions(revisions=node.revisions.heads())
+        case wire.ReadRevision(generation=generation):
+            kept = node.revisions.document(generation)
+            return wire.RevisionDocument(head=kept.head, instances=kept.instances, profile_text=kept.profile_text)
         case wire.SetDesired():
             return wire.DesiredSet(generation=node.control.set_desired(ask, ask.author or caller.author))

@@ -16,7 +16,20 @@ nothing else. Events are numbered and never dropped while the node still has the
 
 import msgspec
 
-from agents.wire.asks import AnswerT, AnyAnswer, AnyAsk, Change, DesiredSet, LogPiece, ReadLog, SetDesired
+from agents.wire.asks import (
+    AnswerT,
+    AnyAnswer,
+    AnyAsk,
+    Change,
+    DesiredSet,
+    LogPiece,
+    ReadLog,
+    ReadRevision,
+    ReadRevisions,
+    RevisionDocument,
+    Revisions,
+    SetDesired,
+)
 from agents.wire.frames import (
     FAILURE_CODES,
     MAX_NOISE_BYTES,
@@ -39,8 +52,8 @@ from agents.wire.frames import (
 __all__ = [
     "PROTOCOL", "PROTOCOL_OLDEST", "PREAMBLE", "ROLE_LINE", "MAX_NOISE_BYTES", "FAILURE_CODES",
     "AnyFrame", "Hello", "Snapshot", "Delta", "Happened", "Request", "Reply", "Failure", "Ping", "Pong",
-    "AnyAsk", "Change", "SetDesired", "ReadLog",
-    "AnyAnswer", "AnswerT", "DesiredSet", "LogPiece",
+    "AnyAsk", "Change", "SetDesired", "ReadLog", "ReadRevisions", "ReadRevision",
+    "AnyAnswer", "AnswerT", "DesiredSet", "LogPiece", "Revisions", "RevisionDocument",
     "encode", "decode",
 ]  # fmt: skip
 

@@ -5,6 +5,7 @@ from typing import TypeVar
 import msgspec
 
 from profiles.model import DesiredInstance
+from profiles.revision import Revision
 
 
 class Ask(msgspec.Struct, frozen=True, kw_only=True, tag_field="op", tag=str.lower):
@@ -36,6 +37,8 @@ class SetDesired(Change, frozen=True, kw_only=True):
     instances: dict[str, DesiredInstance]
     author: str
     reason: str
+    profile_text: str = ""
+    """The file that the instances come from, kept with the revision; "" where there is none."""
 
 
 class ReadLog(Ask, frozen=True, kw_only=True):
@@ -50,6 +53,16 @@ class ReadLog(Ask, frozen=True, kw_only=True):
     limit_bytes: int = 64 * 1024
     wait_s: float = 0.0
     previous: bool = False
+
+
+class ReadRevisions(Ask, frozen=True, kw_only=True):
+    """The heads of the desired documents that the node keeps."""
+
+
+class ReadRevision(Ask, frozen=True, kw_only=True):
+    """The whole document that stood at `generation`. Refused with `not_found` when it is no longer kept."""
+
+    generation: int
 
 
 class DesiredSet(Answer, frozen=True, kw_only=True):
@@ -72,7 +85,21 @@ class LogPiece(Answer, frozen=True, kw_only=True):
     skipped_bytes: int = 0
 
 
-AnyAsk = SetDesired | ReadLog
-AnyAnswer = DesiredSet | LogPiece
+class Revisions(Answer, frozen=True, kw_only=True):
+    """Oldest first."""
+
+    revisions: tuple[Revision, ...]
+
+
+class RevisionDocument(Answer, frozen=True, kw_only=True):
+    """`head.generation` is where the document began to stand: at most the one that was asked for."""
+
+    head: Revision
+    instances: dict[str, DesiredInstance]
+    profile_text: str = ""
+
+
+AnyAsk = SetDesired | ReadLog | ReadRevisions | ReadRevision
+AnyAnswer = DesiredSet | LogPiece | Revisions | RevisionDocument
 AnswerT = TypeVar("AnswerT", bound=Answer)
 """The kind of answer that an ask expects."""

@@ -20,6 +20,7 @@ from agents.errors import CannotListen, Refused
 from agents.events import EventLog
 from agents.node import Node
 from agents.peer import lowered, role_of
+from agents.revisions import Revisions
 from agents.server import Server
 from profiles.model import Desired
 from profiles.status import EventKind, GpuSource, GpuSourceKind, HostReading, Role
@@ -92,6 +93,7 @@ class Running:
     board: Board
     events: EventLog
     control: Keeping
+    revisions: Revisions
     task: asyncio.Task[None]
     consoles: list[Console] = field(default_factory=list)
 
@@ -129,10 +131,11 @@ async def serving(directory: Path) -> AsyncIterator[Running]:
     events = EventLog(directory / "events.jsonl")
     control = Keeping(board, directory / "log.1")
     path = directory / "agent.sock"
-    node = Node(board=board, events=events, control=control, version="0.1.0", socket=str(path))
+    revisions = Revisions(directory / "revisions", events)
+    node = Node(board=board, events=events, control=control, revisions=revisions, version="0.1.0", socket=str(path))
     with server.listen(path) as listener:
         task = asyncio.create_task(Server(listener, node).run())
-        running = Running(path, board, events, control, task)
+        running = Running(path, board, events, control, revisions, task)
         try:
             yield running
         finally:
@@ -202,6 +205,21 @@ async def test_viewer_reads_and_changes_nothing(node: Running) -> None:
     assert isinstance(reply.body, wire.LogPiece)
     assert reply.body.text == "line\n"
     assert node.board.desired.generation == 0
+
+
+async def test_viewer_reads_revisions_and_is_told_when_one_is_gone(node: Running) -> None:
+    node.revisions.record(Desired(generation=3, author="ann", reason="r", at_unix_s=1.0))
+    console = await node.connect()
+    await console.greet("viewer", telemetry=False)
+    console.send(wire.Request(id=1, body=wire.ReadRevisions()))
+    heads = await console.expect(wire.Reply)
+    assert isinstance(heads.body, wire.Revisions)
+    assert [(head.generation, head.author) for head in heads.body.revisions] == [(3, "ann")]
+    console.send(wire.Request(id=2, body=wire.ReadRevision(generation=5)))
+    document = await console.expect(wire.Reply)
+    assert document.body == wire.RevisionDocument(head=heads.body.revisions[0], instances={})
+    console.send(wire.Request(id=3, body=wire.ReadRevision(generation=2)))
+    assert (await console.expect(wire.Failure)).code == "not_found"
 
 
 async def test_role_line_that_names_no_role_is_refused(node: Running) -> None:
@@ -334,7 +352,7 @@ async def test_socket_is_private_and_goes_with_the_server(directory: Path) -> No
         console = await running.operator()
         running.task.cancel()
         await console.closed()
-    assert [path.name for path in directory.iterdir()] == ["events.jsonl"]
+    assert {path.name for path in directory.iterdir()} == {"events.jsonl", "revisions"}
 
 
 async def test_socket_of_a_dead_daemon_is_replaced(directory: Path) -> None:

@@ -312,10 +312,29 @@ async def test_a_stale_edit_names_the_last_one(agent: Agent) -> None:
     request = SetDesired(expected_generation=0, instances={}, author="bob", reason="")
     with pytest.raises(Refused, match=r"generation 1.*ann.*because") as refused:
         agent.supervisor.set_desired(request, "bob")
+    assert "since then" not in refused.value.message
     assert refused.value.code == "stale"
     kept = state.load(agent.layout.desired, Desired)
     assert isinstance(kept, Desired)
     assert kept.generation == 1
+
+
+async def test_an_edit_is_kept_with_its_text_and_said_in_short(agent: Agent) -> None:
+    stopped = msgspec.structs.replace(spec(), wanted=Wanted.STOPPED)
+    owned = DesiredInstance(profile="p", revision=1, spec=stopped)
+    request = SetDesired(
+        expected_generation=0, instances={"chat/0": owned}, author="ann", reason="because", profile_text="services:"
+    )
+    agent.supervisor.set_desired(request, "ann")
+    assert agent.supervisor.revisions.document(1).profile_text == "services:"
+    assert agent.events.after(0, 99)[-1].text == "generation 1: because: + chat/0"
+    with pytest.raises(Refused, match=r"since then ann: \+ chat/0"):
+        agent.supervisor.set_desired(request, "bob")
+    await agent.kill()
+    agent.layout.desired.unlink()
+    agent.start()
+    assert agent.board.desired.generation == 2, "a number that was given away is not given again"
+    assert [head.generation for head in agent.supervisor.revisions.heads()][:2] == [0, 1]
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ import pytest
 from agents import wire
 from agents.framing import FrameReader
 from profiles.model import Desired, DesiredInstance, InstanceSpec
+from profiles.revision import Revision
 from profiles.status import Event, EventKind, GpuSource, GpuSourceKind, HostReading, NodeStatus, Role
 
 STATUS = NodeStatus(
@@ -14,6 +15,10 @@ STATUS = NodeStatus(
     at_unix_s=1.5,
     host=HostReading(cores=2, memory_total_mib=64),
     gpu_source=GpuSource(GpuSourceKind.NONE, "no driver"),
+)
+
+HEAD = Revision(
+    generation=4, digest="d", author="ann", reason="x", at_unix_s=1.5, what="+ a/0", instances=1, has_text=True
 )
 
 RECORDED: list[tuple[bytes, wire.AnyFrame]] = [
@@ -72,6 +77,22 @@ RECORDED: list[tuple[bytes, wire.AnyFrame]] = [
     (
         b'{"type":"reply","id":4,"body":{"op":"logpiece","text":"l\\n","offset":7,"next_offset":9}}',
         wire.Reply(id=4, body=wire.LogPiece(text="l\n", offset=7, next_offset=9)),
+    ),
+    (b'{"type":"request","id":5,"body":{"op":"readrevisions"}}', wire.Request(id=5, body=wire.ReadRevisions())),
+    (
+        b'{"type":"request","id":6,"body":{"op":"readrevision","generation":4}}',
+        wire.Request(id=6, body=wire.ReadRevision(generation=4)),
+    ),
+    (
+        b'{"type":"reply","id":5,"body":{"op":"revisions","revisions":[{"generation":4,"digest":"d","author":"ann",'
+        b'"reason":"x","at_unix_s":1.5,"what":"+ a/0","instances":1,"has_text":true}]}}',
+        wire.Reply(id=5, body=wire.Revisions(revisions=(HEAD,))),
+    ),
+    (
+        b'{"type":"reply","id":6,"body":{"op":"revisiondocument","head":{"generation":4,"digest":"d","author":"ann",'
+        b'"reason":"x","at_unix_s":1.5,"what":"+ a/0","instances":1,"has_text":true},"instances":{},'
+        b'"profile_text":"gpuyard: 1"}}',
+        wire.Reply(id=6, body=wire.RevisionDocument(head=HEAD, instances={}, profile_text="gpuyard: 1")),
     ),
     (b'{"type":"failure","code":"stale","message":"m"}', wire.Failure(code="stale", message="m")),
     (b'{"type":"ping","number":1}', wire.Ping(number=1)),

@@ -1,0 +1,130 @@
+"""The last desired documents of this node, one immutable file each.
+
+    set_desired ──► desired.json ──► Revisions.record ──► revisions/<generation>.json ──► heads(), document(g)
+
+The document itself is the truth and is written first; a revision that a crash or a full disk kept from being
+written is made up for at the next start, without the profile's text.
+"""
+
+import contextlib
+import logging
+from pathlib import Path
+
+import msgspec
+
+from agents import state
+from agents.errors import BadState, Refused
+from agents.events import EventLog
+from profiles.model import Desired, DesiredInstance
+from profiles.revision import Revision, changed, digest, in_short
+from profiles.status import EventKind
+
+KEPT = 20
+
+logger = logging.getLogger(__name__)
+
+
+class Kept(msgspec.Struct, frozen=True, kw_only=True):
+    """The content of one file."""
+
+    head: Revision
+    instances: dict[str, DesiredInstance] = {}
+    profile_text: str = ""
+
+
+class Revisions:
+    """Opens `directory`; a file that cannot be read is set aside with an event. Raises OSError."""
+
+    def __init__(self, directory: Path, events: EventLog, *, kept: int = KEPT) -> None:
+        self._directory = directory
+        self._events = events
+        self._kept = kept
+        directory.mkdir(mode=0o700, exist_ok=True)
+        self._heads: dict[int, Revision] = {}
+        self._last: Kept | None = None
+        for path in sorted(directory.glob("*.json")):
+            if (one := self._load(path)) is not None:
+                self._heads[one.head.generation] = one.head
+                self._last = one
+
+    @property
+    def newest(self) -> int:
+        """The last generation that is kept; 0 before the first."""
+        return max(self._heads, default=0)
+
+    def heads(self) -> tuple[Revision, ...]:
+        """Oldest first."""
+        return tuple(self._heads[generation] for generation in sorted(self._heads))
+
+    def find(self, generation: int) -> Kept | None:
+        """The document that stood at `generation`; None when it is not kept, or cannot be read."""
+        stood = [known for known in self._heads if known <= generation]
+        return self._load(self._path(max(stood))) if stood else None
+
+    def document(self, generation: int) -> Kept:
+        """As `find`. Raises Refused where it finds nothing."""
+        found = self.find(generation)
+        if found is None:
+            oldest = min(self._heads, default=None)
+            hint = "nothing is kept yet" if oldest is None else f"the oldest that is kept is {oldest}"
+            raise Refused("not_found", f"the document of generation {generation} is gone", hint)
+        return found
+
+    def since(self, generation: int, current: Desired) -> str:
+        """What became of the document after `generation`, and by whom, in short; "" where nothing is known."""
+        then = self.find(generation)
+        if then is None or not (differences := changed(then.instances, current.instances)):
+            return ""
+        authors = [head.author for known, head in sorted(self._heads.items()) if known > generation]
+        by = ", ".join(dict.fromkeys(author or "nobody" for author in (*authors, current.author)))
+        return f"{by}: {in_short(differences)}"
+
+    def record(self, desired: Desired, profile_text: str = "") -> None:
+        """Keep `desired` if it means something else than the newest. A disk that refuses costs the revision alone."""
+        before = self._last
+        if before is not None and digest(before.instances) == digest(desired.instances):
+            return
+        what = in_short(changed(before.instances if before else {}, desired.instances))
+        head = Revision(
+            generation=desired.generation,
+            digest=digest(desired.instances),
+            author=desired.author,
+            reason=desired.reason,
+            at_unix_s=desired.at_unix_s or None,
+            what=what,
+            instances=len(desired.instances),
+            has_text=bool(profile_text),
+        )
+        one = Kept(head=head, instances=desired.instances, profile_text=profile_text)
+        try:
+            state.save(self._path(head.generation), one)
+        except OSError as error:
+            logger.error("revision %d is not kept: %s", head.generation, error)
+            self._tell(f"generation {head.generation} cannot be kept for undo: {error}", "revision_lost")
+            return
+        self._heads[head.generation] = head
+        self._last = one
+        self._forget_old()
+
+    def _forget_old(self) -> None:
+        for generation in sorted(self._heads)[: -self._kept]:
+            del self._heads[generation]
+            self._path(generation).unlink(missing_ok=True)
+
+    def _load(self, path: Path) -> Kept | None:
+        try:
+            found = state.load(path, Kept)
+        except BadState as error:
+            self._tell(str(error), "state_newer")
+            return None
+        if isinstance(found, state.Damaged):
+            self._tell(found.problem, "state_damaged")
+            return None
+        return found
+
+    def _path(self, generation: int) -> Path:
+        return self._directory / f"{generation:010}.json"
+
+    def _tell(self, text: str, code: str) -> None:
+        with contextlib.suppress(OSError):  # the disk that refused may refuse this as well
+            self._events.append(EventKind.AGENT, text, code=code)

@@ -1,0 +1,109 @@
+"""The kept documents on a real directory: immutable, bounded, and there again after a crash."""
+
+import errno
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from msgspec.structs import replace
+
+from agents import state
+from agents.errors import Refused
+from agents.events import EventLog
+from agents.revisions import Revisions
+from profiles.model import Desired, DesiredInstance, InstanceSpec
+
+
+def desired(generation: int, model: str, restarts: int = 0, author: str = "ann") -> Desired:
+    spec = InstanceSpec(name="chat/0", service="chat", engine="vllm", model=model, restarts_asked=restarts)
+    owned = DesiredInstance(profile="p", revision=generation, spec=spec)
+    return Desired(generation=generation, instances={"chat/0": owned}, author=author, reason="r", at_unix_s=5.0)
+
+
+@pytest.fixture
+def events(tmp_path: Path) -> Iterator[EventLog]:
+    log = EventLog(tmp_path / "events.jsonl")
+    yield log
+    log.close()
+
+
+def codes(events: EventLog) -> list[str]:
+    return [event.code for event in events.after(0, 99)]
+
+
+def test_documents_are_kept_with_who_and_why_and_found_again(tmp_path: Path, events: EventLog) -> None:
+    kept = Revisions(tmp_path / "r", events)
+    kept.record(Desired())
+    kept.record(desired(1, "a"), "profile: p")
+    kept.record(desired(2, "b", author="bob"))
+    for revisions in (kept, Revisions(tmp_path / "r", events)):
+        assert [(head.generation, head.author, head.what) for head in revisions.heads()] == [
+            (0, "", "nothing"), (1, "ann", "+ chat/0"), (2, "bob", "chat/0 model a → b"),
+        ]  # fmt: skip
+        assert [head.has_text for head in revisions.heads()] == [False, True, False]
+        assert revisions.heads()[0].at_unix_s is None
+        assert revisions.document(1).profile_text == "profile: p"
+        assert revisions.document(1).instances == desired(1, "a").instances
+        assert revisions.newest == 2
+
+
+def test_the_same_meaning_again_pushes_nothing_out(tmp_path: Path, events: EventLog) -> None:
+    kept = Revisions(tmp_path / "r", events, kept=3)
+    kept.record(desired(1, "a"))
+    kept.record(desired(2, "b"))
+    before = {path: path.read_bytes() for path in (tmp_path / "r").iterdir()}
+    for generation in range(3, 30):
+        kept.record(desired(generation, "b", restarts=generation))
+    assert {path: path.read_bytes() for path in (tmp_path / "r").iterdir()} == before
+    assert kept.document(29).head.generation == 2
+
+
+def test_only_the_newest_are_kept(tmp_path: Path, events: EventLog) -> None:
+    kept = Revisions(tmp_path / "r", events, kept=3)
+    for generation in range(1, 8):
+        kept.record(desired(generation, f"m{generation}"))
+    assert [head.generation for head in kept.heads()] == [5, 6, 7]
+    assert len(list((tmp_path / "r").iterdir())) == 3
+    with pytest.raises(Refused, match="generation 4 is gone") as refused:
+        kept.document(4)
+    assert refused.value.code == "not_found"
+    assert "5" in refused.value.hint
+
+
+def test_a_damaged_file_is_set_aside_and_told_of(tmp_path: Path, events: EventLog) -> None:
+    kept = Revisions(tmp_path / "r", events)
+    kept.record(desired(1, "a"))
+    kept.record(desired(2, "b"))
+    (tmp_path / "r" / "0000000001.json").write_bytes(b'{"version":1,"da')
+    again = Revisions(tmp_path / "r", events)
+    assert [head.generation for head in again.heads()] == [2]
+    assert codes(events) == ["state_damaged"]
+    assert list((tmp_path / "r").glob("*.corrupt*"))
+
+
+def test_what_a_full_disk_took_is_made_up_for(
+    tmp_path: Path, events: EventLog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept = Revisions(tmp_path / "r", events)
+    kept.record(desired(1, "a"))
+
+    def full(path: Path, data: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(state, "save", full)
+        kept.record(desired(2, "b"))
+    assert codes(events) == ["revision_lost"]
+    assert kept.newest == 1
+    again = Revisions(tmp_path / "r", events)
+    again.record(desired(2, "b"))
+    assert again.heads()[-1].what == "chat/0 model a → b"
+
+
+def test_what_happened_since_a_generation_names_its_authors(tmp_path: Path, events: EventLog) -> None:
+    kept = Revisions(tmp_path / "r", events)
+    for one in (desired(1, "a"), desired(2, "b", author="bob"), now := desired(3, "c", author="")):
+        kept.record(one)
+    assert kept.since(1, now) == "bob, nobody: chat/0 model a → c"
+    assert kept.since(3, replace(now, generation=4, author="eve")) == ""
+    assert kept.since(0, now) == ""
