@@ -35,16 +35,21 @@ class ActsOnInstances(YardScreen):
         """The instance whose log is opened."""
         return next(iter(self.targets()), None)
 
+    def why_not(self, action: str) -> str:
+        if action not in ("act", "log"):
+            return super().why_not(action)
+        targets = self.targets()
+        if not targets:
+            return "no instance is selected"
+        return next(filter(None, (self.session.why_not(key.node) for key in targets)), "") if action == "act" else ""
+
     def action_log(self) -> None:
         key = self.read_first()
         if key is not None:
             self.app.push_screen(LogsScreen(self.session, key))
 
     def action_act(self) -> None:
-        targets = self.targets()
-        if not targets:
-            return
-        refusal = next(filter(None, (self.session.why_not(key.node) for key in targets)), "")
+        refusal, targets = self.why_not("act"), self.targets()
         if refusal:
             self._say(f"Nothing can be changed: {refusal}.", bad=True)
             return

@@ -73,8 +73,19 @@ class YardScreen(Screen[None]):
         if not self.composed:
             return
         self.query_one("#head", EdgeLine).set(self.session.head(), self.session.clock())
+        self.show_keys()
+
+    @on(Rows.Moved)
+    def show_keys(self) -> None:
+        """What can be pressed here depends on the row in hand."""
+        if not self.composed:
+            return
         places = bottom(self.size.width)
         self.query_one("#foot", EdgeLine).set(self._keys(self.size.width - len(places) - 3), places)
+
+    def why_not(self, action: str) -> str:
+        """Why a key of this screen does nothing now; "" when it does. Its key is then drawn dim, in brackets."""
+        return ""
 
     def _keys(self, room: int) -> Line:
         """The crumb and the keys of this view, as many as fit in `room` cells."""
@@ -86,11 +97,12 @@ class YardScreen(Screen[None]):
             if not binding.show or binding.id in shown:
                 continue
             shown.add(binding.id)
-            key = f"  {self.app.get_key_display(binding)}"
-            room -= len(key) + 1 + len(binding.description)
+            key, what = self.app.get_key_display(binding), binding.description
+            refused = bool(self.why_not(binding.action))
+            room -= len(key) + len(what) + (5 if refused else 3)
             if room < 0:
                 break
-            spans += [(key, Tone.KEY), (f" {binding.description}", Tone.DIM)]
+            spans += [(f"  ({key} {what})", Tone.DIM)] if refused else [(f"  {key}", Tone.KEY), (f" {what}", Tone.DIM)]
         return tuple(spans)
 
     # Filter, problems, up: what a table offers; a screen without one has none of them

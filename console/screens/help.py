@@ -26,14 +26,18 @@ class HelpScreen(YardScreen):
     def __init__(self, session: Session, of: Screen[object]) -> None:
         super().__init__(session)
         self._lines: list[Line] = [(), ((f" Keys of {getattr(of, 'crumb', 'this screen')}", Tone.PLAIN),), ()]
-        seen: dict[str, tuple[list[str], str]] = {}
+        seen: dict[str, tuple[list[str], str, str]] = {}
         for found in of.active_bindings.values():
             tip = found.tooltip or found.binding.tooltip
             if tip and found.binding.id:
-                keys = seen.setdefault(found.binding.id, ([], tip))[0]
+                why_not = of.why_not(found.binding.action) if isinstance(of, YardScreen) else ""
+                keys = seen.setdefault(found.binding.id, ([], tip, why_not))[0]
                 keys.append(found.binding.key_display or of.app.get_key_display(found.binding))
-        for keys, tip in seen.values():
-            self._lines.append(((f" {' '.join(dict.fromkeys(keys)):<22}", Tone.KEY), (tip, Tone.PLAIN)))
+        for keys, tip, why_not in seen.values():
+            names = f" {' '.join(dict.fromkeys(keys)):<22}"
+            self._lines.append(((names, Tone.DIM if why_not else Tone.KEY), (tip, Tone.DIM if why_not else Tone.PLAIN)))
+            if why_not:
+                self._lines.append(((f" {'':<22}not now: {why_not}", Tone.DIM),))
         self._lines += [(), ((" Signs", Tone.PLAIN),), ()]
         self._lines += [((f" {sign:<22}", Tone.PLAIN), (text, Tone.DIM)) for sign, text in WORDS]
 

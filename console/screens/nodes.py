@@ -36,7 +36,7 @@ class NodesScreen(TableScreen):
         key, fleet = self.table().cursor, self.session.fleet
         unknown = fleet.unknown_key(key.node) if key and fleet else None
         if key is None or fleet is None or unknown is None:
-            self.notify("This node has no host key that waits for a yes.", markup=False)
+            self.notify(f"Nothing to trust: {self.why_not('trust')}.", markup=False)
             return
 
         def answered(answer: str | None) -> None:
@@ -46,10 +46,25 @@ class NodesScreen(TableScreen):
         self.app.push_screen(trust_dialog(key.node, unknown), answered)
 
     def action_retry(self) -> None:
+        key, fleet, refusal = self.table().cursor, self.session.fleet, self.why_not("retry")
+        if key is None or fleet is None or refusal:
+            self.notify(f"Nothing to try again: {refusal}.", markup=False)
+            return
+        fleet.retry(key.node)
+        self.notify(f"Trying {key.node} again.", markup=False)
+
+    def why_not(self, action: str) -> str:
+        if action not in ("trust", "retry"):
+            return super().why_not(action)
         key = self.table().cursor
-        if key is not None and self.session.fleet is not None:
-            self.session.fleet.retry(key.node)
-            self.notify(f"Trying {key.node} again.", markup=False)
+        if key is None:
+            return "no node is selected"
+        if self.session.fleet is None:
+            return "the fleet is still being reached"
+        if action == "retry":
+            state = self.session.store.nodes[key.node].state
+            return f"{key.node} is {state}" if state in (NodeState.UP, NodeState.STALE, NodeState.CONNECTING) else ""
+        return "" if self._unknown(key) else f"no host key of {key.node} waits for a yes"
 
     def _unknown(self, key: Key) -> bool:
         fleet, view = self.session.fleet, self.session.store.nodes[key.node]

@@ -50,6 +50,9 @@ class Rows(ScrollView, can_focus=True):
             super().__init__()
             self.key = key
 
+    class Moved(Message):
+        """The cursor is on another row, or on none."""
+
     def __init__(self, columns: Sequence[Column], make: RowMaker, *, empty: str, id: str | None = None) -> None:
         super().__init__(id=id)
         self.columns = tuple(columns)
@@ -114,6 +117,7 @@ class Rows(ScrollView, can_focus=True):
     def _rearranged(self) -> None:
         if self.cursor not in self.order.places:
             self.cursor = self.order.keys[0] if self.order.keys else None
+            self.post_message(self.Moved())
         if len(self._strips) > 4 * max(500, len(self.order.keys)):
             self._strips.clear()
         self.virtual_size = Size(self.size.width, len(self.order.keys) + 1)
@@ -171,6 +175,7 @@ class Rows(ScrollView, can_focus=True):
         before = self._place()
         place = min(max(place, 0), len(keys) - 1)
         self.cursor = keys[place]
+        self.post_message(self.Moved())
         if self._keep_cursor_in_view():
             self.refresh()
         else:

@@ -16,7 +16,7 @@ def yard(refusal: Reason | None = None, *, read_only: bool = False) -> tuple[Yar
 
 
 def said(app: Yard) -> str:
-    return "\n".join("".join(text for text, _ in line) for line in app.screen.query_one("#said", Lines).lines)
+    return drawn(app, "#said")
 
 
 def notes(app: Yard) -> list[str]:
@@ -82,15 +82,46 @@ async def test_a_refusal_stays_readable() -> None:
         assert note.markup is False
 
 
-async def test_viewers_and_read_only_consoles_are_told_why_not() -> None:
-    app, _ = yard(read_only=True)
+async def pressed(app: Yard) -> tuple[str, str]:
+    """The bottom line and the line of `x` in help after `x` was pressed, which must open nothing."""
     async with app.run_test(size=(120, 40)) as pilot:
         await pilot.press("5", "x")
-        assert "--read-only" in notes(app)[0]
+        await pilot.pause()
         assert not isinstance(app.screen, Dialog)
+        foot = drawn(app, "#foot")
+        await pilot.press("question_mark")
+        await pilot.pause()
+        lines = drawn(app, "#detail").split("\n")
+        at = next(at for at, line in enumerate(lines) if "Start, stop or restart it" in line)
+        return foot, lines[at + 1]
+
+
+def drawn(app: Yard, selector: str) -> str:
+    return "\n".join("".join(text for text, _ in line) for line in app.screen.query_one(selector, Lines).lines)
+
+
+async def test_viewers_and_read_only_consoles_see_the_key_dim_and_are_told_why() -> None:
+    app, _ = yard(read_only=True)
+    foot, help_line = await pressed(app)
+    assert "(x actions)" in foot
+    assert "--read-only" in notes(app)[0]
+    assert "not now: this console was started with --read-only" in help_line
     app, _ = yard()
     for view in app.session.store.nodes.values():
         view.role = Role.VIEWER
+    foot, help_line = await pressed(app)
+    assert "(x actions)" in foot
+    assert "your role on fra-2 is viewer" in notes(app)[0]
+    assert "not now: your role on fra-2 is viewer" in help_line
+
+
+async def test_the_key_is_dim_where_it_does_nothing_and_bright_where_it_does() -> None:
+    app, _ = yard()
+    app.session.store.nodes["fra-2"].role = Role.VIEWER
     async with app.run_test(size=(120, 40)) as pilot:
-        await pilot.press("5", "x")
-        assert "your role on fra-2 is viewer" in notes(app)[0]
+        await pilot.press("5")
+        await pilot.pause()
+        assert "(x actions)" in drawn(app, "#foot")
+        await pilot.press("j")
+        await pilot.pause()
+        assert "  x actions" in drawn(app, "#foot")
