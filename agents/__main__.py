@@ -2,13 +2,14 @@
 
 import argparse
 import importlib.util
+import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
 
 from agents.errors import AgentError
-from agents.layout import Layout
+from agents.layout import SYSTEM_ROLES, Layout
 
 PACKAGES = ("console", "agents", "engines", "profiles")
 EXIT_FAILED = 1
@@ -44,14 +45,14 @@ def run(options: argparse.Namespace) -> None:
     if options.command == "attach":
         from agents.attach import attach
 
-        attach(layout, role=options.role, simulated=options.simulated)
+        attach(layout, role=options.role, label=options.label or "", simulated=options.simulated)
     else:
         import logging
 
         from agents.daemon import serve
 
         logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
-        serve(layout, options.simulated)
+        serve(layout, options.simulated, options.roles)
 
 
 def build_parser() -> Parser:
@@ -68,7 +69,16 @@ def build_parser() -> Parser:
         )
     # The words of profiles.status.Role, which the bridge must not import; a test compares them.
     attach.add_argument("--role", choices=("viewer", "operator", "admin"), help="the most that this connection may do")
+    attach.add_argument("--as", dest="label", type=label, metavar="NAME", help="who logged in, for a forced command")
+    serve.add_argument("--roles", type=Path, metavar="FILE", help=f"which Unix groups may do what ({SYSTEM_ROLES})")
     return parser
+
+
+def label(text: str) -> str:
+    """Raises ValueError, which argparse tells."""
+    if not re.fullmatch(r"[A-Za-z0-9._@+-]{1,64}", text):
+        raise ValueError
+    return text
 
 
 def check_packages() -> None:

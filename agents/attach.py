@@ -2,7 +2,7 @@
 
     console ══ssh══ stdin, stdout ── attach ── agent.sock ── daemon (started here when there is none)
 
-It knows nothing of frames. With a role it says one line first, which can only lower what the console may do.
+It knows nothing of frames. It says one line first: how the connection came in, and what can only lower its role.
 """
 
 import contextlib
@@ -13,7 +13,7 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -28,21 +28,31 @@ POLL_S = 0.02
 COPY_BYTES = 64 * 1024
 LOG_KEPT_BYTES = 1024 * 1024
 LOG_TAIL_CHARS = 800
+ADDRESS_CHARS = frozenset("0123456789abcdefABCDEF.:%")
 
 
-def attach(layout: Layout, *, role: str | None = None, simulated: Path | None = None) -> None:
+def attach(layout: Layout, *, role: str | None = None, label: str = "", simulated: Path | None = None) -> None:
     """Copy until either side closes. Raises CannotAttach."""
     signal.signal(signal.SIGHUP, signal.SIG_DFL)  # a shell may have told us to ignore it
     connection = connect(layout.socket) or start(layout, simulated)
     with connection:
         try:
-            if role:
-                connection.sendall(f"gpuyard-role {role}\n".encode())
+            connection.sendall(introduction(role, label))
             threading.Thread(target=_send_input, args=(connection,), daemon=True).start()
             while data := connection.recv(COPY_BYTES):
                 _write_all(1, data)
         except OSError:
             pass  # either side closed: that is how a bridge ends
+
+
+def introduction(role: str | None, label: str, environ: Mapping[str, str] = os.environ) -> bytes:
+    """The line that tells the daemon how this connection came in; sshd's word is in the environment."""
+    client = environ.get("SSH_CONNECTION", "").split()
+    way = "forced" if "SSH_ORIGINAL_COMMAND" in environ else "bridge" if client else "local"
+    words = [f"way={way}", f"role={role}" if role else "", f"as={label}" if label else ""]
+    if len(client) > 1 and all(char in ADDRESS_CHARS for char in client[0]):
+        words.append(f"from={client[0]}")
+    return f"gpuyard-bridge {' '.join(filter(None, words))}\n".encode()
 
 
 def connect(path: Path) -> socket.socket | None:

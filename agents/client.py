@@ -11,7 +11,7 @@ import msgspec
 
 from agents import wire
 from agents.channel import Channel, Closed, over
-from agents.greeting import greet
+from agents.greeting import Greeted, greet
 from agents.node import Caller, Node
 from agents.peer import Peer
 from agents.requests import Requests
@@ -19,6 +19,7 @@ from profiles.status import Role
 
 SILENCE_DEADLINE_S = 30.0
 TELL_EVERY_S = 1.0
+ROLE_CHECK_S = 60.0
 EVENTS_AT_ONCE = 32
 """So many of the longest events still fit a frame."""
 RECENT_EVENTS = 200
@@ -39,7 +40,7 @@ class Client:
         own = wire.Hello(version=node.version, node=node.board.hostname, socket=node.socket)
         try:
             greeted = await greet(self._channel, self._role, own)
-            caller = Caller(self._peer, greeted.role, greeted.hello.author or self._peer.user)
+            caller = await self._caller(greeted)
             async with asyncio.TaskGroup() as group:
                 requests = Requests(node, caller, self._channel.send, group)
                 if greeted.hello.telemetry:
@@ -47,12 +48,26 @@ class Client:
                         number = await self._write_snapshot()
                     group.create_task(self._tell_board(number))
                     group.create_task(self._tell_events(greeted.hello.last_event_seq))
+                group.create_task(self._watch_role())
                 await self._hear(requests, greeted.frames)
         except* Closed as errors:
             if failure := _first(errors).failure:
                 await self._channel.say_last(failure)
         except* OSError:
             pass  # the peer is gone
+
+    async def _caller(self, greeted: Greeted) -> Caller:
+        said = greeted.introduction
+        believed = bool(said.label) and await self._node.roles.believes_label(self._peer.uid)
+        return Caller(self._peer, greeted.role, greeted.hello.author or self._peer.user, said, believed)
+
+    async def _watch_role(self) -> None:
+        """Who has lost every role sees nothing more either."""
+        role: Role | None = self._role
+        while role is not None:
+            await asyncio.sleep(ROLE_CHECK_S)
+            role = await self._node.roles.role_of(self._peer.uid)
+        raise over("denied", f"{self._peer.user} has no role on this node any more", "ask its admin")
 
     async def _hear(self, requests: Requests, frames: list[wire.AnyFrame]) -> None:
         """Reading waits for each answer to be taken: a peer that does not read is not read either."""

@@ -19,10 +19,12 @@ from pathlib import Path
 from agents.board import Board
 from agents.errors import AlreadyRunning, BadState
 from agents.events import EventLog
-from agents.layout import Layout
+from agents.layout import SYSTEM_ROLES, SYSTEM_STATE, Layout
+from agents.listener import listen
 from agents.node import Node
+from agents.roles import Roles
 from agents.sampler import Sampler
-from agents.server import Server, listen
+from agents.server import Server
 from agents.supervisor import Supervisor
 from profiles.status import EventKind, GpuSource, GpuSourceKind, HostReading
 
@@ -31,12 +33,15 @@ BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 logger = logging.getLogger(__name__)
 
 
-def serve(layout: Layout, simulated: Path | None) -> None:
-    """Until SIGTERM or SIGINT; engines live on. Raises AgentError."""
+def serve(layout: Layout, simulated: Path | None, roles: Path | None = None) -> None:
+    """`roles` is the file that says who may do what; without one, its own user may do everything, others nothing.
+
+    Until SIGTERM or SIGINT; engines live on. Raises AgentError.
+    """
     try:
         layout.make()
         with hold(layout):
-            asyncio.run(_run(layout, simulated))
+            asyncio.run(_run(layout, simulated, Roles(roles or _system_roles(layout))))
     except OSError as error:
         raise BadState(f"the state directory {layout.state} cannot be used: {error}", "give another --state") from error
 
@@ -59,7 +64,7 @@ def hold(layout: Layout) -> Iterator[None]:
         yield
 
 
-async def _run(layout: Layout, simulated: Path | None) -> None:
+async def _run(layout: Layout, simulated: Path | None, roles: Roles) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -72,7 +77,7 @@ async def _run(layout: Layout, simulated: Path | None) -> None:
         host=HostReading(cores=os.cpu_count() or 1, memory_total_mib=_memory_total_mib()),
         gpu_source=GpuSource(GpuSourceKind.NONE, "the GPUs have not been read yet"),
     )
-    with listen(layout.socket) as listener, contextlib.closing(EventLog(layout.events)) as events:
+    with listen(layout.socket, roles.group) as listener, contextlib.closing(EventLog(layout.events)) as events:
         supervisor = Supervisor(layout, board, events, simulated=simulated)
         sampler = Sampler(board, supervisor, state=layout.state, simulated=simulated)
         node = Node(
@@ -82,8 +87,11 @@ async def _run(layout: Layout, simulated: Path | None) -> None:
             revisions=supervisor.revisions,
             version=agent_version,
             socket=str(layout.socket),
+            roles=roles,
         )
         events.append(EventKind.AGENT, f"gpuyard-agent {agent_version} started", code="agent_started")
+        if roles.problem:
+            events.append(EventKind.AGENT, roles.problem, code="roles_refused")
         async with asyncio.TaskGroup() as group:
             parts = (supervisor.run(), sampler.run(), Server(listener, node).run())
             tasks = [group.create_task(part) for part in parts]
@@ -93,6 +101,10 @@ async def _run(layout: Layout, simulated: Path | None) -> None:
                 task.cancel()
         events.append(EventKind.AGENT, "gpuyard-agent stopped; engines live on", code="agent_stopped")
     logger.info("stopped; engines live on")
+
+
+def _system_roles(layout: Layout) -> Path | None:
+    return SYSTEM_ROLES if layout.state == SYSTEM_STATE and SYSTEM_ROLES.exists() else None
 
 
 def _memory_total_mib() -> int:

@@ -6,7 +6,8 @@ Errors:
     ├── AlreadyRunning         another daemon holds this state directory
     ├── CannotListen           the socket cannot be made where it should be
     ├── CannotAttach           no daemon answers, and none could be started
-    └── BadState               a file of the state directory cannot be used
+    ├── BadState               a file of the state directory cannot be used
+    └── BadRoles               roles.toml cannot be believed
 """
 
 
@@ -40,6 +41,10 @@ class CannotListen(AgentError):
 
 class CannotAttach(AgentError):
     """The bridge reached no daemon."""
+
+
+class BadRoles(AgentError):
+    """The file that says who may do what is missing, open to others, or wrong."""
 
 
 class BadState(AgentError):

@@ -1,6 +1,6 @@
 """How a connection of the daemon begins.
 
-preamble ──► [role line] preamble back ──► Hello both ways ──► agreed
+preamble ──► [bridge line] preamble back ──► Hello both ways ──► agreed
 """
 
 import asyncio
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from agents import wire
 from agents.channel import Channel, Closed, over
-from agents.peer import lowered
+from agents.peer import DIRECT, Introduction, introduced, lesser
 from profiles.status import Role
 
 HELLO_DEADLINE_S = 5.0
@@ -21,6 +21,7 @@ class Greeted:
 
     hello: wire.Hello
     role: Role
+    introduction: Introduction
     frames: list[wire.AnyFrame]
 
 
@@ -30,7 +31,8 @@ async def greet(channel: Channel, role: Role, own: wire.Hello) -> Greeted:
     channel.write_preamble(nonce)
     try:
         async with asyncio.timeout(HELLO_DEADLINE_S):
-            role = await _read_first_lines(channel, nonce, role)
+            introduction = await _read_first_lines(channel, nonce)
+            role = lesser(role, introduction.role)
             await channel.send(_with_role(own, role))
             frames: list[wire.AnyFrame] = []
             while not frames:
@@ -42,21 +44,23 @@ async def greet(channel: Channel, role: Role, own: wire.Hello) -> Greeted:
         raise over("invalid", "the first frame must be a Hello")
     if hello.protocol_max < own.protocol_min or hello.protocol_min > own.protocol_max:
         raise _no_common_protocol(own, hello)
-    return Greeted(hello, role, frames)
+    return Greeted(hello, role, introduction, frames)
 
 
-async def _read_first_lines(channel: Channel, nonce: str, role: Role) -> Role:
-    """The role that is left after the bridge's role line, if there is one. Our preamble must follow."""
-    while (line := await channel.read_line()).startswith(wire.ROLE_LINE):
-        wanted = line.removeprefix(wire.ROLE_LINE).decode("utf-8", "replace").strip()
+async def _read_first_lines(channel: Channel, nonce: str) -> Introduction:
+    """How the connection came in. Only the first line can say it: behind a bridge, the rest is the console's."""
+    introduction = DIRECT
+    line = await channel.read_line()
+    if line.startswith(wire.BRIDGE_LINE):
         try:
-            role = lowered(role, wanted)
-        except ValueError:
-            raise over("invalid", f"there is no role {wanted[:40]!r}", f"roles: {', '.join(Role)}") from None
+            introduction = introduced(line)
+        except ValueError as error:
+            raise over("invalid", str(error), "bring gpuyard-agent on this host to one version") from None
+        line = await channel.read_line()
     channel.decode(line)
     if channel.nonce != nonce:
         raise over("invalid", "the first line must be the agent's own", "connect with gpuyard")
-    return role
+    return introduction
 
 
 def _with_role(hello: wire.Hello, role: Role) -> wire.Hello:

@@ -14,6 +14,7 @@ from pathlib import Path
 
 SYSTEM_STATE = Path("/var/lib/gpuyard")
 SYSTEM_SOCKET = Path("/run/gpuyard/agent.sock")
+SYSTEM_ROLES = Path("/etc/gpuyard/roles.toml")
 
 
 @dataclass(frozen=True, slots=True)

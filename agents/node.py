@@ -7,8 +7,9 @@ from agents import wire
 from agents.board import Board
 from agents.events import EventLog
 from agents.logs import LogSource
-from agents.peer import Peer
+from agents.peer import DIRECT, Introduction, Peer
 from agents.revisions import Revisions
+from agents.roles import Roles
 from profiles.status import Role
 
 
@@ -30,12 +31,24 @@ class Node:
     revisions: Revisions
     version: str
     socket: str
+    roles: Roles
 
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who asks: the kernel's word on the peer, the role that is left, and who the console says it is."""
+    """Who asks: the kernel's word on the peer, the most that it may do, and what is claimed beside.
+
+    `label_believed` tells whether the introduction's label is more than a claim.
+    """
 
     peer: Peer
     role: Role
     author: str
+    introduction: Introduction = DIRECT
+    label_believed: bool = False
+
+    @property
+    def person(self) -> str:
+        """Whom limits and leases are counted for."""
+        label = self.introduction.label if self.label_believed else ""
+        return f"{self.peer.user}/{label}" if label else self.peer.user

@@ -1,23 +1,16 @@
 """The daemon's Unix socket: who may come in, and how many."""
 
 import asyncio
-import contextlib
-import os
 import secrets
 import socket
-from collections.abc import Iterator
-from pathlib import Path
 
 from agents import wire
 from agents.channel import Channel
 from agents.client import Client
-from agents.errors import CannotListen
 from agents.node import Node
-from agents.peer import peer_of, role_of
+from agents.peer import peer_of
 
 MAX_CLIENTS = 64
-MAX_PATH_BYTES = 100
-"""108 are what the kernel has for a path (unix(7)); some of them are for the temporary name."""
 
 
 class Server:
@@ -56,11 +49,12 @@ class Server:
         except OSError:
             return  # gone before it was greeted
         channel = Channel(reader, writer)
-        if (role := role_of(peer.uid)) is None:
+        if (role := await self._node.roles.role_of(peer.uid)) is None:
+            why = self._node.roles.problem
             failure = wire.Failure(
                 code="denied",
-                message=f"user {peer.user} may not use this agent",
-                hint="log in as the user that runs the agent",
+                message=f"user {peer.user} may not use this agent{f': {why}' if why else ''}",
+                hint="" if why else "log in as the user that runs the agent, or ask its admin for a role",
             )
         elif len(self._clients) > MAX_CLIENTS:
             failure = wire.Failure(
@@ -71,36 +65,3 @@ class Server:
             return
         channel.write_preamble(secrets.token_hex(8))  # without it the failure could not be read
         await channel.say_last(failure)
-
-
-@contextlib.contextmanager
-def listen(path: Path) -> Iterator[socket.socket]:
-    """A listening socket at `path`, mode 0600 from its first moment; removed at the end if it is still ours.
-
-    Consoles can connect at once and are greeted once the Server runs. Raises CannotListen.
-    A socket that a dead daemon left there is replaced: the caller holds the lock of the state directory.
-    """
-    if len(os.fsencode(path)) > MAX_PATH_BYTES:
-        raise CannotListen(f"the socket path {path} is longer than {MAX_PATH_BYTES} bytes", "give a shorter --socket")
-    temporary = path.with_name(f".{os.getpid():x}")
-    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    try:
-        try:
-            temporary.unlink(missing_ok=True)
-            listener.bind(os.fspath(temporary))
-            temporary.chmod(0o600)
-            listener.listen(MAX_CLIENTS)
-            temporary.rename(path)
-            ours = path.stat().st_ino
-        except OSError as error:
-            raise CannotListen(f"no socket at {path}: {error.strerror}", "check its directory or --socket") from error
-        try:
-            yield listener
-        finally:
-            with contextlib.suppress(OSError):
-                if path.stat().st_ino == ours:
-                    path.unlink()
-    finally:
-        listener.close()
-        with contextlib.suppress(OSError):
-            temporary.unlink()

@@ -153,6 +153,18 @@ class Progress(Protocol):
     def progress(self, line: str) -> LoadProgress | None: ...
 
 
+@runtime_checkable
+class Guarded(Protocol):
+    """Optional: options by which an engine would run other code or be reached from the network; an admin's alone."""
+
+    guarded: ClassVar[frozenset[str]]
+
+
+def guarded_options(engine: Engine) -> frozenset[str]:
+    """`program` is one whatever the adapter says."""
+    return frozenset({"program"}) | (engine.guarded if isinstance(engine, Guarded) else frozenset())
+
+
 def options_for(engine: Engine, raw: Mapping[str, Any]) -> msgspec.Struct:
     """The adapter's typed options from a plain mapping.
 

@@ -1,7 +1,7 @@
 """What an agent and a console say to each other.
 
     agent    ──► "gpuyard/1 <nonce>\\n"           console ──► the same line back
-                                               (a bridge with --role first: "gpuyard-role <role>\\n")
+                                               (a bridge first: "gpuyard-bridge way=… role=… as=…\\n")
     both     ──► Hello
     agent    ──► Snapshot, then Delta and Event   (to a console that asked for telemetry)
     console  ──► Request(id, …)                   agent ──► Reply(id, …) or Failure(id, …)
@@ -31,12 +31,12 @@ from agents.wire.asks import (
     SetDesired,
 )
 from agents.wire.frames import (
+    BRIDGE_LINE,
     FAILURE_CODES,
     MAX_NOISE_BYTES,
     PREAMBLE,
     PROTOCOL,
     PROTOCOL_OLDEST,
-    ROLE_LINE,
     AnyFrame,
     Delta,
     Failure,
@@ -50,7 +50,7 @@ from agents.wire.frames import (
 )
 
 __all__ = [
-    "PROTOCOL", "PROTOCOL_OLDEST", "PREAMBLE", "ROLE_LINE", "MAX_NOISE_BYTES", "FAILURE_CODES",
+    "PROTOCOL", "PROTOCOL_OLDEST", "PREAMBLE", "BRIDGE_LINE", "MAX_NOISE_BYTES", "FAILURE_CODES",
     "AnyFrame", "Hello", "Snapshot", "Delta", "Happened", "Request", "Reply", "Failure", "Ping", "Pong",
     "AnyAsk", "Change", "SetDesired", "ReadLog", "ReadRevisions", "ReadRevision",
     "AnyAnswer", "AnswerT", "DesiredSet", "LogPiece", "Revisions", "RevisionDocument",

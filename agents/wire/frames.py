@@ -12,8 +12,8 @@ PROTOCOL = 1
 PROTOCOL_OLDEST = 1
 
 PREAMBLE = b"gpuyard/1 "
-ROLE_LINE = b"gpuyard-role "
-"""What a bridge says before the console's first line. It can only lower a role, so anybody may send it."""
+BRIDGE_LINE = b"gpuyard-bridge "
+"""How a bridge introduces a connection, before the console's first line and never after it."""
 
 MAX_NOISE_BYTES = 64 * 1024
 """Text that a login shell may print before the preamble."""

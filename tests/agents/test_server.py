@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import socket
 import stat
 import subprocess
 import sys
@@ -18,9 +19,10 @@ from agents import channel, client, framing, greeting, requests, server, wire
 from agents.board import Board
 from agents.errors import CannotListen, Refused
 from agents.events import EventLog
+from agents.listener import listen
 from agents.node import Node
-from agents.peer import lowered, role_of
 from agents.revisions import Revisions
+from agents.roles import Roles
 from agents.server import Server
 from profiles.model import Desired
 from profiles.status import EventKind, GpuSource, GpuSourceKind, HostReading, Role
@@ -61,7 +63,7 @@ class Console:
     async def greet(self, role: str | None = None, **hello: object) -> wire.Hello:
         line = await self.reader.readuntil(b"\n")
         assert self.frames.frames(line) == []
-        self.writer.write((wire.ROLE_LINE + role.encode() + b"\n") if role else b"")
+        self.writer.write((wire.BRIDGE_LINE + f"role={role}\n".encode()) if role else b"")
         self.writer.write(line)
         self.send(wire.Hello(**hello))  # type: ignore[arg-type]
         return await self.expect(wire.Hello)
@@ -120,7 +122,7 @@ def directory() -> Iterator[Path]:
 
 
 @asynccontextmanager
-async def serving(directory: Path) -> AsyncIterator[Running]:
+async def serving(directory: Path, roles: Roles | None = None) -> AsyncIterator[Running]:
     board = Board(
         hostname="n1",
         agent_version="0.1.0",
@@ -132,8 +134,17 @@ async def serving(directory: Path) -> AsyncIterator[Running]:
     control = Keeping(board, directory / "log.1")
     path = directory / "agent.sock"
     revisions = Revisions(directory / "revisions", events)
-    node = Node(board=board, events=events, control=control, revisions=revisions, version="0.1.0", socket=str(path))
-    with server.listen(path) as listener:
+    roles = roles or Roles()
+    node = Node(
+        board=board,
+        events=events,
+        control=control,
+        revisions=revisions,
+        version="0.1.0",
+        socket=str(path),
+        roles=roles,
+    )
+    with listen(path, roles.group) as listener:
         task = asyncio.create_task(Server(listener, node).run())
         running = Running(path, board, events, control, revisions, task)
         try:
@@ -193,7 +204,7 @@ async def test_desired_is_set_once_per_generation(node: Running) -> None:
     assert node.control.authors == ["ann"]
 
 
-async def test_viewer_reads_and_changes_nothing(node: Running) -> None:
+async def test_viewer_sees_the_node_and_changes_nothing(node: Running) -> None:
     node.control.log.write_bytes(b"line\n")
     console = await node.connect()
     hello = await console.greet("viewer", telemetry=False)
@@ -201,9 +212,7 @@ async def test_viewer_reads_and_changes_nothing(node: Running) -> None:
     console.send(wire.Request(id=1, body=set_desired(0)))
     assert (await console.expect(wire.Failure)).code == "denied"
     console.send(wire.Request(id=2, body=wire.ReadLog(instance="a/0")))
-    reply = await console.expect(wire.Reply)
-    assert isinstance(reply.body, wire.LogPiece)
-    assert reply.body.text == "line\n"
+    assert (await console.expect(wire.Failure)).code == "denied"
     assert node.board.desired.generation == 0
 
 
@@ -220,6 +229,15 @@ async def test_viewer_reads_revisions_and_is_told_when_one_is_gone(node: Running
     assert document.body == wire.RevisionDocument(head=heads.body.revisions[0], instances={})
     console.send(wire.Request(id=3, body=wire.ReadRevision(generation=2)))
     assert (await console.expect(wire.Failure)).code == "not_found"
+
+
+async def test_what_a_console_says_behind_the_bridge_raises_nothing(node: Running) -> None:
+    console = await node.connect()
+    line = await console.reader.readuntil(b"\n")
+    console.frames.frames(line)
+    console.writer.write(wire.BRIDGE_LINE + b"role=viewer as=ann\n" + wire.BRIDGE_LINE + b"role=admin as=root\n" + line)
+    assert (await console.expect(wire.Failure)).code == "invalid"
+    await console.closed()
 
 
 async def test_role_line_that_names_no_role_is_refused(node: Running) -> None:
@@ -356,22 +374,50 @@ async def test_socket_is_private_and_goes_with_the_server(directory: Path) -> No
 
 
 async def test_socket_of_a_dead_daemon_is_replaced(directory: Path) -> None:
-    (directory / "agent.sock").touch()
+    with socket.socket(socket.AF_UNIX) as dead:
+        dead.bind(str(directory / "agent.sock"))
     async with serving(directory) as running:
         assert await running.operator(telemetry=False)
 
 
 def test_path_that_the_kernel_cannot_hold(tmp_path: Path) -> None:
-    with pytest.raises(CannotListen, match="longer than"), server.listen(tmp_path / ("x" * 100)):
+    with pytest.raises(CannotListen, match="longer than"), listen(tmp_path / ("x" * 100)):
         pass
 
 
-def test_roles() -> None:
-    assert role_of(os.geteuid()) is Role.ADMIN
-    assert role_of(0) is Role.ADMIN
-    assert role_of(os.geteuid() + 12345) is None
-    assert lowered(Role.ADMIN, "viewer") is Role.VIEWER
-    assert lowered(Role.VIEWER, "admin") is Role.VIEWER
+@pytest.mark.parametrize("kind", ["file", "symlink", "fifo"])
+def test_what_was_planted_at_the_sockets_place_is_refused(directory: Path, kind: str) -> None:
+    path = directory / "agent.sock"
+    match kind:
+        case "file":
+            path.write_text("mine")
+        case "symlink":
+            path.symlink_to(directory / "elsewhere")
+        case "fifo":
+            os.mkfifo(path)
+    with pytest.raises(CannotListen, match="no socket") as refused, listen(path):
+        pass
+    assert "remove it" in refused.value.hint
+    assert path.lstat()
+    assert not (directory / "elsewhere").exists()
+
+
+def test_directory_that_everybody_can_write_is_refused(directory: Path) -> None:
+    directory.chmod(0o777)
+    with pytest.raises(CannotListen, match="everybody can write"), listen(directory / "agent.sock"):
+        pass
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
+def test_places_of_other_users_are_refused(directory: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as dead:
+        dead.bind(str(directory / "agent.sock"))
+    os.chown(directory / "agent.sock", 1, 1)
+    with pytest.raises(CannotListen, match="belongs to uid 1"), listen(directory / "agent.sock"):
+        pass
+    os.chown(directory, 1, 1)
+    with pytest.raises(CannotListen, match="belongs to uid 1"), listen(directory / "other.sock"):
+        pass
 
 
 def test_import_loads_nothing_of_the_console() -> None:
