@@ -15,6 +15,7 @@ stderr).
 
 # pathlib would cost every engine a megabyte:
 # ruff: noqa: PTH100, PTH105, PTH108, PTH118, PTH120, PTH123
+import binascii
 import contextlib
 import ctypes
 import fcntl
@@ -177,9 +178,12 @@ def free_old(libc: ctypes.CDLL, log: int, budget: int, freed: int) -> int:
 
 
 def write_atomic(directory: str, name: str, record: dict[str, object]) -> None:
+    """As agents/state.py does it; its reader checks the sum."""
+    data = json.dumps(record)
+    checksum = binascii.crc32(data.encode(), binascii.crc32(b"%d " % VERSION))
     temporary = os.path.join(directory, f".{name}.{os.getpid()}")
     with open(temporary, "w") as file:
-        json.dump({"version": VERSION, "data": record}, file)
+        file.write(f'{{"version":{VERSION},"crc32":{checksum},"data":{data}}}')
         file.flush()
         os.fsync(file.fileno())
     os.replace(temporary, os.path.join(directory, name))
