@@ -12,7 +12,7 @@ from typing import TypeVar
 
 from agents.wire import Delta, Snapshot
 from profiles.model import Desired
-from profiles.status import GpuReading, GpuSource, HostReading, InstanceStatus, NodeStatus
+from profiles.status import GpuReading, GpuSource, HostReading, InstanceStatus, NodeStatus, Reason
 
 GONE_KEPT = 1024
 """Names of dropped entries that are remembered; a client further behind is told to take a snapshot."""
@@ -42,6 +42,7 @@ class Board:
         self._host = (1, host)
         self._gpu_source = (1, gpu_source)
         self._desired = (1, Desired())
+        self._troubles: tuple[int, dict[str, Reason]] = (1, {})
         self._gpus: dict[str, tuple[int, GpuReading]] = {}
         self._instances: dict[str, tuple[int, InstanceStatus]] = {}
         self._gpus_gone: dict[str, int] = {}
@@ -82,6 +83,16 @@ class Board:
         if desired != self._desired[1]:
             self._desired = (self._next(), desired)
 
+    def set_trouble(self, code: str, reason: Reason | None) -> None:
+        """What is wrong with the node itself, one sentence for each `code`; None where it is over."""
+        others = {key: value for key, value in self._troubles[1].items() if key != code}
+        new = others | {code: reason} if reason else others
+        if new != self._troubles[1]:
+            self._troubles = (self._next(), new)
+
+    def trouble(self, code: str) -> Reason | None:
+        return self._troubles[1].get(code)
+
     @property
     def desired(self) -> Desired:
         return self._desired[1]
@@ -100,6 +111,7 @@ class Board:
             gpu_source=self._gpu_source[1],
             gpus=tuple(sorted((gpu for _, gpu in self._gpus.values()), key=lambda gpu: gpu.index)),
             instances=tuple(sorted((one for _, one in self._instances.values()), key=lambda one: one.name)),
+            troubles=tuple(self._troubles[1].values()),
         )
 
     def snapshot(self) -> tuple[int, Snapshot]:
@@ -115,6 +127,7 @@ class Board:
             raise LookupError(f"changes before {self._forgotten} are forgotten, asked for {number}")
         if number >= self.number:
             return self.number, None
+        troubles = _newer(self._troubles, number)
         return self.number, Delta(
             at_unix_s=self._wall(),
             host=_newer(self._host, number),
@@ -124,6 +137,7 @@ class Board:
             instances=tuple(one for changed, one in self._instances.values() if changed > number),
             instances_gone=tuple(name for name, changed in self._instances_gone.items() if changed > number),
             desired=_newer(self._desired, number),
+            troubles=None if troubles is None else tuple(troubles.values()),
         )
 
     def _next(self) -> int:

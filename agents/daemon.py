@@ -17,6 +17,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from agents.board import Board
+from agents.disk import Disk
 from agents.errors import AlreadyRunning, BadState
 from agents.events import EventLog
 from agents.layout import SYSTEM_ROLES, SYSTEM_STATE, Layout
@@ -77,7 +78,8 @@ async def _run(layout: Layout, simulated: Path | None, roles: Roles) -> None:
         host=HostReading(cores=os.cpu_count() or 1, memory_total_mib=_memory_total_mib()),
         gpu_source=GpuSource(GpuSourceKind.NONE, "the GPUs have not been read yet"),
     )
-    with listen(layout.socket, roles.group) as listener, contextlib.closing(EventLog(layout.events)) as events:
+    with listen(layout.socket, roles.group) as listener:
+        events = EventLog(layout.events)
         supervisor = Supervisor(layout, board, events, simulated=simulated)
         sampler = Sampler(board, supervisor, state=layout.state, simulated=simulated)
         node = Node(
@@ -93,7 +95,8 @@ async def _run(layout: Layout, simulated: Path | None, roles: Roles) -> None:
         if roles.problem:
             events.append(EventKind.AGENT, roles.problem, code="roles_refused")
         async with asyncio.TaskGroup() as group:
-            parts = (supervisor.run(), sampler.run(), Server(listener, node).run())
+            disk = Disk(layout.state, board, (supervisor.document, events))
+            parts = (supervisor.run(), sampler.run(), Server(listener, node).run(), disk.run())
             tasks = [group.create_task(part) for part in parts]
             logger.info("serving %s, state in %s", layout.socket, layout.state)
             await stop.wait()

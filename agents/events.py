@@ -1,12 +1,15 @@
 """What happened on this node, numbered without gaps and kept across restarts.
 
     append ──► events.jsonl (one line an event) ──► after(seq) ──► every client, by its own cursor
+        └────► held, while the disk refuses ──flush──┘
 
 The file is bounded: at twice the number kept it is rewritten with the newest half. Numbers are never used
-twice. A torn last line, left by a crash, is cut; other damage sets the file aside.
+twice, so an event has none, and nobody hears of it, until it is on the disk. A torn last line, left by a crash,
+is cut; other damage sets the file aside.
 """
 
 import asyncio
+import contextlib
 import os
 import time
 from bisect import bisect_right
@@ -14,12 +17,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
+from msgspec.structs import replace
 
 from agents.failpoints import reach
 from agents.state import set_aside, write_atomic
 from profiles.status import Event, EventKind
 
 KEPT = 5000
+HELD_AT_MOST = 1000
 MAX_TEXT_CHARS = 4096
 
 _encoder = msgspec.json.Encoder()
@@ -34,10 +39,9 @@ class EventLog:
         self._kept = kept
         self._wall = wall
         self._grown = asyncio.Event()
-        self._events, problem = _read(path)
-        if len(self._events) > 2 * kept:
-            self._shorten()
-        self._file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        self._held: list[Event] = []
+        self._uncounted = 0
+        self._events, self._last_seq, problem = _read(path)
         if problem:
             self.append(EventKind.AGENT, problem, code="state_damaged")
 
@@ -49,17 +53,19 @@ class EventLog:
     @property
     def last_seq(self) -> int:
         """0 before the first event."""
-        return self._events[-1].seq if self._events else 0
+        return self._last_seq
+
+    @property
+    def held(self) -> int:
+        """How many events wait for the disk."""
+        return len(self._held) + self._uncounted
 
     def append(
         self, kind: EventKind, text: str, *, instance: str | None = None, author: str = "", code: str = ""
-    ) -> Event:
-        """Number, write and announce an event. It survives the daemon's death; a power loss may take the newest.
-
-        Raises OSError when the disk refuses, and then nothing happened.
-        """
+    ) -> None:
+        """Number, write and announce an event; while the disk refuses, hold it for `flush`."""
         event = Event(
-            seq=self.last_seq + 1,
+            seq=0,
             at_unix_s=self._wall(),
             kind=kind,
             text=text[:MAX_TEXT_CHARS],
@@ -67,16 +73,22 @@ class EventLog:
             author=author,
             code=code,
         )
-        reach("before-event")
-        self._write(_encoder.encode(event) + b"\n")
-        self._events.append(event)
-        if len(self._events) > 2 * self._kept:
-            self._shorten()
-            os.close(self._file)
-            self._file = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC)
-        grown, self._grown = self._grown, asyncio.Event()
-        grown.set()
-        return event
+        if len(self._held) < HELD_AT_MOST:
+            self._held.append(event)
+        else:
+            self._uncounted += 1
+        with contextlib.suppress(OSError):
+            self.flush()
+
+    def flush(self) -> None:
+        """Write what is held. Raises OSError when the disk still refuses."""
+        while self._held:
+            self._write(self._held[0])
+            del self._held[0]
+        if self._uncounted:
+            text = f"{self._uncounted} events are missing here: the disk could not take them"
+            self._write(Event(seq=0, at_unix_s=self._wall(), kind=EventKind.AGENT, text=text, code="events_lost"))
+            self._uncounted = 0
 
     def after(self, seq: int, limit: int) -> list[Event]:
         """The events that follow `seq`, oldest first. Those before `first_seq` are gone: compare to see a gap."""
@@ -88,46 +100,69 @@ class EventLog:
         while self.last_seq <= seq:
             await self._grown.wait()
 
-    def close(self) -> None:
-        os.close(self._file)
+    def _write(self, event: Event) -> None:
+        """Number and write one event, and make it known."""
+        if len(self._events) >= 2 * self._kept:
+            newest = self._events[-self._kept :]
+            write_atomic(self._path, b"".join(_encoder.encode(one) + b"\n" for one in newest))
+            self._events = newest
+        reach("before-event")
+        numbered = replace(event, seq=self._last_seq + 1)
+        append_whole(self._path, _encoder.encode(numbered) + b"\n")
+        self._events.append(numbered)
+        self._last_seq = numbered.seq
+        grown, self._grown = self._grown, asyncio.Event()
+        grown.set()
 
-    def _write(self, line: bytes) -> None:
-        """A whole line or nothing, so that a full disk leaves no torn line before later ones."""
-        before = os.fstat(self._file).st_size
+
+def append_whole(path: Path, line: bytes) -> None:
+    """All of `line` or nothing of it, durable, so that a full disk leaves no torn line. Raises OSError."""
+    file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    try:
+        before = os.fstat(file).st_size
         try:
-            written = os.write(self._file, line)
+            written = os.write(file, line)
             if written != len(line):
-                raise OSError(f"{self._path}: wrote {written} of {len(line)} bytes")
+                raise OSError(f"{path}: wrote {written} of {len(line)} bytes")
+            os.fdatasync(file)
         except OSError:
-            os.ftruncate(self._file, before)
+            os.ftruncate(file, before)
             raise
-
-    def _shorten(self) -> None:
-        self._events = self._events[-self._kept :]
-        write_atomic(self._path, b"".join(_encoder.encode(event) + b"\n" for event in self._events))
+    finally:
+        os.close(file)
 
 
-def _read(path: Path) -> tuple[list[Event], str]:
-    """The events of the file and, where it was damaged, a sentence about that."""
+def _read(path: Path) -> tuple[list[Event], int, str]:
+    """The events of the file, the last number that was used and, where it was damaged, a sentence about that.
+
+    A torn last line was never announced and its number is free; a damaged whole one was, so its number is not.
+    """
     try:
         content = path.read_bytes()
     except FileNotFoundError:
-        return [], ""
+        return [], 0, ""
     whole = content[: content.rfind(b"\n") + 1]
     events: list[Event] = []
-    bad = 0
+    last = bad = unsure = 0
     for line in whole.splitlines():
-        try:
-            event = _decoder.decode(line)
-        except (msgspec.DecodeError, UnicodeDecodeError):
-            bad += 1
-            continue
-        if not events or event.seq > events[-1].seq:
+        event = _decode(line)
+        if event and event.seq > last:
             events.append(event)
+            last, unsure = event.seq, 0
         else:
             bad += 1
+            unsure += 1
+    problem = ""
     if bad:
         aside = set_aside(path)
+        problem = f"{bad} lines of {path.name} cannot be read; the file is kept as {aside.name}"
     if bad or len(whole) != len(content):
         write_atomic(path, b"".join(_encoder.encode(event) + b"\n" for event in events))
-    return events, f"{bad} lines of {path.name} cannot be read; the file is kept as {aside.name}" if bad else ""
+    return events, last + unsure, problem
+
+
+def _decode(line: bytes) -> Event | None:
+    try:
+        return _decoder.decode(line)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return None

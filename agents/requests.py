@@ -53,7 +53,8 @@ class Requests:
             await self._fail(request, refusal)
         except OSError as error:
             logger.error("request %d failed: %s", request.id, error)
-            await self._fail(request, Refused("unavailable", f"the node's disk refused: {error}", "free space there"))
+            text = f"the node's disk refused ({error.strerror or error}): nothing was changed"
+            await self._fail(request, Refused("unavailable", text, "free space there; stop goes on working"))
         else:
             await self._send(wire.Reply(id=request.id, body=body))
         finally:

@@ -52,6 +52,16 @@ class Revisions:
         """The last generation that is kept; 0 before the first."""
         return max(self._heads, default=0)
 
+    @property
+    def last(self) -> Desired | None:
+        """The newest document that is kept, as it was set."""
+        if self._last is None:
+            return None
+        head = self._last.head
+        return Desired(
+            generation=head.generation, instances=self._last.instances, author=head.author, reason=head.reason
+        )
+
     def heads(self) -> tuple[Revision, ...]:
         """Oldest first."""
         return tuple(self._heads[generation] for generation in sorted(self._heads))

@@ -15,6 +15,7 @@ import msgspec
 
 from agents import edits, state
 from agents.board import Board
+from agents.desired import DesiredDocument
 from agents.events import EventLog
 from agents.failpoints import reach
 from agents.keeper import Keeper, Neighbours
@@ -70,37 +71,38 @@ class Supervisor:
         self._tasks: asyncio.TaskGroup | None = None
         self._found = find(layout, events)
         self.revisions = Revisions(layout.revisions, events)
-        self._desired = self._read_desired()
-        self.revisions.record(self._desired)
-        board.set_desired(self._desired)
+        started = {name: found.owned for name, found in self._found.items()}
+        self.document = DesiredDocument(layout, events, started, self.revisions.last, wall)
+        self.revisions.record(self.document.now)
+        board.set_desired(self.document.now)
 
     async def run(self) -> None:
         """Until cancelled; engines go on living. Adopts what lives, starts and stops the rest."""
         try:
             async with asyncio.TaskGroup() as self._tasks:
-                for name in [*self._found, *self._desired.instances]:
-                    self._keep(name, self._desired.instances.get(name))
+                for name in [*self._found, *self.document.now.instances]:
+                    self._keep(name, self.document.now.instances.get(name))
                 await asyncio.Event().wait()
         finally:
             self._tasks = None
             self._keepers.clear()
 
     def set_desired(self, request: SetDesired, author: str) -> int:
-        """The new generation, durable when this returns. Raises Refused, and OSError when it cannot be written."""
-        edits.check(request, self._desired, self.revisions.since)
+        """The new generation, durable unless `document.unwritten`. Raises Refused, OSError."""
+        old = self.document.now
+        edits.check(request, old, self.revisions.since)
         new = Desired(
-            generation=self._desired.generation + 1,
+            generation=old.generation + 1,
             instances=request.instances,
             author=author,
             reason=request.reason,
             at_unix_s=self._wall(),
         )
         reach("before-intent")
-        state.save(self._layout.desired, new)
+        self.document.replace(new)
         reach("after-intent")
         text = f"generation {new.generation}: {request.reason or 'no reason given'}"
-        text += f": {in_short(changed(self._desired.instances, new.instances))}"
-        self._desired = new
+        text += f": {in_short(changed(old.instances, new.instances))}"
         self._board.set_desired(new)
         self.revisions.record(new, request.profile_text)
         self._events.append(EventKind.DESIRED, text, author=author)
@@ -136,8 +138,8 @@ class Supervisor:
     def _reconcile(self) -> None:
         if self._tasks is None:
             return
-        for name in self._keepers.keys() | self._desired.instances.keys():
-            owned = self._desired.instances.get(name)
+        for name in self._keepers.keys() | self.document.now.instances.keys():
+            owned = self.document.now.instances.get(name)
             if keeper := self._keepers.get(name):
                 if keeper.owned != owned:
                     keeper.want(owned)
@@ -169,28 +171,8 @@ class Supervisor:
 
     def _ports(self, name: str) -> list[int]:
         others = (keeper.runner.started for other, keeper in self._keepers.items() if other != name)
-        fixed = [owned.spec.port for other, owned in self._desired.instances.items() if other != name]
+        fixed = [owned.spec.port for other, owned in self.document.now.instances.items() if other != name]
         return [started.port for started in others if started] + [port for port in fixed if port is not None]
-
-    def _read_desired(self) -> Desired:
-        """The document. Where it is gone or damaged, what runs is taken as wanted: a lost file must stop nothing."""
-        found = state.load(self._layout.desired, Desired)
-        if isinstance(found, Desired):
-            return found
-        if found is not None:
-            self._events.append(EventKind.AGENT, found.problem, code="state_damaged")
-        newest = self.revisions.newest
-        if not self._found:
-            return Desired(generation=newest + 1 if newest else 0)  # a number is never used twice
-        desired = Desired(
-            generation=newest + 1,
-            instances={name: started.owned for name, started in self._found.items()},
-            author="gpuyard-agent",
-            reason="rebuilt from the instances that were there",
-            at_unix_s=self._wall(),
-        )
-        state.save(self._layout.desired, desired)
-        return desired
 
 
 def find(layout: Layout, events: EventLog) -> dict[str, Started]:

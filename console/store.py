@@ -196,6 +196,7 @@ class Store:
             at_unix_s=frame.at_unix_s,
             host=frame.host or view.status.host,
             gpu_source=frame.gpu_source or view.status.gpu_source,
+            troubles=view.status.troubles if frame.troubles is None else frame.troubles,
         )
         if frame.desired is not None:
             view.desired = frame.desired

@@ -182,6 +182,8 @@ class NodeStatus(msgspec.Struct, frozen=True, kw_only=True):
     gpu_source: GpuSource
     gpus: tuple[GpuReading, ...] = ()
     instances: tuple[InstanceStatus, ...] = ()
+    troubles: tuple[Reason, ...] = ()
+    """What is wrong with the node itself."""
 
 
 class EventKind(StrEnum):

@@ -4,7 +4,7 @@ import msgspec
 
 from agents.wire.asks import AnyAnswer, AnyAsk
 from profiles.model import Desired
-from profiles.status import Event, GpuReading, GpuSource, HostReading, InstanceStatus, NodeStatus, Role
+from profiles.status import Event, GpuReading, GpuSource, HostReading, InstanceStatus, NodeStatus, Reason, Role
 
 PROTOCOL = 1
 """The newest protocol this build speaks; also the number in the preamble."""
@@ -60,6 +60,8 @@ class Delta(Frame, frozen=True, kw_only=True):
     instances: tuple[InstanceStatus, ...] = ()
     instances_gone: tuple[str, ...] = ()
     desired: Desired | None = None
+    troubles: tuple[Reason, ...] | None = None
+    """All that are left; None where nothing changed."""
 
 
 class Happened(Frame, frozen=True, kw_only=True):

@@ -32,6 +32,7 @@ def node_item(store: Store, view: NodeView) -> Item:
         "generation": view.desired.generation if status else None,
         "gpus": len(view.gpus) if status else None,
         "instances": len(view.instances) if status else None,
+        "troubles": [_plain(one) for one in status.troubles] if status else [],
     }
 
 

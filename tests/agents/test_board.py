@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from agents import board as module
 from agents.board import Board
 from profiles.model import Desired
-from profiles.status import GpuReading, GpuSource, GpuSourceKind, HostReading, InstanceStatus, Phase
+from profiles.status import GpuReading, GpuSource, GpuSourceKind, HostReading, InstanceStatus, Phase, Reason
 
 
 def make_board() -> Board:
@@ -96,3 +96,23 @@ def test_snapshot_and_deltas_rebuild_the_board(steps: list[tuple[str, object, ob
                 instances |= {one.name: one for one in delta.instances}
     assert tuple(gpus[k] for k in sorted(gpus)) == board.status().gpus
     assert tuple(instances[k] for k in sorted(instances)) == board.status().instances
+
+
+def test_a_trouble_is_told_until_it_is_over() -> None:
+    board = make_board()
+    full = Reason("disk", "full", "free space")
+    number, _ = board.snapshot()
+    board.set_trouble("disk", full)
+    board.set_trouble("disk", full)
+    number, delta = board.since(number)
+    assert delta is not None
+    assert delta.troubles == (full,) == board.status().troubles
+    assert board.trouble("disk") == full
+    board.set_host(HostReading(cores=1, memory_total_mib=100))
+    number, delta = board.since(number)
+    assert delta is not None
+    assert delta.troubles is None
+    board.set_trouble("disk", None)
+    _, delta = board.since(number)
+    assert delta is not None
+    assert delta.troubles == () == board.status().troubles

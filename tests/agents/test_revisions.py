@@ -1,7 +1,6 @@
 """The kept documents on a real directory: immutable, bounded, and there again after a crash."""
 
 import errno
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -21,10 +20,8 @@ def desired(generation: int, model: str, restarts: int = 0, author: str = "ann")
 
 
 @pytest.fixture
-def events(tmp_path: Path) -> Iterator[EventLog]:
-    log = EventLog(tmp_path / "events.jsonl")
-    yield log
-    log.close()
+def events(tmp_path: Path) -> EventLog:
+    return EventLog(tmp_path / "events.jsonl")
 
 
 def codes(events: EventLog) -> list[str]:

@@ -1,7 +1,7 @@
 import asyncio
 import os
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -49,7 +49,7 @@ class Watched(Supervisor):
 
 
 @pytest.fixture
-async def parts(tmp_path: Path) -> AsyncIterator[tuple[Board, Watched, Path]]:
+async def parts(tmp_path: Path) -> tuple[Board, Watched, Path]:
     layout = Layout(tmp_path / "state", tmp_path / "state" / "agent.sock")
     layout.make()
     host = HostReading(cores=1, memory_total_mib=1)
@@ -60,8 +60,7 @@ async def parts(tmp_path: Path) -> AsyncIterator[tuple[Board, Watched, Path]]:
     (tmp_path / "gpus" / CLAIMS_DIRECTORY).mkdir(parents=True)
     gpu = SimulatedGpu(uuid="GPU-0", index=0, name="H100", memory_total_mib=1000)
     (tmp_path / "gpus" / "devices.json").write_bytes(encode_devices([gpu]))
-    yield board, supervisor, tmp_path / "gpus"
-    events.close()
+    return board, supervisor, tmp_path / "gpus"
 
 
 async def sample_until(board: Board, supervisor: Supervisor, gpus: Path, test: Callable[[], bool]) -> None:

@@ -155,7 +155,6 @@ async def serving(directory: Path, roles: Roles | None = None) -> AsyncIterator[
             for console in running.consoles:
                 console.writer.transport.abort()
             await asyncio.sleep(0)
-            events.close()
 
 
 @pytest.fixture
@@ -370,7 +369,7 @@ async def test_socket_is_private_and_goes_with_the_server(directory: Path) -> No
         console = await running.operator()
         running.task.cancel()
         await console.closed()
-    assert {path.name for path in directory.iterdir()} == {"events.jsonl", "revisions"}
+    assert {path.name for path in directory.iterdir()} == {"revisions"}
 
 
 async def test_socket_of_a_dead_daemon_is_replaced(directory: Path) -> None:

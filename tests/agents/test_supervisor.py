@@ -82,7 +82,6 @@ class Agent:
         assert self.task is not None
         self.task.cancel()
         await asyncio.gather(self.task, return_exceptions=True)
-        self.events.close()
 
     def set(self, *specs: InstanceSpec) -> int:
         instances = {spec.name: DesiredInstance(profile="p", revision=1, spec=spec) for spec in specs}
@@ -333,7 +332,8 @@ async def test_an_edit_is_kept_with_its_text_and_said_in_short(agent: Agent) -> 
     await agent.kill()
     agent.layout.desired.unlink()
     agent.start()
-    assert agent.board.desired.generation == 2, "a number that was given away is not given again"
+    assert agent.board.desired.generation > 1, "a number that was given away is not given again"
+    assert agent.board.desired.instances == {"chat/0": owned}
     assert [head.generation for head in agent.supervisor.revisions.heads()][:2] == [0, 1]
 
 
