@@ -7,7 +7,8 @@ import asyncio
 import contextlib
 
 from agents import framing, wire
-from agents.framing import FrameReader, FramingError, TooLong
+from agents.framing import FramingError, Splitter, TooLong
+from agents.limits import Limits, check_shape
 
 DRAIN_DEADLINE_S = 10.0
 READ_BYTES = 64 * 1024
@@ -28,18 +29,19 @@ def over(code: str, message: str, hint: str = "") -> Closed:
 class Channel:
     """Hold `turn` around `write` to choose what to say only once the socket has taken all before it."""
 
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, limits: Limits) -> None:
         self.turn = asyncio.Lock()
         self._reader = reader
         self._writer = writer
-        self._frames = FrameReader()
+        self._limits = limits
+        self._splitter = Splitter(first_frame_bytes=limits.hello_bytes, max_frame_bytes=limits.request_bytes)
         # With a mark of zero, drain() returns only once the kernel has taken everything.
         writer.transport.set_write_buffer_limits(high=0)
 
     @property
     def nonce(self) -> str | None:
         """What the peer's preamble carried, None until it came."""
-        return self._frames.nonce
+        return self._splitter.nonce
 
     def write_preamble(self, nonce: str) -> None:
         self._writer.write(framing.preamble(nonce))
@@ -63,10 +65,14 @@ class Channel:
     def decode(self, data: bytes) -> list[wire.AnyFrame]:
         """Raises Closed for bytes that are no frames."""
         try:
-            return self._frames.frames(data)
+            return [self._frame(payload) for payload in self._splitter.feed(data)]
         except FramingError as error:
             code = "version" if isinstance(error, framing.OtherProtocol) else "invalid"
             raise over(code, error.message, error.hint) from None
+
+    def _frame(self, payload: bytes) -> wire.AnyFrame:
+        check_shape(payload, self._limits)
+        return framing.decode(payload)
 
     async def send(self, frame: wire.AnyFrame) -> None:
         """Raises Closed, OSError."""

@@ -6,6 +6,7 @@ replies, pongs ─┘
 """
 
 import asyncio
+from collections.abc import Callable
 
 import msgspec
 
@@ -17,7 +18,6 @@ from agents.peer import Peer
 from agents.requests import Requests
 from profiles.status import Role
 
-SILENCE_DEADLINE_S = 30.0
 TELL_EVERY_S = 1.0
 ROLE_CHECK_S = 60.0
 EVENTS_AT_ONCE = 32
@@ -26,21 +26,28 @@ RECENT_EVENTS = 200
 
 
 class Client:
-    """`role` is the most that the peer may have; the connection may begin by lowering it."""
+    """`role` is the most that the peer may have; the connection may begin by lowering it.
 
-    def __init__(self, channel: Channel, peer: Peer, role: Role, node: Node) -> None:
+    `settle` is told who it is once that is known, and raises Closed when he has too many connections.
+    """
+
+    def __init__(
+        self, channel: Channel, peer: Peer, role: Role, node: Node, settle: Callable[[str], None] = lambda person: None
+    ) -> None:
         self._channel = channel
         self._peer = peer
         self._role = role
         self._node = node
+        self._settle = settle
 
     async def run(self) -> None:
         """Until either side ends it. Raises nothing for what the peer does; the caller closes the connection."""
         node = self._node
         own = wire.Hello(version=node.version, node=node.board.hostname, socket=node.socket)
         try:
-            greeted = await greet(self._channel, self._role, own)
+            greeted = await greet(self._channel, self._role, own, node.limits.hello_s)
             caller = await self._caller(greeted)
+            self._settle(caller.person)
             async with asyncio.TaskGroup() as group:
                 requests = Requests(node, caller, self._channel.send, group)
                 if greeted.hello.telemetry:
@@ -71,6 +78,7 @@ class Client:
 
     async def _hear(self, requests: Requests, frames: list[wire.AnyFrame]) -> None:
         """Reading waits for each answer to be taken: a peer that does not read is not read either."""
+        silence_s = self._node.limits.silence_s
         while True:
             for frame in frames:
                 match frame:
@@ -83,10 +91,10 @@ class Client:
                     case _:
                         raise over("invalid", f"a console does not send {type(frame).__name__}")
             try:
-                async with asyncio.timeout(SILENCE_DEADLINE_S):
+                async with asyncio.timeout(silence_s):
                     frames = await self._channel.read()
             except TimeoutError:
-                raise over("timeout", f"nothing heard for {SILENCE_DEADLINE_S:g} s") from None
+                raise over("timeout", f"nothing heard for {silence_s:g} s") from None
 
     async def _write_snapshot(self) -> int:
         number, snapshot = self._node.board.snapshot()

@@ -24,11 +24,12 @@ class AgentError(Exception):
 
 
 class Refused(AgentError):
-    """`code` is one of agents.wire.FAILURE_CODES."""
+    """`code` is one of agents.wire.FAILURE_CODES; `retry_after_s` comes with `busy`."""
 
-    def __init__(self, code: str, message: str, hint: str = "") -> None:
+    def __init__(self, code: str, message: str, hint: str = "", *, retry_after_s: float | None = None) -> None:
         super().__init__(message, hint)
         self.code = code
+        self.retry_after_s = retry_after_s
 
 
 class AlreadyRunning(AgentError):

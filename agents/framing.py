@@ -67,13 +67,17 @@ class BadFrame(FramingError):
 class Splitter:
     """Turns bytes, cut anywhere, into payloads. Holds at most one frame; unusable after an error.
 
-    `preamble` False starts at the first frame. `nonce` is what the preamble carried, None until it came.
+    `preamble` False starts at the first frame; `first_frame_bytes` is the limit of that frame alone. `nonce` is
+    what the preamble carried, None until it came.
     """
 
-    def __init__(self, *, preamble: bool = True, max_frame_bytes: int = MAX_FRAME_BYTES) -> None:
+    def __init__(
+        self, *, preamble: bool = True, max_frame_bytes: int = MAX_FRAME_BYTES, first_frame_bytes: int | None = None
+    ) -> None:
         self.nonce: str | None = None
         self._preamble = preamble
         self._limit = max_frame_bytes
+        self._limit_now = max_frame_bytes if first_frame_bytes is None else first_frame_bytes
         self._buffer = bytearray()
         self._failed: FramingError | None = None
 
@@ -129,13 +133,14 @@ class Splitter:
         at, end = 0, len(self._buffer)
         while end - at >= HEADER_BYTES:
             length = int.from_bytes(self._buffer[at : at + HEADER_BYTES], "big")
-            if length > self._limit:
-                raise TooLong(length, self._limit)
+            if length > self._limit_now:
+                raise TooLong(length, self._limit_now)
             if end - at - HEADER_BYTES < length:
                 break
             at += HEADER_BYTES
             payloads.append(bytes(self._buffer[at : at + length]))
             at += length
+            self._limit_now = self._limit
         del self._buffer[:at]
         return payloads
 

@@ -12,8 +12,6 @@ from agents.channel import Channel, Closed, over
 from agents.peer import DIRECT, Introduction, introduced, lesser
 from profiles.status import Role
 
-HELLO_DEADLINE_S = 5.0
-
 
 @dataclass(frozen=True, slots=True)
 class Greeted:
@@ -25,12 +23,12 @@ class Greeted:
     frames: list[wire.AnyFrame]
 
 
-async def greet(channel: Channel, role: Role, own: wire.Hello) -> Greeted:
+async def greet(channel: Channel, role: Role, own: wire.Hello, limit_s: float) -> Greeted:
     """`role` is the most that the peer may have. Raises Closed, OSError."""
     nonce = secrets.token_hex(8)
     channel.write_preamble(nonce)
     try:
-        async with asyncio.timeout(HELLO_DEADLINE_S):
+        async with asyncio.timeout(limit_s):
             introduction = await _read_first_lines(channel, nonce)
             role = lesser(role, introduction.role)
             await channel.send(_with_role(own, role))
@@ -38,7 +36,7 @@ async def greet(channel: Channel, role: Role, own: wire.Hello) -> Greeted:
             while not frames:
                 frames = await channel.read()
     except TimeoutError:
-        raise over("timeout", f"no Hello within {HELLO_DEADLINE_S:g} s", "connect with gpuyard") from None
+        raise over("timeout", f"no Hello within {limit_s:g} s", "connect with gpuyard") from None
     hello = frames.pop(0)
     if not isinstance(hello, wire.Hello):
         raise over("invalid", "the first frame must be a Hello")

@@ -6,6 +6,7 @@ from typing import Protocol
 from agents import wire
 from agents.board import Board
 from agents.events import EventLog
+from agents.limits import DEFAULT, Limits
 from agents.logs import LogSource
 from agents.peer import DIRECT, Introduction, Peer
 from agents.revisions import Revisions
@@ -32,6 +33,7 @@ class Node:
     version: str
     socket: str
     roles: Roles
+    limits: Limits = DEFAULT
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +51,10 @@ class Caller:
 
     @property
     def person(self) -> str:
-        """Whom limits and leases are counted for."""
+        """Whom limits are counted for: an account, or one of those behind a shared one."""
         label = self.introduction.label if self.label_believed else ""
-        return f"{self.peer.user}/{label}" if label else self.peer.user
+        return person_of(self.peer, label)
+
+
+def person_of(peer: Peer, label: str = "") -> str:
+    return f"uid {peer.uid} ({label})" if label else f"uid {peer.uid}"

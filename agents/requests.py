@@ -6,10 +6,10 @@ from collections.abc import Awaitable, Callable
 
 from agents import wire
 from agents.errors import Refused
+from agents.limits import Bucket
 from agents.node import Caller, Node
 from agents.verbs import carry_out
 
-MAX_IN_FLIGHT = 16
 MAX_DEADLINE_S = 60.0
 
 logger = logging.getLogger(__name__)
@@ -29,19 +29,31 @@ class Requests:
         self._caller = caller
         self._send = send
         self._group = group
-        self._in_flight: set[int] = set()
+        self._in_flight: dict[int, wire.AnyAsk] = {}
+        self._limits = node.limits
+        self._rate = Bucket(self._limits.requests_per_s, self._limits.requests_burst)
 
     async def take(self, request: wire.Request) -> None:
         """Begin to answer, or refuse at once."""
-        if request.id in self._in_flight:
-            await self._fail(request, Refused("invalid", f"request {request.id} is still in flight"))
-        elif len(self._in_flight) >= MAX_IN_FLIGHT:
-            await self._fail(
-                request, Refused("busy", f"{MAX_IN_FLIGHT} requests are in flight", "ask again when one is answered")
-            )
+        if refusal := self._too_much(request):
+            await self._fail(request, refusal)
         else:
-            self._in_flight.add(request.id)
+            self._in_flight[request.id] = request.body
             self._group.create_task(self._answer(request))
+
+    def _too_much(self, request: wire.Request) -> Refused | None:
+        limits = self._limits
+        if request.id in self._in_flight:
+            return Refused("invalid", f"request {request.id} is still in flight")
+        if len(self._in_flight) >= limits.in_flight:
+            return Refused("busy", f"{limits.in_flight} requests are in flight", "ask again when one is answered")
+        logs = sum(isinstance(ask, wire.ReadLog) for ask in self._in_flight.values())
+        if isinstance(request.body, wire.ReadLog) and logs >= limits.logs_in_flight:
+            return Refused("busy", f"{logs} logs are being read", "ask again when one is answered")
+        if wait_s := self._rate.take():
+            text = f"more than {limits.requests_per_s:g} requests a second"
+            return Refused("busy", text, f"ask again in {wait_s:.1f} s", retry_after_s=wait_s)
+        return None
 
     async def _answer(self, request: wire.Request) -> None:
         try:
@@ -58,7 +70,15 @@ class Requests:
         else:
             await self._send(wire.Reply(id=request.id, body=body))
         finally:
-            self._in_flight.discard(request.id)
+            del self._in_flight[request.id]
 
     async def _fail(self, request: wire.Request, refusal: Refused) -> None:
-        await self._send(wire.Failure(id=request.id, code=refusal.code, message=refusal.message, hint=refusal.hint))
+        await self._send(
+            wire.Failure(
+                id=request.id,
+                code=refusal.code,
+                message=refusal.message,
+                hint=refusal.hint,
+                retry_after_s=refusal.retry_after_s,
+            )
+        )

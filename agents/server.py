@@ -3,14 +3,13 @@
 import asyncio
 import secrets
 import socket
+from functools import partial
 
-from agents import wire
-from agents.channel import Channel
+from agents.channel import Channel, Closed, over
 from agents.client import Client
-from agents.node import Node
-from agents.peer import peer_of
-
-MAX_CLIENTS = 64
+from agents.node import Node, person_of
+from agents.peer import Peer, peer_of
+from profiles.status import Role
 
 
 class Server:
@@ -19,7 +18,8 @@ class Server:
     def __init__(self, listener: socket.socket, node: Node) -> None:
         self._listener = listener
         self._node = node
-        self._clients: set[asyncio.Task[None]] = set()
+        self._clients: dict[asyncio.Task[None], str] = {}
+        """Each connection and whose it is, as far as that is known."""
 
     async def run(self) -> None:
         server = await asyncio.start_unix_server(self._accept, sock=self._listener)
@@ -34,34 +34,48 @@ class Server:
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
         assert task is not None
-        self._clients.add(task)
+        self._clients[task] = ""
         try:
-            await self._serve(reader, writer)
+            await self._serve(reader, writer, task)
         except asyncio.CancelledError:
             pass  # the daemon ends; streams would log a cancelled callback as an error
         finally:
-            self._clients.discard(task)
+            del self._clients[task]
             writer.transport.abort()
 
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _serve(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, task: "asyncio.Task[None]"
+    ) -> None:
         try:
             peer = peer_of(writer.get_extra_info("socket"))
         except OSError:
             return  # gone before it was greeted
-        channel = Channel(reader, writer)
-        if (role := await self._node.roles.role_of(peer.uid)) is None:
-            why = self._node.roles.problem
-            failure = wire.Failure(
-                code="denied",
-                message=f"user {peer.user} may not use this agent{f': {why}' if why else ''}",
-                hint="" if why else "log in as the user that runs the agent, or ask its admin for a role",
-            )
-        elif len(self._clients) > MAX_CLIENTS:
-            failure = wire.Failure(
-                code="busy", message=f"{MAX_CLIENTS} consoles are connected", hint="close one of them"
-            )
+        channel = Channel(reader, writer, self._node.limits)
+        try:
+            role = await self._admit(task, peer)
+        except Closed as closed:
+            channel.write_preamble(secrets.token_hex(8))  # without it the failure could not be read
+            if closed.failure:
+                await channel.say_last(closed.failure)
         else:
-            await Client(channel, peer, role, self._node).run()
-            return
-        channel.write_preamble(secrets.token_hex(8))  # without it the failure could not be read
-        await channel.say_last(failure)
+            await Client(channel, peer, role, self._node, partial(self._settle, task)).run()
+
+    async def _admit(self, task: "asyncio.Task[None]", peer: Peer) -> Role:
+        """The most that the peer may do. Raises Closed."""
+        role = await self._node.roles.role_of(peer.uid)
+        if role is None:
+            why = self._node.roles.problem
+            hint = "" if why else "log in as the user that runs the agent, or ask its admin for a role"
+            raise over("denied", f"user {peer.user} may not use this agent{f': {why}' if why else ''}", hint)
+        at_most = self._node.limits.clients
+        if len(self._clients) > at_most:
+            raise over("busy", f"{at_most} connections are open, and no more are taken", "close a console")
+        self._settle(task, person_of(peer))
+        return role
+
+    def _settle(self, task: "asyncio.Task[None]", person: str) -> None:
+        """The connection of `task` is that person's. Raises Closed when it is one too many."""
+        self._clients[task] = person
+        at_most = self._node.limits.clients_a_person
+        if list(self._clients.values()).count(person) > at_most:
+            raise over("busy", f"{person} has {at_most} connections to this agent", "close one of them")

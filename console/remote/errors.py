@@ -41,11 +41,15 @@ class HostKeyUnknown(LinkRefused):
 
 
 class RequestFailed(RemoteError):
-    """The node refused, or did not answer in time. `reason.code` is one of agents.wire.FAILURE_CODES."""
+    """The node refused, or did not answer in time. `reason.code` is one of agents.wire.FAILURE_CODES.
 
-    def __init__(self, reason: Reason, node: str) -> None:
+    `retry_after_s` is when a busy node will take the same request.
+    """
+
+    def __init__(self, reason: Reason, node: str, retry_after_s: float | None = None) -> None:
         super().__init__(reason)
         self.node = node
+        self.retry_after_s = retry_after_s
 
 
 class NodeUnreachable(RequestFailed):

@@ -9,7 +9,7 @@ import random
 import time
 from contextlib import suppress
 
-from agents.wire import AnswerT, AnyAsk, Delta, Happened, Hello, Snapshot
+from agents.wire import AnswerT, AnyAsk, Change, Delta, Happened, Hello, Snapshot
 from console.remote.errors import HostKeyUnknown, LinkRefused, Lost, NodeUnreachable, RemoteError, RequestFailed
 from console.remote.hostkeys import UnknownKey
 from console.remote.session import Session, greet
@@ -40,6 +40,8 @@ class Link:
         self._bulk_opening = asyncio.Lock()
         self._bulk_run: asyncio.Task[None] | None = None
         self._wake = asyncio.Event()
+        self._up = asyncio.Event()
+        """Set while there is a session."""
 
     async def run(self) -> None:
         """Until cancelled."""
@@ -68,7 +70,27 @@ class Link:
         self._wake.set()
 
     async def request(self, ask: AnyAsk, answer: type[AnswerT], deadline_s: float, bulk: bool) -> AnswerT:
-        """Raises RequestFailed, or its child NodeUnreachable."""
+        """Raises RequestFailed, or its child NodeUnreachable.
+
+        A busy node is asked again when it says. Where the link breaks before the answer, a change that carries a
+        key is sent once more over the next one: the node does it once, whichever request reached it.
+        """
+        give_up = time.monotonic() + deadline_s
+        again = isinstance(ask, Change) and bool(ask.key) and self._session is not None
+        while True:
+            try:
+                return await self._ask(ask, answer, deadline_s, bulk)
+            except NodeUnreachable:
+                if not again or not await self._back_before(give_up):
+                    raise
+                again = False
+            except RequestFailed as failed:
+                wait_s = failed.retry_after_s
+                if wait_s is None or time.monotonic() + wait_s > give_up:
+                    raise
+                await asyncio.sleep(wait_s)
+
+    async def _ask(self, ask: AnyAsk, answer: type[AnswerT], deadline_s: float, bulk: bool) -> AnswerT:
         if self._session is None:
             why = self._view.why or Reason("unreachable", "there is no link yet", "wait until it is connected")
             raise NodeUnreachable(why, self._node)
@@ -76,9 +98,16 @@ class Link:
             session = await self._bulk_session() if bulk else self._session
             return await session.request(ask, answer, deadline_s)
         except RequestFailed as failed:
-            raise RequestFailed(failed.reason, self._node) from None
+            raise RequestFailed(failed.reason, self._node, failed.retry_after_s) from None
         except RemoteError as error:
             raise NodeUnreachable(error.reason, self._node) from None
+
+    async def _back_before(self, give_up: float) -> bool:
+        """Whether there is a link again before that moment."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(give_up - time.monotonic()):
+                await self._up.wait()
+        return self._up.is_set()
 
     async def _live(self) -> None:
         """One life of the link; ends by Lost or LinkRefused."""
@@ -89,11 +118,13 @@ class Link:
             self._socket = session.hello.socket
             self._view.role = session.hello.role
             self._session = session
+            self._up.set()
             if not self._hello.telemetry:
                 self._store.link(self._node, NodeState.UP)
             await session.run(self._receive)
         finally:
             self._session = None
+            self._up.clear()
             if self._bulk_run:
                 self._bulk_run.cancel()
             await self._connection.close()

@@ -156,7 +156,8 @@ class Session:
             case Failure(id=None):
                 raise _failed(frame)
             case Failure(id=int(number)):
-                self._answer(number, RequestFailed(Reason(frame.code, frame.message, frame.hint), ""))
+                why = Reason(frame.code, frame.message, frame.hint)
+                self._answer(number, RequestFailed(why, "", frame.retry_after_s))
             case Ping():
                 await self._send(Pong(number=frame.number))
             case Pong(number=self._ping):

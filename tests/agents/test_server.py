@@ -8,17 +8,18 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
 import pytest
 
-from agents import channel, client, framing, greeting, requests, server, wire
+from agents import channel, framing, wire
 from agents.board import Board
 from agents.errors import CannotListen, Refused
 from agents.events import EventLog
+from agents.limits import Limits
 from agents.listener import listen
 from agents.node import Node
 from agents.revisions import Revisions
@@ -85,8 +86,9 @@ class Console:
 
     async def closed(self) -> None:
         async with asyncio.timeout(LIMIT_S):
-            while await self.reader.read(65536):
-                pass
+            with suppress(ConnectionResetError):  # it was closed with bytes of ours unread
+                while await self.reader.read(65536):
+                    pass
 
 
 @dataclass
@@ -122,7 +124,7 @@ def directory() -> Iterator[Path]:
 
 
 @asynccontextmanager
-async def serving(directory: Path, roles: Roles | None = None) -> AsyncIterator[Running]:
+async def serving(directory: Path, roles: Roles | None = None, **limits: float) -> AsyncIterator[Running]:
     board = Board(
         hostname="n1",
         agent_version="0.1.0",
@@ -143,6 +145,7 @@ async def serving(directory: Path, roles: Roles | None = None) -> AsyncIterator[
         version="0.1.0",
         socket=str(path),
         roles=roles,
+        limits=Limits(**{"requests_burst": 1000, **limits}),  # type: ignore[arg-type]
     )
     with listen(path, roles.group) as listener:
         task = asyncio.create_task(Server(listener, node).run())
@@ -263,16 +266,72 @@ async def test_unknown_instance(node: Running) -> None:
     assert (await console.expect(wire.Failure)).code == "not_found"
 
 
-async def test_requests_overlap_up_to_a_limit_and_meet_their_deadlines(node: Running) -> None:
+@pytest.mark.parametrize(("limits", "at_most"), [({"in_flight": 3}, 3), ({}, 4)])
+async def test_requests_overlap_up_to_a_limit_and_meet_their_deadlines(
+    directory: Path, limits: dict[str, float], at_most: int
+) -> None:
+    async with serving(directory, **limits) as node:
+        console = await node.operator(telemetry=False)
+        waiting = wire.ReadLog(instance="a/0", offset=0, wait_s=20)
+        for number in range(at_most + 1):
+            console.send(wire.Request(id=number, body=waiting, deadline_s=0.3))
+        busy = await console.expect(wire.Failure)
+        assert (busy.id, busy.code) == (at_most, "busy")
+        late = {(await console.expect(wire.Failure)).code for _ in range(at_most)}
+        assert late == {"timeout"}
+        console.send(wire.Request(id=1, body=wire.ReadLog(instance="a/0")))
+        assert (await console.expect(wire.Reply)).id == 1
+
+
+async def test_requests_that_come_too_fast_are_told_when_to_come_again(directory: Path) -> None:
+    async with serving(directory, requests_burst=3, requests_per_s=5) as node:
+        console = await node.operator(telemetry=False)
+        for number in range(5):
+            console.send(wire.Request(id=number, body=wire.ReadLog(instance="x/0")))
+        codes = [await console.expect(wire.Failure) for _ in range(5)]
+        assert [one.code for one in codes].count("busy") == 2
+        wait_s = max(one.retry_after_s or 0.0 for one in codes)
+        assert 0 < wait_s <= 0.2
+        await asyncio.sleep(wait_s)
+        console.send(wire.Request(id=9, body=wire.ReadLog(instance="x/0")))
+        assert (await console.expect(wire.Failure)).code == "not_found"
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        (b'{"type":"ping","number":1,"of_tomorrow":' + b"[" * 20 + b"]" * 20 + b"}", "deeper than 16"),
+        (b'{"type":"ping","number":1,"of_tomorrow":[' + b"1," * 5000 + b"1]}", "more than 4096"),
+        (b'{"type":"ping","number":1,"of_tomorrow":"' + b"x" * 70_000 + b'"}', "longer than 65536"),
+        (b'{"type":"ping","number":1,"of_tomorrow":"' + b'\\"' * 50_000 + b"}", "without an end"),
+        (b" " * 300_000, "at most 262144"),
+    ],
+)
+async def test_a_request_of_a_bad_shape_ends_its_connection(node: Running, body: bytes, said: str) -> None:
     console = await node.operator(telemetry=False)
-    waiting = wire.ReadLog(instance="a/0", offset=0, wait_s=20)
-    for number in range(requests.MAX_IN_FLIGHT + 1):
-        console.send(wire.Request(id=number, body=waiting, deadline_s=0.3))
-    busy = await console.expect(wire.Failure)
-    assert (busy.id, busy.code) == (requests.MAX_IN_FLIGHT, "busy")
-    late = {(await console.expect(wire.Failure)).code for _ in range(requests.MAX_IN_FLIGHT)}
-    assert late == {"timeout"}
-    console.send(wire.Request(id=1, body=wire.ReadLog(instance="a/0")))
+    console.send(wire.Ping(number=7))
+    await console.expect(wire.Pong)
+    console.writer.write(len(body).to_bytes(4, "big") + body)
+    failure = await console.expect(wire.Failure)
+    assert (failure.id, failure.code) == (None, "invalid")
+    assert said in failure.message
+    await console.closed()
+
+
+async def test_a_stranger_may_say_little_and_a_request_right_behind_the_hello_much(node: Running) -> None:
+    stranger = await node.connect()
+    line = await stranger.reader.readuntil(b"\n")
+    stranger.frames.frames(line)
+    stranger.writer.write(line + framing.encode(wire.Hello(author="x" * 5000)))
+    await stranger.expect(wire.Hello)
+    assert "at most 4096" in (await stranger.expect(wire.Failure)).message
+    console = await node.connect()
+    line = await console.reader.readuntil(b"\n")
+    console.frames.frames(line)
+    long = wire.SetDesired(expected_generation=0, instances={}, author="", reason="x" * 5000)
+    console.writer.write(
+        line + framing.encode(wire.Hello(telemetry=False)) + framing.encode(wire.Request(id=1, body=long))
+    )
     assert (await console.expect(wire.Reply)).id == 1
 
 
@@ -310,18 +369,18 @@ async def test_garbage_after_the_greeting_ends_one_connection_only(node: Running
     assert (await good.expect(wire.Pong)).number == 1
 
 
-async def test_peer_that_never_greets_is_closed(node: Running, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(greeting, "HELLO_DEADLINE_S", 0.1)
-    mute = await node.connect()
-    assert (await mute.expect(wire.Failure)).code == "timeout"
-    await mute.closed()
+async def test_peer_that_never_greets_is_closed(directory: Path) -> None:
+    async with serving(directory, hello_s=0.1) as node:
+        mute = await node.connect()
+        assert (await mute.expect(wire.Failure)).code == "timeout"
+        await mute.closed()
 
 
-async def test_peer_that_falls_silent_is_closed(node: Running, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(client, "SILENCE_DEADLINE_S", 0.1)
-    silent = await node.operator(telemetry=False)
-    assert (await silent.expect(wire.Failure)).code == "timeout"
-    await silent.closed()
+async def test_peer_that_falls_silent_is_closed(directory: Path) -> None:
+    async with serving(directory, silence_s=0.1) as node:
+        silent = await node.operator(telemetry=False)
+        assert (await silent.expect(wire.Failure)).code == "timeout"
+        await silent.closed()
 
 
 async def test_slow_reader_loses_no_event_and_holds_no_memory(node: Running) -> None:
@@ -353,12 +412,22 @@ async def test_peer_that_takes_nothing_is_closed(node: Running, monkeypatch: pyt
     assert not node.task.done()
 
 
-async def test_too_many_consoles(node: Running, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(server, "MAX_CLIENTS", 1)
-    await node.operator()
-    second = await node.connect()
-    assert (await second.expect(wire.Failure)).code == "busy"
-    await second.closed()
+@pytest.mark.parametrize(
+    ("limits", "said"), [({"clients": 2}, "2 connections are open"), ({"clients_a_person": 2}, "has 2 connections")]
+)
+async def test_too_many_consoles(directory: Path, limits: dict[str, float], said: str) -> None:
+    async with serving(directory, **limits) as node:
+        first, second = await node.operator(telemetry=False), await node.operator(telemetry=False)
+        third = await node.connect()
+        failure = await third.expect(wire.Failure)
+        assert failure.code == "busy"
+        assert said in failure.message
+        await third.closed()
+        first.writer.close()
+        await first.closed()
+        second.send(wire.Ping(number=1))
+        await second.expect(wire.Pong)
+        assert await node.operator(telemetry=False)
 
 
 async def test_socket_is_private_and_goes_with_the_server(directory: Path) -> None:

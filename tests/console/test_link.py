@@ -168,6 +168,42 @@ async def test_requests_in_flight_fail_when_the_link_ends():
         assert all(isinstance(result, NodeUnreachable) for result in results)
 
 
+async def test_a_busy_node_is_asked_again_when_it_says():
+    answers = [
+        wire.Failure(id=1, code="busy", message="slower", retry_after_s=0.01),
+        wire.Reply(id=2, body=wire.DesiredSet(generation=4)),
+    ]
+    async with linked(Peer(answer=lambda request: answers.pop(0)), telemetry=False) as (link, store, _):
+        await until(lambda: store.nodes["n"].state is NodeState.UP)
+        assert (await link.request(SET, wire.DesiredSet, 5.0, False)).generation == 4
+
+
+async def test_a_node_that_stays_busy_past_the_deadline_has_refused():
+    later = Peer(answer=lambda request: wire.Failure(id=request.id, code="busy", message="slower", retry_after_s=9.0))
+    async with linked(later, telemetry=False) as (link, store, _):
+        await until(lambda: store.nodes["n"].state is NodeState.UP)
+        with pytest.raises(RequestFailed) as failed:
+            await link.request(SET, wire.DesiredSet, 5.0, False)
+        assert failed.value.reason.code == "busy"
+
+
+@pytest.mark.parametrize("key", ["", "9f"])
+async def test_a_change_with_a_key_is_sent_once_more_when_the_link_broke_under_it(key):
+    first, second = Peer(), answering(wire.DesiredSet(generation=4))
+    async with linked(first, second, telemetry=False) as (link, store, _):
+        await until(lambda: store.nodes["n"].state is NodeState.UP)
+        change = wire.SetDesired(expected_generation=0, instances={}, author="", reason="test", key=key)
+        asked = asyncio.create_task(link.request(change, wire.DesiredSet, 5.0, False))
+        await until(lambda: any(isinstance(frame, wire.Request) for frame in first.said))
+        first.end()
+        if key:
+            assert (await asked).generation == 4
+            assert [frame.body for frame in second.said if isinstance(frame, wire.Request)] == [change]
+        else:
+            with pytest.raises(NodeUnreachable):
+                await asked
+
+
 async def test_without_a_link_a_request_says_why():
     async with linked(LinkRefused(Reason("auth_failed", "no key"))) as (link, store, _):
         await until(lambda: store.nodes["n"].state is NodeState.REFUSED)
