@@ -5,11 +5,10 @@ from collections.abc import Callable, Mapping
 
 from agents.errors import Refused
 from agents.preparation import CannotStart, describe
-from agents.wire import SetDesired
+from agents.wire import MAX_PROFILE_TEXT_CHARS, SetDesired
 from profiles.model import Desired, DesiredInstance, InstanceSpec
 
 MAX_INSTANCES = 256
-MAX_PROFILE_TEXT_CHARS = 128 * 1024
 _NAME = re.compile(r"[a-z0-9](?:[a-z0-9._-]{0,62}[a-z0-9])?(?:/[0-9]{1,4})?")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _FORBIDDEN = re.compile(r"LD_(?!LIBRARY_PATH$).*|PYTHON.*|GPUYARD_.*|PATH|BASH_ENV|ENV|IFS|GCONV_PATH|NODE_OPTIONS")

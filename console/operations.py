@@ -13,7 +13,7 @@ from typing import Protocol
 import msgspec
 from msgspec.structs import replace
 
-from agents.wire import AnswerT, AnyAsk, DesiredSet, LogPiece, ReadLog, SetDesired
+from agents.wire import MAX_PROFILE_TEXT_CHARS, AnswerT, AnyAsk, DesiredSet, LogPiece, ReadLog, SetDesired
 from console.remote.errors import NodeUnreachable, RequestFailed
 from console.store import UNREACHABLE_AFTER_S, NodeState, NodeView, Store
 from profiles.model import Defaults, Desired, InstanceSpec, Profile, Service
@@ -85,10 +85,15 @@ class Operations:
         gone = sorted({node for node, _ in targets} - {node for node, _ in reachable})
         return replace(plan, blockers=plan.blockers + tuple(_unreachable(self._store.nodes[node]) for node in gone))
 
-    def propose_profile(self, profile: Profile) -> Plan:
-        """The plan that makes the nodes run exactly `profile`; what cannot be placed is a blocker."""
+    def propose_profile(self, profile: Profile, text: str = "") -> Plan:
+        """The plan that makes the nodes run exactly `profile`; what cannot be placed is a blocker.
+
+        `text` is the file that it comes from; a node keeps it with the revision, unless it is too long.
+        """
         placed = place(profile, self._statuses())
-        return _with_blockers(plan_profile(profile.profile, placed.specs, self._desired()), placed)
+        plan = _with_blockers(plan_profile(profile.profile, placed.specs, self._desired()), placed)
+        kept = text if len(text) <= MAX_PROFILE_TEXT_CHARS else ""
+        return replace(plan, nodes=tuple(replace(edit, profile_text=kept) for edit in plan.nodes))
 
     def propose_run(self, name: str, service: Service) -> Plan:
         """The plan that adds `service` as `name` to the instances that were started without a file."""
@@ -116,7 +121,11 @@ class Operations:
             (
                 edit.node,
                 SetDesired(
-                    expected_generation=edit.expected_generation, instances=edit.instances, author="", reason=reason
+                    expected_generation=edit.expected_generation,
+                    instances=edit.instances,
+                    author="",
+                    reason=reason,
+                    profile_text=edit.profile_text,
                 ),
             )
             for edit in plan.nodes

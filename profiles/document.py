@@ -24,12 +24,13 @@ class Mark(msgspec.Struct, frozen=True):
 
 
 class Document(msgspec.Struct, frozen=True):
-    """Plain data, and where each value and each key of a mapping began."""
+    """Plain data, where each value and each key of a mapping began, and the text itself."""
 
     source: str
     data: Plain
     values: dict[Where, Mark]
     keys: dict[Where, Mark]
+    text: str = ""
 
     def error(self, path: Where, message: str, hint: str = "", *, at_key: bool = False) -> FileError:
         """A FileError at `path`, or at the nearest thing around it that the file has."""

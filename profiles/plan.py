@@ -57,11 +57,12 @@ class Step(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class NodePlan(msgspec.Struct, frozen=True, kw_only=True):
-    """The edit of one node's desired document."""
+    """The edit of one node's desired document. `profile_text` is the file that it comes from, for the record."""
 
     node: str
     expected_generation: int
     instances: dict[str, DesiredInstance]
+    profile_text: str = ""
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
@@ -107,7 +108,7 @@ def plan_profile(profile: str, wanted: Mapping[str, Iterable[InstanceSpec]], des
                 text = f"{name} on {node} belongs to profile {before.profile}"
                 blockers.append(Reason("owned", text, "rename the service, or take it out of that profile first"))
                 continue
-            step = _step(node, before.spec if before else None, spec)
+            step = step_between(node, before.spec if before else None, spec)
             steps.append(step)
             if step.action is not Action.KEEP:
                 asked = before.spec.restarts_asked if before else 0
@@ -158,15 +159,19 @@ def changes(old: InstanceSpec | None, new: InstanceSpec) -> tuple[Change, ...]:
     )
 
 
-def _step(node: str, before: InstanceSpec | None, spec: InstanceSpec) -> Step:
+def step_between(node: str, before: InstanceSpec | None, spec: InstanceSpec) -> Step:
+    """What it takes to come from one spec of an instance to another; restarts that were asked for do not count."""
     if before is None:
-        return Step(action=Action.START, node=node, instance=spec.name)
+        idle = spec.wanted is Wanted.STOPPED
+        return Step(action=Action.LIVE if idle else Action.START, node=node, instance=spec.name)
     kept = replace(spec, restarts_asked=before.restarts_asked)
     action = Action.KEEP if before == kept else _difference(before, kept)
     return Step(action=action, node=node, instance=spec.name, changes=changes(before, kept))
 
 
 def _difference(before: InstanceSpec, after: InstanceSpec) -> Action:
+    if before.wanted is not after.wanted and after.wanted is not Wanted.RUNNING:
+        return Action.STOP if after.wanted is Wanted.STOPPED else Action.DRAIN
     if before.wanted is not Wanted.STOPPED and before.launch_key() != after.launch_key():
         return Action.REPLACE
     return Action.LIVE if before.wanted is after.wanted else Action.START

@@ -14,7 +14,7 @@ from hashlib import sha256
 import msgspec
 from msgspec.structs import replace
 
-from profiles.model import DesiredInstance, Wanted
+from profiles.model import DesiredInstance, InstanceSpec, Wanted
 from profiles.plan import Change, changes
 
 Document = Mapping[str, DesiredInstance]
@@ -62,10 +62,15 @@ class Difference(msgspec.Struct, frozen=True):
     changes: tuple[Change, ...] = ()
 
 
+def meaning(owned: DesiredInstance) -> tuple[str, InstanceSpec]:
+    """Whose it is and what it should be. Its revision, the restarts asked for and the haste of a stop do not count."""
+    return owned.profile, replace(owned.spec, restarts_asked=0, drain_s=None)
+
+
 def digest(document: Document) -> str:
-    """Of the meaning: whose instances, and what they should be. Order, revision and restarts do not count."""
-    meaning = {name: (owned.profile, replace(owned.spec, restarts_asked=0)) for name, owned in document.items()}
-    return sha256(msgspec.json.encode(meaning, order="deterministic")).hexdigest()
+    """Of the meaning, in whatever order."""
+    meant = {name: meaning(owned) for name, owned in document.items()}
+    return sha256(msgspec.json.encode(meant, order="deterministic")).hexdigest()
 
 
 def changed(old: Document, new: Document) -> tuple[Difference, ...]:

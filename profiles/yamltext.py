@@ -71,6 +71,7 @@ class _Builder:
 
     def __init__(self, source: str, text: str) -> None:
         self._source = source
+        self._text = text
         loader = yaml.CSafeLoader if yaml.__with_libyaml__ else yaml.SafeLoader
         self._events: Iterator[yaml.Event] = yaml.parse(text, Loader=loader)
         self._values: dict[Where, Mark] = {}
@@ -87,7 +88,7 @@ class _Builder:
         after = next(self._events)
         if not isinstance(after, yaml.StreamEndEvent):
             raise self._refuse(after, "a second document begins here", "keep one document in a file")
-        return Document(self._source, data, self._values, self._keys)
+        return Document(self._source, data, self._values, self._keys, self._text)
 
     def _node(self, event: yaml.Event, path: Where) -> Plain:
         self._values[path] = _mark(event)

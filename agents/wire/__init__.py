@@ -17,6 +17,7 @@ nothing else. Events are numbered and never dropped while the node still has the
 import msgspec
 
 from agents.wire.asks import (
+    MAX_PROFILE_TEXT_CHARS,
     AnswerT,
     AnyAnswer,
     AnyAsk,
@@ -51,6 +52,7 @@ from agents.wire.frames import (
 
 __all__ = [
     "PROTOCOL", "PROTOCOL_OLDEST", "PREAMBLE", "BRIDGE_LINE", "MAX_NOISE_BYTES", "FAILURE_CODES",
+    "MAX_PROFILE_TEXT_CHARS",
     "AnyFrame", "Hello", "Snapshot", "Delta", "Happened", "Request", "Reply", "Failure", "Ping", "Pong",
     "AnyAsk", "Change", "SetDesired", "ReadLog", "ReadRevisions", "ReadRevision",
     "AnyAnswer", "AnswerT", "DesiredSet", "LogPiece", "Revisions", "RevisionDocument",

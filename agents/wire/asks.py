@@ -27,6 +27,10 @@ class Change(Ask, frozen=True, kw_only=True):
     token: int | None = None
 
 
+MAX_PROFILE_TEXT_CHARS = 128 * 1024
+"""A longer text is refused; the change itself needs none."""
+
+
 class SetDesired(Change, frozen=True, kw_only=True):
     """Replace the desired instances. Refused with `stale` unless the node is at `expected_generation`.
 

@@ -1,9 +1,9 @@
-"""What a person calls an instance → (node, instance)."""
+"""What a person calls an instance → (node, instance); what a person calls a node."""
 
 from collections.abc import Iterable, Sequence
 
 from console.cli.output import CommandFailed, Exit
-from console.cli.session import Reached
+from console.cli.session import NO_ANSWER, Reached
 from profiles.status import Reason
 
 Target = tuple[str, str]
@@ -24,6 +24,20 @@ def find_instance(found: Reached, name: str) -> Target:
         hint = f"say which: {', '.join(instance for _, instance in targets)}"
         raise CommandFailed(Exit.USAGE, Reason("ambiguous", f"{name} has {len(targets)} replicas", hint))
     return targets[0]
+
+
+def find_node(found: Reached, name: str | None) -> str:
+    """A node that answered; left out, the only one there is. Raises CommandFailed."""
+    known = ", ".join(sorted(found.store.nodes))
+    if name is None and len(found.store.nodes) != 1:
+        raise CommandFailed(Exit.USAGE, Reason("ambiguous", "there is more than one node", f"say which: {known}"))
+    node = name if name is not None else next(iter(found.store.nodes))
+    if node not in found.store.nodes:
+        raise CommandFailed(Exit.USAGE, Reason("not_found", f"there is no node {node}", f"nodes: {known}"))
+    view = found.store.nodes[node]
+    if not view.counted:
+        raise CommandFailed(Exit.UNREACHABLE, view.why or NO_ANSWER)
+    return node
 
 
 def _find(found: Reached, name: str) -> list[Target]:

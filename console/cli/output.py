@@ -13,6 +13,7 @@ class Exit(IntEnum):
     DONE = 0
     FAILED = 1
     UNREACHABLE = 3
+    STALE = 4
     PARTLY = 6
     USAGE = 64
     INTERRUPTED = 130

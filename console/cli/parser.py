@@ -66,6 +66,7 @@ def build() -> argparse.ArgumentParser:
     _add_lists(verbs, common)
     _add_logs(verbs, common)
     _add_changes(verbs, common)
+    _add_past(verbs, common)
     from console.demo.command import add_parser
 
     add_parser(verbs)
@@ -109,11 +110,27 @@ def _add_logs(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]", comm
     logs.add_argument("--previous", action="store_true", help="of the incarnation before this one")
 
 
-def _add_changes(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]", common: argparse.ArgumentParser) -> None:
+def _changing() -> argparse.ArgumentParser:
+    """What every verb takes that changes something."""
     changing = argparse.ArgumentParser(add_help=False)
     changing.add_argument("--yes", action="store_true", default=argparse.SUPPRESS, help="do not ask")
     changing.add_argument("--no-wait", action="store_true", help="return once the nodes have taken the change")
-    parents = [common, changing]
+    return changing
+
+
+def _add_past(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]", common: argparse.ArgumentParser) -> None:
+    text = "what was wanted of each node before, by whom and why"
+    past = _add(verbs, "revisions", text, "console.cli.revisions", "run", [common])
+    past.add_argument("node", metavar="NODE", nargs="?", help="left out, all of them")
+    undo = _add(verbs, "undo", "take a change back", "console.cli.undo", "run", [common, _changing()])
+    undo.add_argument("node", metavar="NODE", nargs="?", help="left out, the only one there is")
+    which = undo.add_mutually_exclusive_group()
+    which.add_argument("--to", metavar="GENERATION", type=int, help="take back every change since this generation")
+    which.add_argument("--only", metavar="GENERATION", type=int, help="take back one change and keep the later ones")
+
+
+def _add_changes(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]", common: argparse.ArgumentParser) -> None:
+    parents = [common, _changing()]
     apply = _add(verbs, "apply", "make the nodes run what a profile says", "console.cli.change", "apply", parents)
     apply.add_argument("-f", "--file", metavar="FILE", required=True, help="the profile, a YAML file")
     one = _add(
