@@ -29,6 +29,11 @@ _SENTENCES = {
     18: "the NVIDIA library and the loaded driver differ in version: reload the driver or reboot",
 }
 
+# nvml.h, field values: power averaged over a second (Ampere and later, but not GA100) and now, the limit in force,
+# energy. One call answers all of them; drivers before 530 know them only by a call each.
+_POWER_AVERAGE, _POWER_NOW, _POWER_LIMIT, _ENERGY = 185, 186, 190, 191
+_FIELDS = (_POWER_AVERAGE, _POWER_NOW, _POWER_LIMIT, _ENERGY)
+
 # nvml.h, clocks event reasons; idle and set clocks hold nobody back.
 _THROTTLE = (
     (0x04, "sw_power_cap"), (0x08, "hw_slowdown"), (0x10, "sync_boost"), (0x20, "sw_thermal"), (0x40, "hw_thermal"),
@@ -69,18 +74,16 @@ class Device:
         self._absent, self._lost = {}, False
         memory = self._ask("memory_total_mib", self._memory)
         if self._lost:
-            return GpuReading(
-                uuid=self._last.uuid,
-                index=self._last.index,
-                name=self._last.name,
-                state=GpuState.LOST,
-                memory_total_mib=self._last.memory_total_mib,
-                absent={"state": "the GPU has fallen off the bus or needs a reset"},
-            )
+            return self._lost_reading()
         total_mib, reserved_mib, used_mib = memory or (None, None, None)
-        ask, handle = self._ask, self._handle
-        power_mw = ask("power_w", lambda: int(pynvml.nvmlDeviceGetPowerUsage(handle)))
-        limit_mw = ask("power_limit_w", lambda: int(pynvml.nvmlDeviceGetEnforcedPowerLimit(handle)))
+        # A field that is zero is asked for by its own call too, which says whether it is a zero or nothing.
+        ask, handle, fields = self._ask, self._handle, self._fields()
+        power_mw = fields.get(_POWER_AVERAGE) or fields.get(_POWER_NOW)
+        power_mw = power_mw or ask("power_w", lambda: int(pynvml.nvmlDeviceGetPowerUsage(handle)))
+        limit_mw = fields.get(_POWER_LIMIT)
+        limit_mw = limit_mw or ask("power_limit_w", lambda: int(pynvml.nvmlDeviceGetEnforcedPowerLimit(handle)))
+        energy_mj = fields.get(_ENERGY)
+        energy_mj = energy_mj or ask("energy_mj", lambda: int(pynvml.nvmlDeviceGetTotalEnergyConsumption(handle)))
         percent = ask("busy_ratio", lambda: int(pynvml.nvmlDeviceGetUtilizationRates(handle).gpu))
         reasons = ask("throttle", lambda: int(pynvml.nvmlDeviceGetCurrentClocksEventReasons(handle)))
         self._last = GpuReading(
@@ -94,12 +97,22 @@ class Device:
             power_w=None if power_mw is None else power_mw / 1000,
             power_limit_w=None if limit_mw is None else limit_mw / 1000,
             temperature_c=ask("temperature_c", self._temperature),
-            energy_mj=ask("energy_mj", lambda: int(pynvml.nvmlDeviceGetTotalEnergyConsumption(handle))),
+            energy_mj=energy_mj,
             throttle=tuple(word for bit, word in _THROTTLE if reasons and reasons & bit),
             processes=ask("processes", lambda: self._held(processes)) or (),
             absent=self._absent,
         )
         return self._last
+
+    def _lost_reading(self) -> GpuReading:
+        return GpuReading(
+            uuid=self._last.uuid,
+            index=self._last.index,
+            name=self._last.name,
+            state=GpuState.LOST,
+            memory_total_mib=self._last.memory_total_mib,
+            absent={"state": "the GPU has fallen off the bus or needs a reset"},
+        )
 
     def _ask(self, field: str, call: Callable[[], T]) -> T | None:
         """The answer, or None with the reason in `absent`."""
@@ -109,6 +122,20 @@ class Device:
             self._lost = self._lost or error.value in _LOST
             self._absent[field] = _ABSENT.get(error.value, str(error))
             return None
+
+    def _fields(self) -> dict[int, int]:
+        """What the driver serves of _FIELDS."""
+        try:
+            values = pynvml.nvmlDeviceGetFieldValues(self._handle, _FIELDS)
+        except pynvml.NVMLError:
+            return {}
+        return {
+            value.fieldId: int(
+                value.value.uiVal if value.valueType == pynvml.NVML_VALUE_TYPE_UNSIGNED_INT else value.value.ullVal
+            )
+            for value in values
+            if value.nvmlReturn == pynvml.NVML_SUCCESS
+        }
 
     def _memory(self) -> tuple[int, int | None, int]:
         """Total, reserved and used. Old drivers know the first version alone, which counts reserved as used."""

@@ -1,87 +1,94 @@
-"""Device against a driver whose answers are scripted, call by call."""
+"""Reading GPUs through NVML, on a driver in C that answers as tests say."""
 
-from types import SimpleNamespace
-
-import pynvml
 import pytest
 
-from agents.gpus.nvml import MIB, Device, Nvml
-from agents.gpus.processes import Processes
+from agents.gpus.nvml import Nvml
+from agents.gpus.source import NoGpus
 from profiles.status import GpuReading, GpuState
+from tests.fakes.nvml.driver import MIB, FakeDriver
 
-ANSWERS: dict[str, object] = {
-    "nvmlInit": None,
-    "nvmlDeviceGetCount": 2,
-    "nvmlDeviceGetHandleByIndex": object(),
-    "nvmlDeviceGetUUID": "GPU-1",
-    "nvmlDeviceGetName": "H100",
-    "nvmlDeviceGetMemoryInfo": SimpleNamespace(total=1000 * MIB, reserved=100 * MIB, used=350 * MIB, free=650 * MIB),
-    "nvmlDeviceGetPowerUsage": 350_500,
-    "nvmlDeviceGetEnforcedPowerLimit": 700_000,
-    "nvmlDeviceGetUtilizationRates": SimpleNamespace(gpu=75),
-    "nvmlDeviceGetCurrentClocksEventReasons": 0x24,
-    "nvmlDeviceGetTemperatureV": 61,
-    "nvmlDeviceGetTotalEnergyConsumption": 123,
-    "nvmlDeviceGetComputeRunningProcesses": [SimpleNamespace(pid=4_194_305, usedGpuMemory=200 * MIB)],
-    "nvmlDeviceGetGraphicsRunningProcesses": [],
-    "nvmlDeviceGetMPSComputeRunningProcesses": [],
-}
+NOBODY = 4_194_305
+"""Above the highest pid: a process of another pid namespace."""
 
 
-@pytest.fixture(autouse=True)
-def driver(monkeypatch: pytest.MonkeyPatch) -> dict[str, object]:
-    """Answers by call; an int under the key `error:CALL` is an NVML code raised instead."""
-    answers = dict(ANSWERS)
-    for name in ANSWERS:
-
-        def call(*_: object, name: str = name, **__: object) -> object:
-            if f"error:{name}" in answers:
-                raise pynvml.NVMLError(answers[f"error:{name}"])
-            return answers[name]
-
-        monkeypatch.setattr(pynvml, name, call)
-    return answers
+pytestmark = pytest.mark.usefixtures("nvml")  # pynvml in this process is on the fake driver
 
 
-def read() -> GpuReading:
-    return Device(object(), 0, "GPU-1", "H100").read(Processes())
+def first() -> GpuReading:
+    return Nvml().read().gpus[0]
 
 
-def test_everything_in_our_units() -> None:
-    gpu = read()
-    assert (gpu.memory_total_mib, gpu.memory_reserved_mib, gpu.memory_used_mib) == (1000, 100, 250)
+def test_everything_in_our_units(driver: FakeDriver) -> None:
+    driver.set({
+        "gpu0.busy": 75, "gpu0.power_mw": 350_500, "gpu0.reasons": "0x24", "gpu0.temperature_c.0": 61,
+        "gpu0.energy_mj": 1 << 40, "gpu0.memory.used": 250 * MIB,
+    })  # fmt: skip
+    driver.hold(0, NOBODY, 200)
+    gpu = first()
+    assert (gpu.index, gpu.name) == (0, "NVIDIA H100 80GB HBM3")
+    assert (gpu.memory_total_mib, gpu.memory_reserved_mib, gpu.memory_used_mib) == (81559, 600, 250)
     assert (gpu.busy_ratio, gpu.power_w, gpu.power_limit_w, gpu.temperature_c) == (0.75, 350.5, 700.0, 61.0)
+    assert gpu.energy_mj == 1 << 40
     assert gpu.throttle == ("sw_power_cap", "sw_thermal")
-    assert [(held.pid, held.memory_mib) for held in gpu.processes] == [(4_194_305, 200)]
+    assert [(held.pid, held.memory_mib, held.name) for held in gpu.processes] == [(NOBODY, 200, "")]
     assert gpu.absent == {}
 
 
-def test_what_a_gpu_cannot_say_has_a_reason_and_the_rest_stays(driver: dict[str, object]) -> None:
-    driver["error:nvmlDeviceGetUtilizationRates"] = pynvml.NVML_ERROR_NOT_SUPPORTED
-    driver["error:nvmlDeviceGetTotalEnergyConsumption"] = pynvml.NVML_ERROR_NO_PERMISSION
-    gpu = read()
-    assert gpu.busy_ratio is None
-    assert gpu.absent == {"busy_ratio": "this GPU does not report it", "energy_mj": "needs more rights"}
-    assert gpu.power_w == 350.5
+def test_power_and_energy_come_in_one_call(driver: FakeDriver) -> None:
+    calls = ("PowerUsage", "EnforcedPowerLimit", "TotalEnergyConsumption")
+    driver.set({f"fault.nvmlDeviceGet{call}": 999 for call in calls})
+    gpu = first()
+    assert (gpu.power_w, gpu.power_limit_w, gpu.energy_mj, gpu.absent) == (70.0, 700.0, 1_000_000, {})
+
+
+@pytest.mark.parametrize("code", [3, 13])
+def test_an_old_driver_is_asked_one_by_one(driver: FakeDriver, code: int) -> None:
+    newer = ("FieldValues", "TemperatureV", "MemoryInfo_v2")
+    driver.set({f"fault.nvmlDeviceGet{call}": code for call in newer if code == 13 or call == "FieldValues"})
+    gpu = first()
+    assert (gpu.power_w, gpu.power_limit_w, gpu.energy_mj, gpu.temperature_c) == (70.0, 700.0, 1_000_000, 30.0)
+    assert (gpu.memory_reserved_mib, gpu.memory_used_mib) == ((600, 0) if code == 3 else (None, 600))
+
+
+def test_what_a_gpu_cannot_say_has_a_reason_and_the_rest_stays(driver: FakeDriver) -> None:
+    driver.drop("gpu0.busy", "gpu0.energy_mj")
+    driver.set({"gpu0.fault.nvmlDeviceGetTemperatureV": 4})
+    gpu = first()
+    assert (gpu.busy_ratio, gpu.energy_mj, gpu.temperature_c) == (None, None, None)
+    unknown = "this GPU does not report it"
+    assert gpu.absent == {"busy_ratio": unknown, "energy_mj": unknown, "temperature_c": "needs more rights"}
+    assert gpu.power_w == 70.0
+
+
+def test_in_mig_mode_a_gpu_knows_no_utilization(driver: FakeDriver) -> None:
+    driver.set({"gpu0.mig.current": 1})
+    assert first().absent == {"busy_ratio": "this GPU does not report it"}
 
 
 @pytest.mark.parametrize("code", [15, 16, 999])
-def test_a_lost_gpu_keeps_its_row(driver: dict[str, object], code: int) -> None:
-    device = Device(object(), 3, "GPU-1", "H100")
-    device.read(Processes())
-    driver["error:nvmlDeviceGetMemoryInfo"] = code
-    lost = device.read(Processes())
-    assert (lost.state, lost.uuid, lost.index, lost.memory_total_mib) == (GpuState.LOST, "GPU-1", 3, 1000)
+def test_a_lost_gpu_keeps_its_row_and_comes_back(driver: FakeDriver, code: int) -> None:
+    driver.set({"gpus": 2})
+    driver.set({key.replace("gpu0", "gpu1"): value for key, value in driver.state.items() if key.startswith("gpu0.")})
+    driver.set({"gpu1.uuid": "GPU-1"})
+    reader = Nvml()
+    reader.read()
+    driver.set({"gpu1.fault": code})
+    fine, lost = reader.read().gpus
+    assert (lost.state, lost.uuid, lost.index, lost.memory_total_mib) == (GpuState.LOST, "GPU-1", 1, 81559)
     assert lost.busy_ratio is None
+    assert (fine.state, fine.power_w) == (GpuState.OK, 70.0)
+    driver.drop("gpu1.fault")
+    assert [gpu.state for gpu in reader.read().gpus] == [GpuState.OK, GpuState.OK]
 
 
-def test_one_gpu_that_cannot_be_opened_hides_no_other(
-    driver: dict[str, object], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def handle(index: int) -> object:
-        if index == 0:
-            raise pynvml.NVMLError(15)
-        return object()
+@pytest.mark.parametrize(("code", "said"), [(9, "not loaded"), (18, "differ in version"), (17, "blocked")])
+def test_no_driver_is_said_in_a_sentence(driver: FakeDriver, code: int, said: str) -> None:
+    driver.set({"fault.nvmlInit": code})
+    with pytest.raises(NoGpus, match=said):
+        Nvml()
 
-    monkeypatch.setattr(pynvml, "nvmlDeviceGetHandleByIndex", handle)
-    assert [gpu.index for gpu in Nvml().read().gpus] == [1]
+
+def test_a_driver_without_gpus(driver: FakeDriver) -> None:
+    driver.set({"gpus": 0})
+    with pytest.raises(NoGpus, match="lists no GPU"):
+        Nvml()
