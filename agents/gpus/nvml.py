@@ -13,6 +13,8 @@ T = TypeVar("T")
 
 SOURCE = GpuSource(GpuSourceKind.NVML)
 MIB = 1024 * 1024
+_REOPEN_READS = 60
+"""Reads between two tries to open a GPU that could not be opened."""
 
 # nvml.h, NVML return codes.
 _NOT_SUPPORTED, _NO_PERMISSION, _NOT_FOUND, _FUNCTION_NOT_FOUND, _OLD_VERSION, _NO_DATA = 3, 4, 6, 13, 25, 21
@@ -50,15 +52,34 @@ class Nvml:
             count = pynvml.nvmlDeviceGetCount()
         except pynvml.NVMLError as error:
             raise NoGpus(_SENTENCES.get(error.value, f"NVML: {error}")) from None
-        self._gpus = [gpu for index in range(count) if (gpu := _open(index))]
+        self._gpus: dict[int, Device] = {}
+        self._closed = dict.fromkeys(range(count), "")
+        self._open_closed()
         if not self._gpus:
             raise NoGpus("the NVIDIA driver is loaded, but lists no GPU that can be opened")
         self._processes = Processes()
+        self._reads = 0
 
     def read(self) -> Frame:
-        frame = Frame(SOURCE, tuple(gpu.read(self._processes) for gpu in self._gpus))
+        self._reads += 1
+        if self._closed and self._reads % _REOPEN_READS == 0:
+            self._open_closed()
+        source = SOURCE
+        if self._closed:
+            note = ", ".join(f"GPU {index} cannot be opened ({why})" for index, why in self._closed.items())
+            source = GpuSource(GpuSourceKind.NVML, note)
+        frame = Frame(source, tuple(gpu.read(self._processes) for _, gpu in sorted(self._gpus.items())))
         self._processes.forget_old()
         return frame
+
+    def _open_closed(self) -> None:
+        """A GPU that cannot even be named has no UUID to keep a row under; it is tried again."""
+        for index in tuple(self._closed):
+            try:
+                self._gpus[index] = _open(index)
+                del self._closed[index]
+            except pynvml.NVMLError as error:
+                self._closed[index] = str(error)
 
 
 class Device:
@@ -174,10 +195,6 @@ class Device:
         )
 
 
-def _open(index: int) -> Device | None:
-    """None for a GPU that cannot even be named: it has no UUID to keep a row under."""
-    try:
-        handle = pynvml.nvmlDeviceGetHandleByIndex(index)
-        return Device(handle, index, pynvml.nvmlDeviceGetUUID(handle), pynvml.nvmlDeviceGetName(handle))
-    except pynvml.NVMLError:
-        return None
+def _open(index: int) -> Device:
+    handle = pynvml.nvmlDeviceGetHandleByIndex(index)
+    return Device(handle, index, pynvml.nvmlDeviceGetUUID(handle), pynvml.nvmlDeviceGetName(handle))

@@ -2,6 +2,7 @@
 
 import pytest
 
+from agents.gpus import nvml as ours
 from agents.gpus.nvml import Nvml
 from agents.gpus.source import NoGpus
 from profiles.status import GpuReading, GpuState
@@ -79,6 +80,20 @@ def test_a_lost_gpu_keeps_its_row_and_comes_back(driver: FakeDriver, code: int) 
     assert (fine.state, fine.power_w) == (GpuState.OK, 70.0)
     driver.drop("gpu1.fault")
     assert [gpu.state for gpu in reader.read().gpus] == [GpuState.OK, GpuState.OK]
+
+
+def test_a_gpu_that_cannot_be_opened_is_named_and_tried_again(
+    driver: FakeDriver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ours, "_REOPEN_READS", 1)
+    driver.set({"gpus": 2, "gpu0.fault": 15, "gpu1.uuid": "GPU-1", "gpu1.name": "H100", "gpu1.memory.total": MIB})
+    reader = Nvml()
+    frame = reader.read()
+    assert [gpu.index for gpu in frame.gpus] == [1]
+    assert frame.source.note == "GPU 0 cannot be opened (GPU is lost)"
+    driver.drop("gpu0.fault")
+    frame = reader.read()
+    assert ([gpu.index for gpu in frame.gpus], frame.source.note) == ([0, 1], "")
 
 
 @pytest.mark.parametrize(("code", "said"), [(9, "not loaded"), (18, "differ in version"), (17, "blocked")])
