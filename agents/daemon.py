@@ -78,7 +78,7 @@ async def _run(layout: Layout, simulated: Path | None, roles: Roles) -> None:
         host=HostReading(cores=os.cpu_count() or 1, memory_total_mib=_memory_total_mib()),
         gpu_source=GpuSource(GpuSourceKind.NONE, "the GPUs have not been read yet"),
     )
-    with listen(layout.socket, roles.group) as listener:
+    with listen(layout.socket, roles.group) as door:
         events = EventLog(layout.events)
         supervisor = Supervisor(layout, board, events, simulated=simulated)
         sampler = Sampler(board, supervisor, state=layout.state, simulated=simulated)
@@ -96,7 +96,7 @@ async def _run(layout: Layout, simulated: Path | None, roles: Roles) -> None:
             events.append(EventKind.AGENT, roles.problem, code="roles_refused")
         async with asyncio.TaskGroup() as group:
             disk = Disk(layout.state, board, (supervisor.document, events))
-            parts = (supervisor.run(), sampler.run(), Server(listener, node).run(), disk.run())
+            parts = (supervisor.run(), sampler.run(), Server(door, node).run(), disk.run())
             tasks = [group.create_task(part) for part in parts]
             logger.info("serving %s, state in %s", layout.socket, layout.state)
             await stop.wait()

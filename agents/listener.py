@@ -18,33 +18,58 @@ MAX_PATH_BYTES = 100
 """108 are what the kernel has for a path (unix(7)); some of them are for the temporary name."""
 
 
-@contextlib.contextmanager
-def listen(path: Path, group: str | None = None) -> Iterator[socket.socket]:
-    """A listening socket at `path`; removed at the end if it is still ours. Raises CannotListen.
+class Door:
+    """A listening socket with its place in the file system. Raises CannotListen.
 
     Consoles can connect at once and are greeted once the Server runs. A socket that a dead daemon left there is
     replaced, since the caller holds the lock of the state directory; anything else that lies there is not.
     """
-    if len(os.fsencode(path)) > MAX_PATH_BYTES:
-        raise CannotListen(f"the socket path {path} is longer than {MAX_PATH_BYTES} bytes", "give a shorter --socket")
-    temporary = path.with_name(f".{os.getpid():x}")
-    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    try:
+
+    def __init__(self, path: Path, group: str | None = None) -> None:
+        if len(os.fsencode(path)) > MAX_PATH_BYTES:
+            text = f"the socket path {path} is longer than {MAX_PATH_BYTES} bytes"
+            raise CannotListen(text, "give a shorter --socket")
+        self.path = path
+        self._group = group
+        self.open()
+
+    def open(self) -> None:
+        """A new socket in place of one that was lost. Raises CannotListen."""
+        temporary = self.path.with_name(f".{os.getpid():x}")
+        listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
-            _check_place(path)
-            ours = _bind(listener, temporary, path, group)
-        except OSError as error:
-            raise CannotListen(f"no socket at {path}: {error.strerror}", "check its directory or --socket") from error
-        try:
-            yield listener
-        finally:
+            _check_place(self.path)
+            self._inode = _bind(listener, temporary, self.path, self._group)
+        except (OSError, CannotListen) as error:
+            listener.close()
             with contextlib.suppress(OSError):
-                if path.stat().st_ino == ours:
-                    path.unlink()
-    finally:
-        listener.close()
+                temporary.unlink()
+            if isinstance(error, CannotListen):
+                raise
+            text = f"no socket at {self.path}: {error.strerror}"
+            raise CannotListen(text, "check its directory or --socket") from error
+        self.socket = listener
+
+    def is_found(self) -> bool:
+        """Whether consoles that look for the path still come to us."""
+        try:
+            return self.path.lstat().st_ino == self._inode
+        except OSError:
+            return False
+
+    def close(self) -> None:
+        """The file goes with it if it is still ours."""
         with contextlib.suppress(OSError):
-            temporary.unlink()
+            if self.is_found():
+                self.path.unlink()
+        self.socket.close()
+
+
+@contextlib.contextmanager
+def listen(path: Path, group: str | None = None) -> Iterator[Door]:
+    """An open Door, closed at the end. Raises CannotListen."""
+    with contextlib.closing(Door(path, group)) as door:
+        yield door
 
 
 def _bind(listener: socket.socket, temporary: Path, path: Path, group: str | None) -> int:
@@ -72,6 +97,9 @@ def _check_place(path: Path) -> None:
             raise CannotListen(f"{path} is there already and is no socket", "see who put it there, and remove it")
         if found.st_uid not in (0, os.geteuid()):
             raise CannotListen(f"{path} belongs to uid {found.st_uid}", "see who put it there, and remove it")
+        if _answers(path):
+            hint = "give one of them another --socket, or stop it (`ss -xlp` shows which process it is)"
+            raise CannotListen(f"another process listens at {path}", hint)
 
 
 def _let_in(directory: Path, place: Path, group: str) -> None:
@@ -86,3 +114,16 @@ def _let_in(directory: Path, place: Path, group: str) -> None:
         raise CannotListen(f"the group {group} cannot pass through {directory} to the socket", hint)
     os.chown(place, -1, gid)
     place.chmod(0o660)
+
+
+def _answers(path: Path) -> bool:
+    """Whether somebody living listens there; a full backlog counts."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        probe.setblocking(False)
+        try:
+            probe.connect(os.fspath(path))
+        except BlockingIOError:
+            return True
+        except OSError:
+            return False
+        return True

@@ -1,35 +1,64 @@
-"""The daemon's Unix socket: who may come in, and how many."""
+"""The daemon's Unix socket: who may come in, and how many.
+
+A socket file that somebody removed or replaced is made anew; those who are connected do not notice.
+"""
 
 import asyncio
 import secrets
-import socket
 from functools import partial
 
 from agents.channel import Channel, Closed, over
 from agents.client import Client
+from agents.errors import CannotListen
+from agents.listener import Door
 from agents.node import Node, person_of
 from agents.peer import Peer, peer_of
-from profiles.status import Role
+from profiles.status import EventKind, Reason, Role
+
+LOOK_S = 1.0
+LOST = "socket_lost"
 
 
 class Server:
-    """Serves `node` on `listener` until cancelled; then every connection is closed."""
+    """Serves `node` at `door` until cancelled; then every connection is closed."""
 
-    def __init__(self, listener: socket.socket, node: Node) -> None:
-        self._listener = listener
+    def __init__(self, door: Door, node: Node) -> None:
+        self._door = door
         self._node = node
         self._clients: dict[asyncio.Task[None], str] = {}
         """Each connection and whose it is, as far as that is known."""
 
     async def run(self) -> None:
-        server = await asyncio.start_unix_server(self._accept, sock=self._listener)
         try:
-            await server.serve_forever()
+            while True:
+                server = await asyncio.start_unix_server(self._accept, sock=self._door.socket)
+                try:
+                    await self._until_replaced()
+                finally:
+                    server.close()
         finally:
-            server.close()
             for task in self._clients:
                 task.cancel()
             await asyncio.gather(*self._clients, return_exceptions=True)
+
+    async def _until_replaced(self) -> None:
+        """Return once the door had to be opened anew, and is."""
+        while True:
+            await asyncio.sleep(LOOK_S)
+            if not self._door.is_found() and self._reopen():
+                return
+
+    def _reopen(self) -> bool:
+        board = self._node.board
+        try:
+            self._door.open()
+        except CannotListen as error:
+            board.set_trouble(LOST, Reason(LOST, f"the agent's socket is lost: {error.message}", error.hint))
+            return False
+        board.set_trouble(LOST, None)
+        text = f"the socket {self._door.path} was removed or replaced; it is there again"
+        self._node.events.append(EventKind.AGENT, text, code=LOST)
+        return True
 
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()

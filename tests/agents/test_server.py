@@ -15,7 +15,7 @@ from typing import TypeVar
 
 import pytest
 
-from agents import channel, framing, wire
+from agents import channel, framing, server, wire
 from agents.board import Board
 from agents.errors import CannotListen, Refused
 from agents.events import EventLog
@@ -147,8 +147,8 @@ async def serving(directory: Path, roles: Roles | None = None, **limits: float) 
         roles=roles,
         limits=Limits(**{"requests_burst": 1000, **limits}),  # type: ignore[arg-type]
     )
-    with listen(path, roles.group) as listener:
-        task = asyncio.create_task(Server(listener, node).run())
+    with listen(path, roles.group) as door:
+        task = asyncio.create_task(Server(door, node).run())
         running = Running(path, board, events, control, revisions, task)
         try:
             yield running
@@ -446,6 +446,39 @@ async def test_socket_of_a_dead_daemon_is_replaced(directory: Path) -> None:
         dead.bind(str(directory / "agent.sock"))
     async with serving(directory) as running:
         assert await running.operator(telemetry=False)
+
+
+@pytest.mark.parametrize("replaced_by", ["nothing", "a dead socket"])
+async def test_a_lost_socket_is_made_anew(directory: Path, monkeypatch: pytest.MonkeyPatch, replaced_by: str) -> None:
+    monkeypatch.setattr(server, "LOOK_S", 0.02)
+    async with serving(directory) as running:
+        before = await running.operator()
+        running.path.unlink()
+        if replaced_by == "a dead socket":
+            with socket.socket(socket.AF_UNIX) as dead:
+                dead.bind(str(running.path))
+        event = (await before.expect(wire.Happened)).events[0]
+        assert (event.code, str(running.path) in event.text) == ("socket_lost", True)
+        assert await running.operator()
+        before.send(wire.Ping(number=1))
+        assert (await before.expect(wire.Pong)).number == 1
+
+
+async def test_a_stranger_in_the_sockets_place_is_left_there_and_told_of(
+    directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(server, "LOOK_S", 0.02)
+    async with serving(directory) as running:
+        before = await running.operator()
+        running.path.unlink()
+        with socket.socket(socket.AF_UNIX) as living:
+            living.bind(str(running.path))
+            living.listen()
+            told = await before.expect(wire.Delta, lambda delta: bool(delta.troubles))
+            assert told.troubles
+            assert "another process listens" in told.troubles[0].text
+        assert await before.expect(wire.Delta, lambda delta: delta.troubles == ())
+        assert await running.operator()
 
 
 def test_path_that_the_kernel_cannot_hold(tmp_path: Path) -> None:
