@@ -17,6 +17,9 @@ test: $(VENV)/.dev  ## the default suite, under five minutes on two cores
 test-engines: $(VENV)/.dev  ## real llama.cpp and vLLM on the CPU, over OpenSSH's sshd (wheels are cached)
 	$(BIN)/pytest tests/real_engines -m engines -q --timeout 1800 $(ARGS)
 
+test-peers: $(VENV)/.dev  ## nvitop, gpustat and nvtop show the same figures on the fake driver (they are cached)
+	$(BIN)/pytest tests/peers -m peers -q --timeout 600 $(ARGS)
+
 check: $(VENV)/.dev  ## formatting, lint, types, layers
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
@@ -45,4 +48,4 @@ $(VENV)/.console: requirements/console.txt pyproject.toml requirements/setup.sh
 $(VENV)/.dev: requirements/dev.txt requirements/console.txt pyproject.toml requirements/setup.sh
 	sh requirements/setup.sh dev
 
-.PHONY: help demo test test-engines check format bench screens lock clean
+.PHONY: help demo test test-engines test-peers check format bench screens lock clean

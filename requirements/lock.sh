@@ -10,3 +10,4 @@ compile() {
 compile pyproject.toml -o requirements/console.txt
 compile requirements/agent.in -o requirements/agent.txt
 compile pyproject.toml --group dev -o requirements/dev.txt
+compile requirements/peers.in -o requirements/peers.txt
