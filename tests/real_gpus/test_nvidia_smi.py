@@ -1,0 +1,90 @@
+"""On a machine with NVIDIA GPUs: gpuyard reads what nvidia-smi reads. Nothing is changed there.
+
+.venv/bin/pytest -m gpu tests/real_gpus
+"""
+
+import csv
+import shutil
+import subprocess
+import sys
+
+import msgspec
+import pytest
+
+from agents.gpus.source import Frame
+from profiles.status import GpuReading, GpuSourceKind
+
+pytestmark = [
+    pytest.mark.gpu,
+    pytest.mark.skipif(shutil.which("nvidia-smi") is None, reason="no NVIDIA GPU: nvidia-smi is not on PATH"),
+]
+
+FIELDS = (
+    "uuid", "index", "name", "memory.total", "memory.reserved", "memory.used", "utilization.gpu", "power.draw",
+    "enforced.power.limit", "temperature.gpu",
+)  # fmt: skip
+
+# By how much a busy GPU may move between three looks within a few seconds.
+SLACK = {"memory.used": 512.0, "utilization.gpu": 100.0, "power.draw": 100.0, "temperature.gpu": 5.0}
+
+
+def smi(query: str, *fields: str) -> list[dict[str, str]]:
+    command = ["nvidia-smi", f"--query-{query}={','.join(fields)}", "--format=csv,noheader,nounits"]
+    told = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True).stdout
+    rows = csv.reader(told.splitlines(), skipinitialspace=True)
+    return [dict(zip(fields, row, strict=True)) for row in rows]
+
+
+def read() -> Frame:
+    """The first frame of the reader process."""
+    command = [sys.executable, "-m", "agents.gpus"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as child:
+        assert child.stdin is not None
+        assert child.stdout is not None
+        frame = msgspec.json.decode(child.stdout.readline(), type=Frame)
+        child.stdin.close()
+    return frame
+
+
+def figure(gpu: GpuReading, field: str) -> float | None:
+    """Ours, in nvidia-smi's unit."""
+    return {
+        "memory.total": gpu.memory_total_mib,
+        "memory.reserved": gpu.memory_reserved_mib,
+        "memory.used": gpu.memory_used_mib,
+        "utilization.gpu": None if gpu.busy_ratio is None else gpu.busy_ratio * 100,
+        "power.draw": gpu.power_w,
+        "enforced.power.limit": gpu.power_limit_w,
+        "temperature.gpu": gpu.temperature_c,
+    }[field]
+
+
+def number(text: str) -> float | None:
+    """None for `[N/A]`, `[Not Supported]` and the like."""
+    return None if text.startswith("[") else float(text)
+
+
+def test_every_gpu_has_the_figures_of_nvidia_smi() -> None:
+    before, frame, after = smi("gpu", *FIELDS), read(), smi("gpu", *FIELDS)
+    assert frame.source.kind is GpuSourceKind.NVML
+    assert [(gpu.uuid, str(gpu.index), gpu.name) for gpu in frame.gpus] == [
+        (row["uuid"], row["index"], row["name"]) for row in before
+    ]
+    for gpu, first, last in zip(frame.gpus, before, after, strict=True):
+        for field in FIELDS[3:]:
+            figures, mine = [number(first[field]), number(last[field])], figure(gpu, field)
+            if mine is None or None in figures:
+                assert figures == [None, None], f"{field} is absent here: {gpu.absent}"
+                continue
+            slack = SLACK.get(field, 1.0)
+            low, high = sorted(told for told in figures if told is not None)
+            assert low - slack <= mine <= high + slack, field
+
+
+def test_processes_that_stay_are_listed_with_their_memory() -> None:
+    fields = ("gpu_uuid", "pid", "used_memory")
+    before, frame, after = smi("compute-apps", *fields), read(), smi("compute-apps", *fields)
+    found = {(gpu.uuid, held.pid): held.memory_mib for gpu in frame.gpus for held in gpu.processes}
+    for row in before:
+        if row in after:
+            assert found[row["gpu_uuid"], int(row["pid"])] == number(row["used_memory"])
