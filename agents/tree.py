@@ -47,7 +47,10 @@ def everyone() -> dict[int, Stat]:
 
 
 def marked(pid: int) -> tuple[str, str] | None:
-    """The instance and state directory in the process's environment, where we may read it and they are there."""
+    """The instance and state directory in the process's environment, where we may read it and they are there.
+
+    Anybody may put any bytes there: what is no text is replaced.
+    """
     try:
         entries = Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
     except OSError:
@@ -55,7 +58,8 @@ def marked(pid: int) -> tuple[str, str] | None:
     values = {}
     for name in (MARKER, MARKER_STATE):
         prefix = f"{name}=".encode()
-        values[name] = next((entry[len(prefix) :] for entry in entries if entry.startswith(prefix)), b"").decode()
+        value = next((entry[len(prefix) :] for entry in entries if entry.startswith(prefix)), b"")
+        values[name] = value.decode(errors="replace")
     return (values[MARKER], values[MARKER_STATE]) if values[MARKER] else None
 
 
