@@ -68,14 +68,12 @@ def test_in_mig_mode_a_gpu_knows_no_utilization(driver: FakeDriver) -> None:
 
 @pytest.mark.parametrize("code", [15, 16, 999])
 def test_a_lost_gpu_keeps_its_row_and_comes_back(driver: FakeDriver, code: int) -> None:
-    driver.set({"gpus": 2})
-    driver.set({key.replace("gpu0", "gpu1"): value for key, value in driver.state.items() if key.startswith("gpu0.")})
-    driver.set({"gpu1.uuid": "GPU-1"})
+    driver.add()
     reader = Nvml()
-    reader.read()
+    known = reader.read().gpus[1]
     driver.set({"gpu1.fault": code})
     fine, lost = reader.read().gpus
-    assert (lost.state, lost.uuid, lost.index, lost.memory_total_mib) == (GpuState.LOST, "GPU-1", 1, 81559)
+    assert (lost.state, lost.uuid, lost.index, lost.memory_total_mib) == (GpuState.LOST, known.uuid, 1, 81559)
     assert lost.busy_ratio is None
     assert (fine.state, fine.power_w) == (GpuState.OK, 70.0)
     driver.drop("gpu1.fault")
@@ -86,7 +84,8 @@ def test_a_gpu_that_cannot_be_opened_is_named_and_tried_again(
     driver: FakeDriver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(ours, "_REOPEN_READS", 1)
-    driver.set({"gpus": 2, "gpu0.fault": 15, "gpu1.uuid": "GPU-1", "gpu1.name": "H100", "gpu1.memory.total": MIB})
+    driver.add()
+    driver.set({"gpu0.fault": 15})
     reader = Nvml()
     frame = reader.read()
     assert [gpu.index for gpu in frame.gpus] == [1]

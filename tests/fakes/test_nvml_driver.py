@@ -84,7 +84,8 @@ def test_any_code_instead_of_an_answer(driver: FakeDriver, nvml: ModuleType, gpu
 
 
 def test_a_gpu_is_lost_alone(driver: FakeDriver, nvml: ModuleType) -> None:
-    driver.set({"gpus": 2, "gpu0.fault": 15, "gpu1.busy": 5})
+    driver.add()
+    driver.set({"gpu0.fault": 15, "gpu1.busy": 5})
     assert code_of(nvml, "nvmlDeviceGetHandleByIndex", 0) == nvml.NVML_ERROR_GPU_IS_LOST
     assert nvml.nvmlDeviceGetUtilizationRates(nvml.nvmlDeviceGetHandleByIndex(1)).gpu == 5
 

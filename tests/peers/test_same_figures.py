@@ -18,8 +18,7 @@ pytestmark = pytest.mark.peers
 @pytest.fixture
 def machine(driver: FakeDriver, tmp_path: Path) -> Iterator[dict[str, str]]:
     """Two GPUs, the second one idle; two real processes on the first. Settings of the monitors stay in tmp_path."""
-    second = {key.replace("gpu0.", "gpu1."): value for key, value in driver.state.items() if key.startswith("gpu0.")}
-    driver.set({"gpus": 2, **second, "gpu1.uuid": "GPU-1", "gpu1.pci": "00000000:1C:00.0", "gpu1.minor": 1})
+    driver.add()
     driver.set({"gpu0.busy": 37, "gpu0.memory.used": 5000 * MIB, "gpu0.power_mw": 350_000, "gpu0.temperature_c.0": 61})
     running = [subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) for _ in range(2)]
     for process, memory_mib, busy in zip(running, (4000, 900), (30, 7), strict=True):

@@ -41,14 +41,19 @@ class FakeDriver:
         self.directory = directory
         self._library = library
         self._events = 0
-        self.state: State = {"driver": "580.95.05", "nvml": "13.580.95.05", "cuda": 13000, "gpus": gpus}
-        for index in range(gpus):
-            self.state |= h100(index)
-        self._write()
+        self.state: State = {"driver": "580.95.05", "nvml": "13.580.95.05", "cuda": 13000, "gpus": 0}
+        self.add(gpus)
 
     def env(self) -> dict[str, str]:
         """For a client: this process's environment, with the fake driver in it."""
         return {**os.environ, "LD_LIBRARY_PATH": str(self._library.parent), "FAKE_NVML": str(self.directory)}
+
+    def add(self, gpus: int = 1) -> None:
+        """More H100s, after those that are there."""
+        count = int(str(self.state["gpus"]))
+        for index in range(count, count + gpus):
+            self.state |= h100(index)
+        self.set({"gpus": count + gpus})
 
     def set(self, changes: State) -> None:
         """In one step: a client sees all of the changes or none."""
