@@ -11,6 +11,7 @@ from collections.abc import Callable
 
 from agents.framing import FrameReader, encode
 from agents.wire import Delta
+from benchmarks import gpu_tick
 from profiles.model import Desired, InstanceSpec
 from profiles.plan import plan_profile
 from profiles.status import HostReading
@@ -48,6 +49,7 @@ def main() -> None:
     print(f"gpuyard --version         {version:8.1f} ms   bare Python {floor:.1f} ms   ratio {version / floor:.2f}")
     print(f"plan, 1,000 nodes         {median_ms(plan_1000):8.1f} ms")
     print(f"1,000 frames in           {median_ms(split_frames):8.1f} ms")
+    gpu_tick.main()
 
 
 if __name__ == "__main__":
