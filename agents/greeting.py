@@ -7,8 +7,10 @@ import asyncio
 import secrets
 from dataclasses import dataclass
 
+import msgspec
+
 from agents import wire
-from agents.channel import Channel, Closed, over
+from agents.channel import Channel, over
 from agents.peer import DIRECT, Introduction, introduced, lesser
 from profiles.status import Role
 
@@ -18,6 +20,7 @@ class Greeted:
     """What was agreed; `frames` came right behind the Hello."""
 
     hello: wire.Hello
+    protocol: int
     role: Role
     introduction: Introduction
     frames: list[wire.AnyFrame]
@@ -31,7 +34,7 @@ async def greet(channel: Channel, role: Role, own: wire.Hello, limit_s: float) -
         async with asyncio.timeout(limit_s):
             introduction = await _read_first_lines(channel, nonce)
             role = lesser(role, introduction.role)
-            await channel.send(_with_role(own, role))
+            await channel.send(msgspec.structs.replace(own, role=role))
             frames: list[wire.AnyFrame] = []
             while not frames:
                 frames = await channel.read()
@@ -40,9 +43,9 @@ async def greet(channel: Channel, role: Role, own: wire.Hello, limit_s: float) -
     hello = frames.pop(0)
     if not isinstance(hello, wire.Hello):
         raise over("invalid", "the first frame must be a Hello")
-    if hello.protocol_max < own.protocol_min or hello.protocol_min > own.protocol_max:
-        raise _no_common_protocol(own, hello)
-    return Greeted(hello, role, introduction, frames)
+    if (protocol := wire.common_protocol(own, hello)) is None:
+        raise over("version", *wire.no_common_protocol(own, hello))
+    return Greeted(hello, protocol, role, introduction, frames)
 
 
 async def _read_first_lines(channel: Channel, nonce: str) -> Introduction:
@@ -59,24 +62,3 @@ async def _read_first_lines(channel: Channel, nonce: str) -> Introduction:
     if channel.nonce != nonce:
         raise over("invalid", "the first line must be the agent's own", "connect with gpuyard")
     return introduction
-
-
-def _with_role(hello: wire.Hello, role: Role) -> wire.Hello:
-    return wire.Hello(
-        protocol_min=hello.protocol_min,
-        protocol_max=hello.protocol_max,
-        version=hello.version,
-        role=role,
-        node=hello.node,
-        socket=hello.socket,
-    )
-
-
-def _no_common_protocol(own: wire.Hello, hello: wire.Hello) -> Closed:
-    theirs = hello.version or "of unknown version"
-    return over(
-        "version",
-        f"agent {own.version} speaks protocols {own.protocol_min}–{own.protocol_max}, "
-        f"console {theirs} {hello.protocol_min}–{hello.protocol_max}",
-        f"bring agent {own.version} and console {theirs} to one version",
-    )

@@ -8,8 +8,9 @@
 
 Each message is one frame (agents.framing): 4-byte big-endian length, then JSON with a `type` tag.
 
-Evolution: a new field has a default; a field never changes its meaning; a new frame type is sent only to a
-peer whose Hello covers a protocol that knows it; unknown fields are ignored. A Delta carries whole entries
+Evolution: a new field has a default; a field never changes its meaning; unknown fields are ignored. Both sides
+speak the highest protocol that both their Hellos cover: a new frame, ask or member of an enumeration is a new
+protocol, and is sent only where that is spoken. A Delta carries whole entries
 (a GPU, an instance) that changed: the newest replaces an unsent one, so a slow reader loses resolution and
 nothing else. Events are numbered and never dropped while the node still has them.
 """
@@ -49,6 +50,7 @@ from agents.wire.frames import (
     Request,
     Snapshot,
 )
+from agents.wire.versions import common_protocol, no_common_protocol
 
 __all__ = [
     "PROTOCOL", "PROTOCOL_OLDEST", "PREAMBLE", "BRIDGE_LINE", "MAX_NOISE_BYTES", "FAILURE_CODES",
@@ -56,7 +58,7 @@ __all__ = [
     "AnyFrame", "Hello", "Snapshot", "Delta", "Happened", "Request", "Reply", "Failure", "Ping", "Pong",
     "AnyAsk", "Change", "SetDesired", "ReadLog", "ReadRevisions", "ReadRevision",
     "AnyAnswer", "AnswerT", "DesiredSet", "LogPiece", "Revisions", "RevisionDocument",
-    "encode", "decode",
+    "encode", "decode", "common_protocol", "no_common_protocol",
 ]  # fmt: skip
 
 _encoder = msgspec.json.Encoder()

@@ -12,8 +12,6 @@ import msgspec
 
 from agents.framing import BadFrame, FramingError, NotAnAgent, OtherProtocol, Splitter, encode, preamble
 from agents.wire import (
-    PROTOCOL,
-    PROTOCOL_OLDEST,
     AnswerT,
     AnyAnswer,
     AnyAsk,
@@ -27,7 +25,9 @@ from agents.wire import (
     Reply,
     Request,
     Snapshot,
+    common_protocol,
     decode,
+    no_common_protocol,
 )
 from console.remote.clean import clean, clean_json
 from console.remote.errors import LinkRefused, Lost, RemoteError, RequestFailed
@@ -70,14 +70,16 @@ async def greet(stream: Stream, greeting: Hello) -> "Session":
         first = _read(payloads[0])
     except BadFrame as error:
         raise LinkRefused(_bad_frame(error)) from None
-    return Session(stream, splitter, _check(first), payloads[1:])
+    hello, protocol = _check(first, greeting)
+    return Session(stream, splitter, hello, protocol, payloads[1:])
 
 
 class Session:
     """A greeted stream. `hello` is the agent's; `round_trip_s` is of the last ping, None before the first."""
 
-    def __init__(self, stream: Stream, splitter: Splitter, hello: Hello, payloads: list[bytes]) -> None:
+    def __init__(self, stream: Stream, splitter: Splitter, hello: Hello, protocol: int, payloads: list[bytes]) -> None:
         self.hello = hello
+        self.protocol = protocol
         self.round_trip_s: float | None = None
         self._stream = stream
         self._splitter = splitter
@@ -209,17 +211,15 @@ def _read(payload: bytes) -> AnyFrame:
         raise BadFrame(f"not a frame of this protocol: {error}") from None
 
 
-def _check(frame: AnyFrame) -> Hello:
-    """The agent's Hello, if we can speak to it."""
+def _check(frame: AnyFrame, own: Hello) -> tuple[Hello, int]:
+    """The agent's Hello and the protocol to speak with it, if there is one."""
     if isinstance(frame, Failure):
         raise _failed(frame)
     if not isinstance(frame, Hello):
         raise LinkRefused(Reason("protocol", f"the agent began with {type(frame).__name__}", _FINAL["version"]))
-    if frame.protocol_min > PROTOCOL or frame.protocol_max < PROTOCOL_OLDEST:
-        theirs = f"{frame.protocol_min}–{frame.protocol_max}"
-        text = f"agent {frame.version} speaks protocol {theirs}, this console {PROTOCOL_OLDEST}–{PROTOCOL}"
-        raise LinkRefused(Reason("protocol", text, _FINAL["version"]))
-    return frame
+    if (protocol := common_protocol(own, frame)) is None:
+        raise LinkRefused(Reason("protocol", *no_common_protocol(agent=frame, console=own)))
+    return frame, protocol
 
 
 def _failed(failure: Failure) -> RemoteError:

@@ -113,3 +113,21 @@ def test_unknown_fields_are_ignored(recorded: bytes) -> None:
 @pytest.mark.parametrize("frame", [frame for _, frame in RECORDED])
 def test_round_trip(frame: wire.AnyFrame) -> None:
     assert wire.decode(wire.encode(frame)) == frame
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs", "spoken"),
+    [((1, 1), (1, 1), 1), ((1, 3), (2, 5), 3), ((2, 4), (1, 2), 2), ((1, 2), (3, 4), None), ((3, 4), (1, 2), None)],
+)
+def test_both_sides_speak_the_highest_that_both_know(
+    ours: tuple[int, int], theirs: tuple[int, int], spoken: int | None
+) -> None:
+    agent = wire.Hello(protocol_min=ours[0], protocol_max=ours[1], version="0.3.0")
+    console = wire.Hello(protocol_min=theirs[0], protocol_max=theirs[1], version="0.4.0")
+    assert wire.common_protocol(agent, console) == wire.common_protocol(console, agent) == spoken
+    if spoken is None:
+        text, hint = wire.no_common_protocol(agent, console)
+        assert "agent 0.3.0" in text
+        assert "console 0.4.0" in text
+        older = "the agent on that node to 0.4.0" if ours < theirs else "this console to 0.3.0"
+        assert hint == f"upgrade {older}"
