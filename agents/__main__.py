@@ -46,6 +46,11 @@ def run(options: argparse.Namespace) -> None:
         from agents.attach import attach
 
         attach(layout, role=options.role, label=options.label or "", simulated=options.simulated)
+    elif options.replace:
+        from agents.replacing import replace
+
+        hello = replace(layout, serve_arguments(options, layout))
+        print(f"gpuyard-agent {hello.version} serves {layout.socket}; engines went on")
     else:
         import logging
 
@@ -53,6 +58,12 @@ def run(options: argparse.Namespace) -> None:
 
         logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
         serve(layout, options.simulated, options.roles)
+
+
+def serve_arguments(options: argparse.Namespace, layout: Layout) -> list[str]:
+    """The words of `serve` that these options stand for, with absolute paths."""
+    paths = {"state": layout.state, "socket": layout.socket, "simulated": options.simulated, "roles": options.roles}
+    return [word for name, path in paths.items() if path for word in (f"--{name}", str(path.absolute()))]
 
 
 def build_parser() -> Parser:
@@ -71,6 +82,8 @@ def build_parser() -> Parser:
     attach.add_argument("--role", choices=("viewer", "operator", "admin"), help="the most that this connection may do")
     attach.add_argument("--as", dest="label", type=label, metavar="NAME", help="who logged in, for a forced command")
     serve.add_argument("--roles", type=Path, metavar="FILE", help=f"which Unix groups may do what ({SYSTEM_ROLES})")
+    text = "put this build, detached, in the place of the daemon that runs; the old one comes back if it fails"
+    serve.add_argument("--replace", action="store_true", help=text)
     return parser
 
 

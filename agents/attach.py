@@ -73,7 +73,7 @@ def start(layout: Layout, simulated: Path | None) -> socket.socket:
     """Start a daemon, unless another bridge just did, and connect. Raises CannotAttach."""
     try:
         layout.make()
-        with _only_one(layout):
+        with only_one(layout):
             return connect(layout.socket) or _await_socket(layout, _spawn(layout, simulated))
     except OSError as error:
         raise CannotAttach(f"no daemon can be started in {layout.state}: {error}", "give a writable --state") from None
@@ -99,24 +99,24 @@ def _await_socket(layout: Layout, daemon: "Popen[bytes]") -> socket.socket:
     while time.monotonic() < give_up:
         if connection := connect(layout.socket):
             return connection
-        if daemon.poll() is not None and not _is_locked(layout.lock):
-            raise CannotAttach(f"the daemon ended with {daemon.returncode}: {_tail(layout.log)}", f"see {layout.log}")
+        if daemon.poll() is not None and not is_locked(layout.lock):
+            raise CannotAttach(f"the daemon ended with {daemon.returncode}: {tail(layout.log)}", f"see {layout.log}")
         time.sleep(POLL_S)
     raise CannotAttach(
-        f"the daemon did not listen at {layout.socket} within {START_LIMIT_S:g} s: {_tail(layout.log)}",
+        f"the daemon did not listen at {layout.socket} within {START_LIMIT_S:g} s: {tail(layout.log)}",
         f"see {layout.log}",
     )
 
 
 @contextlib.contextmanager
-def _only_one(layout: Layout) -> Iterator[None]:
+def only_one(layout: Layout) -> Iterator[None]:
     """One bridge at a time starts a daemon; the others wait and find it."""
     with (layout.state / "start.lock").open("ab") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
 
 
-def _is_locked(path: Path) -> bool:
+def is_locked(path: Path) -> bool:
     """Is there a daemon that holds this state directory?"""
     try:
         with path.open("rb") as file:
@@ -128,7 +128,7 @@ def _is_locked(path: Path) -> bool:
     return False
 
 
-def _tail(path: Path) -> str:
+def tail(path: Path) -> str:
     try:
         text = path.read_bytes()[-4 * LOG_TAIL_CHARS :].decode("utf-8", "replace")
     except OSError as error:

@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from importlib.metadata import version
 from pathlib import Path
 
+from agents import state
 from agents.board import Board
 from agents.disk import Disk
 from agents.errors import AlreadyRunning, BadState
@@ -42,6 +43,7 @@ def serve(layout: Layout, simulated: Path | None, roles: Path | None = None) -> 
     try:
         layout.make()
         with hold(layout):
+            state.check(layout.versioned())
             asyncio.run(_run(layout, simulated, Roles(roles or _system_roles(layout))))
     except OSError as error:
         raise BadState(f"the state directory {layout.state} cannot be used: {error}", "give another --state") from error

@@ -97,6 +97,10 @@ class Layout:
         """Raises ValueError for a name that would leave the secrets' directory."""
         return self.secrets / _file_name(name)
 
+    def versioned(self) -> list[Path]:
+        """The files without which nothing may be decided."""
+        return [self.desired, *sorted(self.instances.glob("*/*.json"))]
+
     def make(self) -> None:
         """Create the directories that are missing, readable by their owner alone."""
         for directory in (self.state, self.instances, self.secrets, self.socket.parent):

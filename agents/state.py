@@ -10,6 +10,7 @@ cannot be read is set aside as `<name>.corrupt`, never deleted; one of a newer v
 import contextlib
 import os
 import zlib
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Generic, TypeVar
 
@@ -120,6 +121,12 @@ def peek(path: Path, kind: type[T]) -> T | Damaged[T] | None:
         return msgspec.json.decode(outer.data, type=kind)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         return Damaged(f"{path.name} cannot be read ({error})")
+
+
+def check(paths: Iterable[Path]) -> None:
+    """Touches nothing. Raises BadState when one of the files is of a newer version than this build reads, OSError."""
+    for path in paths:
+        peek(path, msgspec.Raw)
 
 
 def set_aside(path: Path) -> Path:
