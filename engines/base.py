@@ -3,7 +3,7 @@
     Launch ──► Engine.command ──► Command   what to execute
            └─► Engine.ready ────► Probe     where to ask whether it serves
     /metrics text ─► Engine.sample ─► EngineSample
-    one log line ──► Progress.progress ─► LoadProgress   (optional)
+    one log line ──► Progress.progress ─► LoadProgress   (optional; more of the kind in engines.abilities)
 
 An adapter is one file in `engines/adapters` that ends in `ENGINE = …`. It is pure: the agent
 executes, asks and scrapes.

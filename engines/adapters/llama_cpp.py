@@ -4,6 +4,7 @@ from typing import Literal
 
 import msgspec
 
+from engines.abilities import Liveness, SignalStep, one_token
 from engines.base import Command, EngineSample, Launch, LoadProgress, Probe
 from engines.launching import flags, local_files, visible_devices
 from engines.vocabulary import Vocabulary
@@ -105,6 +106,13 @@ class LlamaCpp:
 
     def live(self, old: Launch, new: Launch) -> bool:
         return old == new
+
+    def stop(self, launch: Launch) -> tuple[SignalStep, ...]:
+        # With a request in flight the first one only stops decoding, and it waits for the client; the second forces.
+        return (SignalStep("SIGTERM", 15.0), SignalStep("SIGTERM", 5.0))
+
+    def liveness(self, launch: Launch) -> Liveness:
+        return Liveness(one_token=one_token(launch), detail_path="/slots")
 
     def progress(self, line: str) -> LoadProgress | None:
         step = next((step for text, step in _STEPS if text in line), None)

@@ -5,6 +5,7 @@ import sys
 
 import msgspec
 
+from engines.abilities import Liveness, SignalStep, one_token
 from engines.adapters.vllm import ENGINE as VLLM
 from engines.base import Command, EngineSample, Launch, LoadProgress, Probe
 from engines.launching import flags, visible_devices
@@ -74,6 +75,13 @@ class Simulated:
 
     def live(self, old: Launch, new: Launch) -> bool:
         return old == new
+
+    def stop(self, launch: Launch) -> tuple[SignalStep, ...]:
+        options = msgspec.convert(launch.options, Options, from_attributes=True)
+        return (SignalStep("SIGTERM", options.shutdown_timeout + 10.0),)
+
+    def liveness(self, launch: Launch) -> Liveness:
+        return Liveness(one_token=one_token(launch))
 
     def progress(self, line: str) -> LoadProgress | None:
         return VLLM.progress(line)

@@ -6,6 +6,7 @@ from typing import Literal
 
 import msgspec
 
+from engines.abilities import Liveness, SignalStep, one_token
 from engines.base import Command, EngineSample, Launch, LoadProgress, Probe
 from engines.launching import flags, local_files, visible_devices
 from engines.vocabulary import Vocabulary
@@ -136,6 +137,14 @@ class Vllm:
 
     def live(self, old: Launch, new: Launch) -> bool:
         return old == new
+
+    def stop(self, launch: Launch) -> tuple[SignalStep, ...]:
+        # One SIGTERM: it lets requests finish for `shutdown_timeout`; a saturated API server hears it late.
+        options = msgspec.convert(launch.options, Options, from_attributes=True)
+        return (SignalStep("SIGTERM", options.shutdown_timeout + 15.0),)
+
+    def liveness(self, launch: Launch) -> Liveness:
+        return Liveness(one_token=one_token(launch))
 
     def progress(self, line: str) -> LoadProgress | None:
         if shards := _SHARDS.search(line):

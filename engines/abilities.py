@@ -1,0 +1,55 @@
+"""What an adapter may offer beyond its six members: data on which the agent acts. Each one is optional.
+
+Stops ──► SignalStep …   how to end the engine
+Lives ──► Liveness       how to see that it makes progress
+"""
+
+from typing import Protocol, runtime_checkable
+
+import msgspec
+
+from engines.base import Launch
+
+
+class SignalStep(msgspec.Struct, frozen=True):
+    """One signal to the main process alone, and how long the engine may take to end after it."""
+
+    signal: str
+    wait_s: float
+
+
+@runtime_checkable
+class Stops(Protocol):
+    """After the last step the whole tree is killed."""
+
+    def stop(self, launch: Launch) -> tuple[SignalStep, ...]: ...
+
+
+class Completion(msgspec.Struct, frozen=True, kw_only=True):
+    """A POST that makes the engine produce one token."""
+
+    path: str
+    body: bytes
+    timeout_s: float = 20.0
+
+
+class Liveness(msgspec.Struct, frozen=True, kw_only=True):
+    """`one_token` is asked of an engine that looks idle, because a frozen one looks idle too.
+
+    `detail_path` is for engines whose token counters move only when a request ends: its answer changes while
+    tokens are made. It is read only while the counters stand still.
+    """
+
+    one_token: Completion | None = None
+    detail_path: str | None = None
+
+
+@runtime_checkable
+class Lives(Protocol):
+    def liveness(self, launch: Launch) -> Liveness: ...
+
+
+def one_token(launch: Launch) -> Completion:
+    """What every server with OpenAI's routes understands."""
+    ask = {"model": launch.served_name, "prompt": "1", "max_tokens": 1}
+    return Completion(path="/v1/completions", body=msgspec.json.encode(ask))
