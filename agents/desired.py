@@ -76,7 +76,8 @@ def only_stops(old: Desired, new: Desired) -> bool:
     """Does `new` ask for less of what `old` has, and for nothing else?"""
     for name, owned in new.instances.items():
         before = old.instances.get(name)
-        if before is None or replace(owned.spec, wanted=before.spec.wanted) != before.spec:
+        same = before and replace(owned.spec, wanted=before.spec.wanted, drain_s=before.spec.drain_s) == before.spec
+        if before is None or not same:
             return False
         if owned.spec.wanted is not before.spec.wanted and owned.spec.wanted is not Wanted.STOPPED:
             return False

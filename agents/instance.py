@@ -10,10 +10,10 @@ from collections.abc import Mapping
 import msgspec
 
 from engines.base import LoadProgress
-from profiles.status import HAS_PROCESS, Phase, Reason
+from profiles.status import HAS_PROCESS, SERVES, Phase, Reason
 
 _ENDS = frozenset({Phase.STOPPING, Phase.BACKOFF, Phase.LOST, Phase.FAILED})
-_RUNS = frozenset({Phase.READY, Phase.DEGRADED, Phase.STALLED, Phase.SLEEPING, Phase.DRAINING})
+_RUNS = SERVES | {Phase.SLEEPING}
 _BEGINS = frozenset({Phase.PENDING, Phase.STARTING})
 _RESTS = frozenset({Phase.STOPPED, Phase.FAILED})
 
@@ -27,7 +27,8 @@ NEXT: Mapping[Phase, frozenset[Phase]] = {
     Phase.STOPPED: _BEGINS,
     Phase.BACKOFF: _BEGINS | _RESTS,
     Phase.LOST: _BEGINS | _RESTS,
-    Phase.FAILED: _BEGINS | {Phase.STOPPED},
+    # Stopping: somebody asks anew to end what survived the first time.
+    Phase.FAILED: _BEGINS | {Phase.STOPPED, Phase.STOPPING},
 }
 
 

@@ -1,62 +1,77 @@
 """Keeps one instance as its desired document wants it.
 
-Level-triggered: `step` looks at what is wanted and what is there, takes one step, and says when to look again.
-It is never told what happened, so a missed or doubled wake-up cannot lead it astray.
+Level-triggered: `_step` looks at what is wanted and what is there, takes one step, and says what came of it
+(agents.outcome). It is never told what happened, so a missed or doubled wake-up cannot lead it astray.
+
+    wanted     no process                     process
+    running    bring up (turn, start)         load ─► attend; with other settings: end ─► bring up
+    drained    the same                       the same, and held empty
+    stopped    stopped                        end (drain, stop)
 """
 
 import asyncio
 import contextlib
+import logging
 import time
 from collections.abc import Callable
 
-import msgspec
-
+from agents.attempts import Attempts
+from agents.context import Context
+from agents.draining import limit_s
+from agents.ending import Ending
 from agents.errors import AgentError
-from agents.instance import Life, move
+from agents.loads import Load, Loading
+from agents.outcome import Again, Backoff, Done, GivenUp, Outcome
 from agents.preparation import CannotStart
-from agents.process import AlreadyLocked, CannotExecute, Exit
-from agents.runner import Context, Runner
-from profiles.model import DesiredInstance, InstanceSpec, Wanted
-from profiles.status import EngineReading, EventKind, InstanceStatus, Phase, Reason
+from agents.process import AlreadyLocked, CannotExecute
+from agents.reasons import LOST, adopted, load_deadline, stopped
+from agents.runner import Runner
+from agents.serving import Serving
+from agents.standing import Standing
+from engines.base import EngineSample
+from profiles.model import DesiredInstance, Wanted
+from profiles.status import Phase, Reason
 
 WATCH_S = 0.5
-LOST = Reason("lost", "the engine is gone and left no record of its end", "see its log and the kernel's (`dmesg`)")
+TROUBLE_S = 5.0
 
-
-class Neighbours(msgspec.Struct, frozen=True):
-    """What an instance must know of the others on its node."""
-
-    starting: Callable[[str, InstanceSpec], str | None]
-    """Who else is starting on one of the spec's GPUs."""
-    ports: Callable[[str], list[int]]
-    """The ports of all others."""
+logger = logging.getLogger(__name__)
 
 
 class Keeper:
-    """`owned` None means that the instance left the document and has to go."""
+    """`owned` None means that the instance left the document and has to go. `ports` are those of all others."""
 
-    def __init__(self, context: Context, name: str, owned: DesiredInstance | None, neighbours: Neighbours) -> None:
+    def __init__(
+        self, context: Context, name: str, owned: DesiredInstance | None, ports: Callable[[str], list[int]]
+    ) -> None:
         self.name = name
-        self.owned = owned
         self.runner = Runner(context, name, self.wake)
-        self.life = Life(phase=Phase.PENDING, since_unix_s=context.wall(), reason=Reason("new", "not looked at yet"))
-        self.reading: EngineReading | None = None
+        self.standing = Standing(context, self.runner, name, owned)
         self._context = context
-        self._neighbours = neighbours
+        self._ports = ports
         self._woken = asyncio.Event()
-        self._exits: tuple[float, ...] = ()
-        self._due_s = 0.0
-        self._load_began_s = 0.0
-        self._tried: tuple[object, ...] | None = None
-        """The launch key of the newest attempt: a failure stands until this changes."""
+        self._attempts = Attempts(context.layout.instance(name).crashes, context.policy, context.random)
+        self._ending = Ending(context, self.runner, self.standing, self._attempts)
+        self._loading: Loading | None = None
+        self._serving: Serving | None = None
+
+    @property
+    def owned(self) -> DesiredInstance | None:
+        return self.standing.owned
 
     def want(self, owned: DesiredInstance | None) -> None:
-        self.owned = owned
-        self.publish()
+        self.standing.owned = owned
+        if limit_s(owned) == 0:
+            self._ending.hurry()
+        self.standing.publish()
         self.wake()
 
     def wake(self) -> None:
         self._woken.set()
+
+    def scraped(self, sample: EngineSample) -> None:
+        if self._serving:
+            self._serving.scraped(sample)
 
     async def run(self) -> None:
         """Until the instance has left the document and is gone. Cancelled, it leaves the engine alone."""
@@ -64,7 +79,9 @@ class Keeper:
             await self._adopt()
             while not self._gone():
                 self._woken.clear()
-                pause_s = await self._guarded_step()
+                pause_s = self._take(await self._guarded_step())
+                if self.runner.process is None:
+                    self._leave()
                 if pause_s == 0.0:
                     continue
                 with contextlib.suppress(TimeoutError):
@@ -73,179 +90,138 @@ class Keeper:
             self.runner.remove()
             self._context.board.drop_instance(self.name)
         finally:
+            self._context.turns.leave(self.name)
+            self._leave()
             self.runner.close()
-
-    def publish(self) -> None:
-        """Put what is known on the board."""
-        if status := shown(self):
-            self._context.board.set_instance(status)
 
     async def _adopt(self) -> None:
         ended = await self.runner.adopt()
-        started = self.runner.started
+        started, dialogue = self.runner.started, self.runner.dialogue
         if started is None:
             return
-        if self.runner.process:
-            self._tried = started.owned.spec.launch_key()
-            self._load_began_s = time.monotonic()
-            phase = Phase.READY if await self.runner.answers() else Phase.LOADING
-            self._move(phase, Reason("adopted", "was found running when the agent started"))
-        elif ended and self.owned and self.owned.spec.wanted is Wanted.RUNNING:
-            self._tried = started.owned.spec.launch_key()
-            await self._ended(ended.record)
+        if process := self.runner.process:
+            if started.ready or (dialogue and await dialogue.answers()):
+                self._serve(adopted())
+                return
+            self._context.turns.hold(self.name, started.owned.spec.gpus())
+            self._loading = Loading(time.monotonic() - process.handle.age_s(), self._recall(started.owned))
+            self.standing.move(Phase.LOADING, adopted())
+        elif ended and self.owned and self.owned.spec.wanted is not Wanted.STOPPED:
+            self._take(self._ending.by_itself(None, ended))
+        elif self.owned and (reason := self._attempts.gave_up(self.owned.spec)):
+            self.standing.move(Phase.FAILED, reason)
 
     def _gone(self) -> bool:
-        return self.owned is None and self.runner.process is None and self.life.phase is not Phase.FAILED
+        return self.owned is None and self.runner.process is None and self.standing.phase is not Phase.FAILED
 
-    async def _guarded_step(self) -> float | None:
+    async def _guarded_step(self) -> Outcome:
         try:
             return await self._step()
         except (OSError, AgentError) as error:
-            hint = "check the disk and the limits of the node, then restart the instance"
-            self._move(Phase.FAILED, Reason("node_error", str(error), hint))
-            self._tried = self.owned.spec.launch_key() if self.owned else None
-            return None if self.runner.process is None else 5.0
+            reason = Reason("node_error", str(error), "check the disk and the limits of the node")
+            logger.error("%s: %s", self.name, reason.text)
+            if self.runner.process or self.standing.phase is Phase.STOPPED:
+                self.standing.move(self.standing.phase, reason)  # an engine does not fail by its agent's trouble
+                return Again(TROUBLE_S)
+            return Backoff(TROUBLE_S, reason)
 
-    async def _step(self) -> float | None:
-        """Seconds until the next look; None waits for a wake-up."""
+    def _take(self, outcome: Outcome) -> float | None:
+        """Enter the phase that a failure leads to. Seconds until the next look; None waits for a wake-up."""
+        match outcome:
+            case Again(after_s):
+                return after_s
+            case Backoff(after_s, reason):
+                self._attempts.pause(after_s)
+                self.standing.move(Phase.LOST if reason == LOST else Phase.BACKOFF, reason)
+                return after_s
+            case GivenUp(reason):
+                self.standing.move(Phase.FAILED, reason)
+                return TROUBLE_S if reason.code == "not_released" else None
+        return None
+
+    async def _step(self) -> Outcome:
         living = self.runner.process
         if living and living.exited.is_set():
-            await self._ended(await self.runner.ended())
-            return 0.0
+            return self._ending.by_itself(self._serving, await self.runner.ended())
         if self.owned is None or self.owned.spec.wanted is Wanted.STOPPED:
             if living:
-                return await self._stop(Phase.STOPPED, Reason("asked", "stopped as asked"))
-            self._exits = ()
-            self._move(Phase.STOPPED, Reason("asked", "stopped as asked"))
-            return 0.0 if self.owned is None else None
-        spec = self.owned.spec
+                return await self._ending.end(self._serving, Phase.STOPPED, stopped())
+            return self._ending.rest() or (Again() if self.owned is None else Done())
         if living is None:
-            return await self._bring_up(spec)
+            return await self._bring_up(self.owned)
         started = self.runner.started
-        if started and started.owned.spec.launch_key() != spec.launch_key():
-            return await self._stop(Phase.PENDING, Reason("edited", "is restarted with its new settings"))
-        return await self._watch()
+        if started and started.owned.spec.launch_key() != self.owned.spec.launch_key():
+            return await self._ending.end(
+                self._serving, Phase.PENDING, Reason("edited", "is restarted with its new settings")
+            )
+        return await (self._attend(self._serving, self.owned) if self._serving else self._load(self.owned))
 
-    async def _bring_up(self, spec: InstanceSpec) -> float | None:
-        if self._tried != spec.launch_key():
-            self._exits, self._due_s = (), 0.0
-        elif self.life.phase is Phase.FAILED:
-            return None
-        elif (left_s := self._due_s - time.monotonic()) > 0:
-            return left_s
-        if other := self._neighbours.starting(self.name, spec):
-            self._move(Phase.PENDING, Reason("waiting_for_gpu", f"{other} is starting on the same GPU"))
-            return WATCH_S
-        await self._start(spec)
-        return 0.0
+    async def _bring_up(self, owned: DesiredInstance) -> Outcome:
+        if waits := self._attempts.waits(owned.spec, failed=self.standing.phase is Phase.FAILED):
+            return waits
+        if blocker := self._context.turns.ask(self.name, owned.spec.gpus()):
+            self.standing.move(Phase.PENDING, Reason("waiting_for_gpu", blocker.text()))
+            return Again(WATCH_S)
+        return await self._start(owned)
 
-    async def _start(self, spec: InstanceSpec) -> None:
-        assert self.owned is not None
-        before = self.runner.started
-        again = bool(self._exits) and before is not None
-        self._tried = spec.launch_key()
-        self.reading = None
-        self._move(Phase.STARTING, Reason("restart" if again else "asked", "restarts" if again else "starts as asked"))
+    async def _start(self, owned: DesiredInstance) -> Outcome:
+        spec, before = owned.spec, self.runner.started
+        again = self._attempts.begin(spec)
+        self.standing.reading = None
+        self.standing.move(
+            Phase.STARTING, Reason("restart" if again else "asked", "restarts" if again else "starts as asked")
+        )
         restarts = before.restarts + 1 if again and before else 0
         try:
-            await self.runner.start(self.owned, taken=self._neighbours.ports(self.name), restarts=restarts)
+            await self.runner.start(owned, taken=self._ports(self.name), restarts=restarts)
         except CannotStart as error:
-            self._move(Phase.FAILED, error.reason)
+            return GivenUp(error.reason)
         except CannotExecute as error:
-            self._move(Phase.FAILED, Reason("cannot_execute", error.message, error.hint))
+            return GivenUp(Reason("cannot_execute", error.message, error.hint))
         except AlreadyLocked as error:
-            self._move(Phase.FAILED, Reason("lock_held", error.message, error.hint))
-        else:
-            self._load_began_s = time.monotonic()
-            if self.runner.process is None:
-                await self._ended(await self.runner.ended())
-            else:
-                self._move(Phase.LOADING, Reason("loading", "the engine loads its model"))
+            self.standing.move(Phase.LOADING, adopted())
+            await self._adopt()
+            return Again() if self.runner.process else GivenUp(Reason("lock_held", error.message, error.hint))
+        if self.runner.process is None:
+            return self._ending.by_itself(self._serving, await self.runner.ended())
+        self._loading = Loading(time.monotonic(), self._recall(owned))
+        self.standing.move(Phase.LOADING, Reason("loading", "the engine loads its model"))
+        return Again()
 
-    async def _watch(self) -> float | None:
-        """While it loads: progress, readiness, deadline. A ready engine is left to its exit and the sampler."""
-        if self.life.phase in (Phase.READY, Phase.FAILED):
-            return None
-        if await self.runner.answers():
-            self._move(Phase.READY, Reason("ready", "serves"))
-            return None
-        probe = self.runner.probe
-        if probe and time.monotonic() - self._load_began_s > probe.load_deadline_s:
-            late = Reason("load_deadline", f"not ready after {probe.load_deadline_s:.0f} s", "see its log")
-            return await self._stop(None, late)
-        if (step := self.runner.progress()) and step != self.life.load:
-            self.life = msgspec.structs.replace(self.life, load=step)
-            self.publish()
-        return WATCH_S
+    async def _load(self, owned: DesiredInstance) -> Outcome:
+        """Progress, readiness, deadline."""
+        dialogue, loading = self.runner.dialogue, self._loading
+        if dialogue is None or loading is None or self.standing.phase is Phase.FAILED:
+            return Done()
+        ready, now_s = await dialogue.answers(), time.monotonic()
+        if ready:
+            self._context.loads.remember(owned.spec, self._context.board.status().gpus, loading.taken(now_s))
+            self.runner.mark_ready()
+            self._serve(Reason("ready", "serves"))
+            return Again()
+        if now_s - loading.began_s > (deadline_s := dialogue.probe.load_deadline_s):
+            return await self._ending.stop(None, None, load_deadline(deadline_s))
+        self.standing.progress(loading.look(dialogue.progress(), now_s))
+        return Again(WATCH_S)
 
-    async def _stop(self, then: Phase | None, reason: Reason) -> float | None:
-        """End the engine. `then` None counts it as an end of its own, for which the restart policy decides."""
-        self._move(Phase.STOPPING, reason)
-        survivors = await self.runner.stop()
-        record = await self.runner.ended()
-        if survivors:
-            pids = ", ".join(map(str, survivors))
-            hint = "they wait in the kernel, most often for a GPU: see `dmesg`, the node may need a reboot"
-            self._move(Phase.FAILED, Reason("survived_kill", f"processes {pids} survived SIGKILL", hint))
-            return None
-        self._event(EventKind.EXIT, f"stopped: {record.text()}" if record else "stopped", reason.code)
-        if then is None:
-            self._move_after_end(reason, lost=False)
-        else:
-            self._move(then, reason)
-        return 0.0
+    def _recall(self, owned: DesiredInstance) -> Load | None:
+        return self._context.loads.recall(owned.spec, self._context.board.status().gpus)
 
-    async def _ended(self, record: Exit | None) -> None:
-        """The engine ended by itself."""
-        words = self.runner.last_words()
-        text = f"ended by itself: {record.text()}" if record else LOST.text
-        reason = Reason("exited", text + (f": {words}" if words else ""), "see its log") if record else LOST
-        self._event(EventKind.EXIT, reason.text, reason.code)
-        self._move_after_end(reason, lost=record is None)
+    def _serve(self, reason: Reason) -> None:
+        self._serving = Serving(self.runner.dialogue, self._context.pace, self.wake)
+        self.standing.move(Phase.READY, reason)
 
-    def _move_after_end(self, reason: Reason, *, lost: bool) -> None:
-        now_s = time.monotonic()
-        policy = self._context.policy
-        self._exits = (*policy.recent(self._exits, now_s), now_s)
-        delay_s = policy.delay_s(self._exits, now_s, self._context.random)
-        if delay_s is None:
-            text = f"ended {len(self._exits)} times in {policy.window_s / 60:.0f} min; {reason.text}"
-            self._move(Phase.FAILED, Reason("crash_loop", text, "see its log, then edit or restart it"))
-            return
-        self._due_s = now_s + delay_s
-        self._move(Phase.LOST if lost else Phase.BACKOFF, reason)
+    async def _attend(self, serving: Serving, owned: DesiredInstance) -> Outcome:
+        """A ready engine is left to its exit and its checkup, or is held empty."""
+        if owned.spec.wanted is Wanted.DRAINED:
+            self.standing.move(Phase.DRAINING, await serving.held())
+            return Again(self._context.pace.look_s)
+        serving.take_back()
+        self.standing.move(serving.verdict.phase, serving.verdict.reason)
+        return Done()
 
-    def _move(self, phase: Phase, reason: Reason) -> None:
-        before = self.life
-        self.life = move(before, phase, reason, self._context.wall())
-        if phase is not before.phase:
-            self._event(EventKind.PHASE, f"{before.phase} → {phase}: {reason.text}", reason.code)
-        self.publish()
-
-    def _event(self, kind: EventKind, text: str, code: str) -> None:
-        self._context.events.append(kind, text, instance=self.name, code=code)
-
-
-def shown(keeper: Keeper) -> InstanceStatus | None:
-    """The instance for the board: as it runs where it runs, else as it is wanted. None knows of neither."""
-    started, living = keeper.runner.started, keeper.runner.process
-    owned = keeper.owned or (started.owned if started else None)
-    if owned is None:
-        return None
-    return InstanceStatus(
-        name=keeper.name,
-        profile=owned.profile,
-        revision=owned.revision,
-        engine=owned.spec.engine,
-        model=owned.spec.model,
-        phase=keeper.life.phase,
-        since_unix_s=keeper.life.since_unix_s,
-        wanted=keeper.owned.spec.wanted if keeper.owned else Wanted.STOPPED,
-        reason=keeper.life.reason,
-        slices=started.owned.spec.slices if living and started else owned.spec.slices,
-        port=started.port if started else owned.spec.port,
-        pid=living.handle.pid if living else None,
-        restarts=started.restarts if started else 0,
-        load=keeper.life.load,
-        reading=keeper.reading if keeper.life.phase is Phase.READY else None,
-    )
+    def _leave(self) -> None:
+        """It no longer loads or serves."""
+        if self._serving:
+            self._serving.close()
+        self._serving = self._loading = None

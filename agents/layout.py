@@ -1,10 +1,10 @@
 """Where a daemon keeps its files, and where its socket is found. Standard library only: the bridge imports it.
 
 <state>/
-  desired.json  events.jsonl  agent.lock  agent.log  agent.sock
+  desired.json  loads.json  events.jsonl  agent.lock  agent.log  agent.sock
   revisions/<generation>.json
   secrets/<name>
-  instances/<name, / as .>/{spec.json, handle.json, exit.json, lock, log.<incarnation>}
+  instances/<name, / as .>/{spec.json, handle.json, exit.json, crashes.json, lock, log.<incarnation>}
 """
 
 import os
@@ -36,6 +36,10 @@ class InstanceLayout:
         return self.directory / "exit.json"
 
     @property
+    def crashes(self) -> Path:
+        return self.directory / "crashes.json"
+
+    @property
     def lock(self) -> Path:
         return self.directory / "lock"
 
@@ -63,6 +67,10 @@ class Layout:
     @property
     def desired(self) -> Path:
         return self.state / "desired.json"
+
+    @property
+    def loads(self) -> Path:
+        return self.state / "loads.json"
 
     @property
     def events(self) -> Path:

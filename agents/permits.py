@@ -32,6 +32,8 @@ def _options(spec: InstanceSpec) -> dict[str, object]:
 GUARDS = (
     Guard("choose what is executed (option `program` and its like)", _options),
     Guard("set environment variables", lambda spec: msgspec.to_builtins(spec.env)),
+    # With the name, so that one stopped at once is no leave to stop its replicas so.
+    Guard("cut running requests off", lambda spec: spec.drain_s is not None and (spec.name, spec.drain_s)),
 )
 
 

@@ -1,4 +1,4 @@
-"""One GET to an engine on this machine, bounded in time and size."""
+"""One request to an engine on this machine, bounded in time and size."""
 
 import asyncio
 import contextlib
@@ -7,6 +7,7 @@ import h11
 import msgspec
 
 MAX_BODY_BYTES = 2 * 1024 * 1024
+_HEADERS = [("Host", "127.0.0.1"), ("Accept", "*/*"), ("Connection", "close")]
 
 
 class ProbeFailed(Exception):
@@ -20,11 +21,21 @@ class Answer(msgspec.Struct, frozen=True):
 
 async def get(port: int, path: str, timeout_s: float) -> Answer:
     """The whole answer of 127.0.0.1:`port`. Raises ProbeFailed."""
+    return await _ask(port, h11.Request(method="GET", target=path, headers=_HEADERS), b"", timeout_s)
+
+
+async def post(port: int, path: str, body: bytes, timeout_s: float) -> Answer:
+    """The answer to JSON. Raises ProbeFailed."""
+    headers = [*_HEADERS, ("Content-Type", "application/json"), ("Content-Length", str(len(body)))]
+    return await _ask(port, h11.Request(method="POST", target=path, headers=headers), body, timeout_s)
+
+
+async def _ask(port: int, request: h11.Request, body: bytes, timeout_s: float) -> Answer:
     try:
         async with asyncio.timeout(timeout_s):
             reader, writer = await asyncio.open_connection("127.0.0.1", port)
             try:
-                return await _exchange(reader, writer, path)
+                return await _exchange(reader, writer, request, body)
             finally:
                 writer.close()
                 with contextlib.suppress(OSError):
@@ -37,11 +48,12 @@ async def get(port: int, path: str, timeout_s: float) -> Answer:
         raise ProbeFailed(f"not HTTP: {error}") from None
 
 
-async def _exchange(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, path: str) -> Answer:
+async def _exchange(
+    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, request: h11.Request, sent: bytes
+) -> Answer:
     connection = h11.Connection(h11.CLIENT)
-    headers = [("Host", "127.0.0.1"), ("Accept", "*/*"), ("Connection", "close")]
-    head = connection.send(h11.Request(method="GET", target=path, headers=headers))
-    writer.write((head or b"") + (connection.send(h11.EndOfMessage()) or b""))
+    events = (request, h11.Data(data=sent), h11.EndOfMessage())
+    writer.write(b"".join(connection.send(event) or b"" for event in events))
     status, body = 0, bytearray()
     while True:
         event = connection.next_event()

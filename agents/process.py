@@ -10,7 +10,8 @@ import select
 import signal
 import socket
 import sys
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import msgspec
@@ -19,6 +20,7 @@ from agents import shim, state, tree
 from agents.errors import AgentError
 from agents.failpoints import inherited, reach
 from agents.layout import InstanceLayout
+from engines.abilities import SignalStep
 
 KILL_LIMIT_S = 10.0
 SHIM_LIMIT_S = 15.0
@@ -52,6 +54,10 @@ class Handle(msgspec.Struct, frozen=True, kw_only=True):
     shim_start_ticks: int
     incarnation: int
     port: int
+
+    def age_s(self) -> float:
+        """Seconds since its start."""
+        return time.clock_gettime(time.CLOCK_BOOTTIME) - self.start_ticks / os.sysconf("SC_CLK_TCK")
 
 
 class Exit(msgspec.Struct, frozen=True, kw_only=True):
@@ -91,12 +97,12 @@ class Process:
             os.close(self._pidfd)
             self._pidfd = -1
 
-    def terminate(self) -> None:
-        """Ask the main process alone: a signal to the group breaks engines that drain with their workers."""
+    def signal(self, number: signal.Signals) -> None:
+        """To the main process alone: a signal to the group breaks engines that drain with their workers."""
         if self._pidfd >= 0 and not self.exited.is_set():
-            for number in (signal.SIGTERM, signal.SIGCONT):
+            for one in (number, signal.SIGCONT):
                 try:
-                    signal.pidfd_send_signal(self._pidfd, number)
+                    signal.pidfd_send_signal(self._pidfd, one)
                 except ProcessLookupError:
                     return
 
@@ -162,17 +168,33 @@ def members(handle: Handle, marker: tuple[str, str]) -> list[tree.Stat]:
     return tree.members(engine, keeper, marker)
 
 
-async def stop(process: Process, marker: tuple[str, str], grace_s: float) -> list[int]:
-    """End the engine and everything that it started: ask, wait, kill. The pids that even SIGKILL left."""
+async def stop(
+    process: Process, marker: tuple[str, str], steps: Iterable[SignalStep], hurry: asyncio.Event | None = None
+) -> list[int]:
+    """End the engine and everything that it started: ask, wait, kill. The pids that even SIGKILL left.
+
+    Setting `hurry` ends the wait of the step in hand; each step after it is waited for anew.
+    """
     reach("before-terminate")
-    process.terminate()
-    try:
-        async with asyncio.timeout(grace_s):
-            await process.exited.wait()
-    except TimeoutError:
-        pass
+    hurry = hurry or asyncio.Event()
+    for step in steps:
+        hurry.clear()
+        process.signal(signal.Signals[step.signal])
+        if await _ends(process, step.wait_s, hurry):
+            break
     reach("before-kill")
     return await kill_all(process.handle, marker)
+
+
+async def _ends(process: Process, limit_s: float, hurry: asyncio.Event) -> bool:
+    """Whether it exits in time."""
+    waits = [asyncio.create_task(event.wait()) for event in (process.exited, hurry)]
+    try:
+        await asyncio.wait(waits, timeout=limit_s, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for wait in waits:
+            wait.cancel()
+    return process.exited.is_set()
 
 
 async def kill_all(handle: Handle, marker: tuple[str, str]) -> list[int]:

@@ -2,8 +2,8 @@
 
 import asyncio
 import fcntl
+import math
 import os
-import random
 import shutil
 import time
 from collections.abc import Callable
@@ -11,34 +11,19 @@ from pathlib import Path
 
 import msgspec
 
-from agents import preparation, probe, process, state, tree
-from agents.board import Board
-from agents.events import EventLog
+from agents import preparation, process, state, tree
+from agents.context import Context
+from agents.dialogue import Dialogue
 from agents.failpoints import reach
-from agents.layout import Layout
-from agents.logtail import LogTail, telling_line
-from agents.preparation import Described
-from agents.process import Exit, Handle, Process
-from agents.restart import RestartPolicy
-from engines.base import LoadProgress, Probe, Progress
+from agents.logtail import telling_line
+from agents.process import AlreadyLocked, Exit, Handle, Process
+from engines.abilities import SignalStep
 from profiles.model import DesiredInstance
+from profiles.status import GpuState
 
 LOGS_KEPT = 5
 LOCK_LIMIT_S = 5.0
 RELEASE_LIMIT_S = 10.0
-
-
-class Context(msgspec.Struct, frozen=True, kw_only=True):
-    """What every instance of a node shares."""
-
-    layout: Layout
-    board: Board
-    events: EventLog
-    policy: RestartPolicy = RestartPolicy()
-    grace_s: float = 45.0
-    simulated: Path | None = None
-    wall: Callable[[], float] = time.time
-    random: Callable[[], float] = random.random
 
 
 class Started(msgspec.Struct, frozen=True, kw_only=True):
@@ -48,12 +33,15 @@ class Started(msgspec.Struct, frozen=True, kw_only=True):
     incarnation: int
     port: int
     restarts: int = 0
+    ready: bool = False
+    """It has been ready: from then on it is not loading, however long it does not answer."""
 
 
 class Ended(msgspec.Struct, frozen=True):
-    """An engine that ended while no daemon ran; `record` None left no word."""
+    """The end of an incarnation; `record` None left no word. `lived_s` is as good as the record's wall clock."""
 
     record: Exit | None
+    lived_s: float = 0.0
 
 
 class Runner:
@@ -66,8 +54,7 @@ class Runner:
         self._marker = (name, str(context.layout.state))
         self.started: Started | None = None
         self.process: Process | None = None
-        self.described: Described | None = None
-        self._log: LogTail | None = None
+        self.dialogue: Dialogue | None = None
 
     async def adopt(self) -> Ended | None:
         """Find what an earlier daemon left. Sets `process` if it lives.
@@ -86,8 +73,8 @@ class Runner:
             self._describe(found)
             return None
         rebooted = handle.boot_id != tree.boot_id()
-        record = await self.ended()
-        return None if rebooted else Ended(record)
+        ended = await self.ended()
+        return None if rebooted else ended
 
     async def start(self, owned: DesiredInstance, *, taken: list[int], restarts: int) -> None:
         """Raises preparation.CannotStart, process.AlreadyLocked, process.CannotExecute, OSError."""
@@ -102,55 +89,47 @@ class Runner:
         reach("after-spec")
         self.started = started
         self._paths.log(incarnation - LOGS_KEPT).unlink(missing_ok=True)
-        handle = await process.spawn(self._paths, launch)
-        self._describe(started)
+        try:
+            handle = await process.spawn(self._paths, launch)
+        except AlreadyLocked:
+            self.started = before  # what lives is of an earlier start: it must be found again by its own record
+            if before is not None:
+                state.save(self._paths.spec, before)
+            raise
         # Gone already: the pidfd of a dead handle cannot be had, and the exit record will say why.
         self.process = process.adopt(handle, self._changed)
+        self._describe(started)
         reach("after-adopt")
 
-    async def stop(self) -> list[int]:
-        """End the engine and all its children; the pids that survived even SIGKILL."""
+    async def stop(self, hurry: asyncio.Event, step_limit_s: float = math.inf) -> list[int]:
+        """End the engine and all its children; the pids that survived even SIGKILL.
+
+        `hurry` goes on to the next of the adapter's steps, none of which is waited for longer than `step_limit_s`.
+        """
         assert self.process is not None
-        survivors = await process.stop(self.process, self._marker, self._context.grace_s)
-        if not survivors:
-            await self._released()
+        grace_s = self._context.grace_s
+        steps = self.dialogue.stop_steps(grace_s) if self.dialogue else (SignalStep("SIGTERM", grace_s),)
+        steps = tuple(SignalStep(step.signal, min(step.wait_s, step_limit_s)) for step in steps)
+        survivors = await process.stop(self.process, self._marker, steps, hurry)
         reach("after-stop")
         return survivors
 
-    async def ended(self) -> Exit | None:
+    def mark_ready(self) -> None:
+        """Raises OSError."""
+        if self.started and not self.started.ready:
+            self.started = msgspec.structs.replace(self.started, ready=True)
+            state.save(self._paths.spec, self.started)
+
+    async def ended(self) -> Ended:
         """After the main process is gone: kill what it left behind, and read the record of its end."""
         handle = self.process.handle if self.process else await self._handle(self._incarnation)
         self.close()
         if handle is None:
-            return None
+            return Ended(None)
         await process.kill_all(handle, self._marker)
         record = await process.read_exit(self._paths, handle)
         self._paths.handle.unlink(missing_ok=True)  # dealt with: the next daemon must not tell of it again
-        return record
-
-    async def answers(self) -> bool:
-        """Does it serve? Asked once; an exit meanwhile ends the question."""
-        if self.process is None or self.probe is None or self.started is None:
-            return False
-        asked = asyncio.create_task(_ready(self.started.port, self.probe))
-        exited = asyncio.create_task(self.process.exited.wait())
-        try:
-            await asyncio.wait((asked, exited), return_when=asyncio.FIRST_COMPLETED)
-            return asked.done() and asked.result()
-        finally:
-            asked.cancel()
-            exited.cancel()
-
-    @property
-    def probe(self) -> Probe | None:
-        return self.described.engine.ready(self.described.launch) if self.described else None
-
-    def progress(self) -> LoadProgress | None:
-        """The newest step in the log since the last call, None without one."""
-        if self._log is None or self.described is None or not isinstance(self.described.engine, Progress):
-            return None
-        steps = [self.described.engine.progress(line) for line in self._log.lines()]
-        return next((step for step in reversed(steps) if step), None)
+        return Ended(record, _lived_s(handle, record))
 
     def last_words(self) -> str:
         return telling_line(self._paths.log(self._incarnation))
@@ -166,18 +145,20 @@ class Runner:
     def close(self) -> None:
         if self.process:
             self.process.close()
-        self.process = None
+        self.process = self.dialogue = None
 
     @property
     def _incarnation(self) -> int:
         return self.started.incarnation if self.started else 0
 
     def _describe(self, started: Started) -> None:
-        self._log = LogTail(self._paths.log(started.incarnation))
+        if self.process is None:
+            return
         try:
-            self.described = preparation.describe(started.owned.spec, started.port)
+            described = preparation.describe(started.owned.spec, started.port)
         except preparation.CannotStart:
-            self.described = None  # an adapter that a newer build dropped: the engine lives on, unread
+            return  # an adapter that a newer build dropped: the engine lives on, unread
+        self.dialogue = Dialogue(described, started.port, self.process, self._paths.log(started.incarnation))
 
     async def _handle(self, incarnation: int) -> Handle | None:
         """The handle of this incarnation; one whose shim is at work just now is waited for."""
@@ -204,18 +185,30 @@ class Runner:
         finally:
             os.close(lock)
 
-    async def _released(self) -> None:
-        """Until no GPU reading names a process of this instance; drivers give memory back late."""
+    async def released(self) -> str:
+        """ "" once its port is free and no GPU reading names a process of it; else what is still held.
+
+        Drivers give memory back late, and readings come once a second: it is waited for.
+        """
         deadline = asyncio.get_running_loop().time() + RELEASE_LIMIT_S
-        while asyncio.get_running_loop().time() < deadline:
-            gpus = self._context.board.status().gpus
-            if not any(held.instance == self._marker[0] for gpu in gpus for held in gpu.processes):
-                return
+        while True:
+            held = self.held()
+            if not held or asyncio.get_running_loop().time() > deadline:
+                return held
             await asyncio.sleep(0.2)
 
+    def held(self) -> str:
+        """A reading that is old says nothing."""
+        name, gpus = self._marker[0], self._context.board.status().gpus
+        held = [
+            f"{one.memory_mib or 0} MiB of GPU {gpu.index} by pid {one.pid}"
+            for gpu in gpus if gpu.state is GpuState.OK for one in gpu.processes if one.instance == name
+        ]  # fmt: skip
+        if self.started and not process.port_is_free(self.started.port):
+            held.append(f"port {self.started.port}")
+        return ", ".join(held)
 
-async def _ready(port: int, asked: Probe) -> bool:
-    try:
-        return (await probe.get(port, asked.ready_path, asked.timeout_s)).status == 200
-    except probe.ProbeFailed:
-        return False
+
+def _lived_s(handle: Handle, record: Exit | None) -> float:
+    ago_s = max(0.0, time.time() - record.at_unix_s) if record else 0.0
+    return max(0.0, handle.age_s() - ago_s)

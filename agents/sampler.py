@@ -86,6 +86,7 @@ class Sampler:
         if answer.status != 200:
             return
         sample = one.engine.sample(answer.body.decode(errors="replace"))
+        self._supervisor.scraped_now(one.name, sample)
         window = self._windows.setdefault((one.name, one.incarnation), Window(one.engine))
         self._supervisor.set_reading(one.name, window.add(time.monotonic(), self._wall(), sample))
 

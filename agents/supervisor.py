@@ -15,19 +15,23 @@ import msgspec
 
 from agents import edits, state
 from agents.board import Board
+from agents.context import Context
 from agents.desired import DesiredDocument
 from agents.events import EventLog
 from agents.failpoints import reach
-from agents.keeper import Keeper, Neighbours
+from agents.keeper import Keeper
 from agents.layout import Layout
+from agents.liveness import Pace
+from agents.loads import LoadMemory
 from agents.restart import RestartPolicy
 from agents.revisions import Revisions
-from agents.runner import Context, Started
+from agents.runner import Started
+from agents.turns import Turns
 from agents.wire import SetDesired
-from engines.base import Engine, Probe
-from profiles.model import Desired, DesiredInstance, InstanceSpec
+from engines.base import Engine, EngineSample, Probe
+from profiles.model import Desired, DesiredInstance
 from profiles.revision import changed, in_short
-from profiles.status import EngineReading, EventKind, Phase
+from profiles.status import SERVES, EngineReading, EventKind
 
 
 class Scraped(msgspec.Struct, frozen=True):
@@ -51,6 +55,7 @@ class Supervisor:
         *,
         simulated: Path | None = None,
         policy: RestartPolicy | None = None,
+        pace: Pace | None = None,
         grace_s: float = 45.0,
         wall: Callable[[], float] = time.time,
     ) -> None:
@@ -62,7 +67,10 @@ class Supervisor:
             layout=layout,
             board=board,
             events=events,
+            loads=LoadMemory(layout.loads),
+            turns=Turns(),
             policy=policy or RestartPolicy(),
+            pace=pace or Pace(),
             grace_s=grace_s,
             simulated=simulated,
             wall=wall,
@@ -118,16 +126,20 @@ class Supervisor:
         """The engines that serve and have metrics."""
         found = []
         for name, keeper in self._keepers.items():
-            started, described, probe = keeper.runner.started, keeper.runner.described, keeper.runner.probe
-            if keeper.life.phase is Phase.READY and started and described and probe and probe.metrics_path:
-                found.append(Scraped(name, started.incarnation, started.port, described.engine, probe))
+            started, dialogue = keeper.runner.started, keeper.runner.dialogue
+            if keeper.standing.phase in SERVES and started and dialogue and (probe := dialogue.probe).metrics_path:
+                found.append(Scraped(name, started.incarnation, dialogue.port, dialogue.described.engine, probe))
         return found
+
+    def scraped_now(self, name: str, sample: EngineSample) -> None:
+        """Evidence of an engine's progress; ignored for one that is no longer there."""
+        if keeper := self._keepers.get(name):
+            keeper.scraped(sample)
 
     def set_reading(self, name: str, reading: EngineReading) -> None:
         """Show what an engine does; ignored for one that is no longer there."""
         if keeper := self._keepers.get(name):
-            keeper.reading = reading
-            keeper.publish()
+            keeper.standing.read(reading)
 
     def roots(self) -> dict[int, str]:
         """Pids of living engines and their shims → instance: whoever descends from them is theirs."""
@@ -149,7 +161,7 @@ class Supervisor:
     def _keep(self, name: str, owned: DesiredInstance | None) -> None:
         if name in self._keepers or self._tasks is None:
             return
-        keeper = Keeper(self._context, name, owned, Neighbours(self._starting, self._ports))
+        keeper = Keeper(self._context, name, owned, self._ports)
         self._keepers[name] = keeper
         self._tasks.create_task(self._attend(keeper))
 
@@ -157,17 +169,6 @@ class Supervisor:
         await keeper.run()
         self._keepers.pop(keeper.name, None)
         self._reconcile()  # it may have been wanted again in its last moment
-
-    def _starting(self, name: str, spec: InstanceSpec) -> str | None:
-        wanted = {part.gpu_uuid for part in spec.slices}
-        for other, keeper in self._keepers.items():
-            started = keeper.runner.started
-            if other == name or keeper.life.phase not in (Phase.STARTING, Phase.LOADING) or keeper.owned is None:
-                continue
-            shown = started.owned.spec if started else keeper.owned.spec
-            if wanted & {part.gpu_uuid for part in (*shown.slices, *keeper.owned.spec.slices)}:
-                return other
-        return None
 
     def _ports(self, name: str) -> list[int]:
         others = (keeper.runner.started for other, keeper in self._keepers.items() if other != name)

@@ -109,6 +109,14 @@ class InstanceSpec(msgspec.Struct, frozen=True, kw_only=True):
             self.restarts_asked,
         )
 
+    def attempt(self) -> tuple[object, ...]:
+        """What a failure is of: one that is given up stays so until this changes."""
+        return (*self.launch_key(), self.restart)
+
+    def gpus(self) -> tuple[str, ...]:
+        """The UUIDs that it holds parts of."""
+        return tuple(held.gpu_uuid for held in self.slices)
+
 
 class DesiredInstance(msgspec.Struct, frozen=True, kw_only=True):
     """An instance and the revision that wants it. A profile owns its instances: only it prunes them."""

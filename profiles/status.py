@@ -37,6 +37,9 @@ HAS_PROCESS = frozenset(
 )  # fmt: skip
 """Phases in which an engine process exists."""
 
+SERVES = frozenset({Phase.READY, Phase.DEGRADED, Phase.STALLED, Phase.DRAINING})
+"""Phases in which an engine has been ready and answers, or should."""
+
 PROBLEM = frozenset({Phase.DEGRADED, Phase.STALLED, Phase.BACKOFF, Phase.FAILED, Phase.LOST})
 """Phases that somebody should look at."""
 

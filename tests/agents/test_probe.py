@@ -58,3 +58,21 @@ async def test_nobody_there() -> None:
         pass
     with pytest.raises(probe.ProbeFailed):
         await probe.get(port, "/", 1.0)
+
+
+async def test_a_post_carries_its_body() -> None:
+    seen = b""
+
+    async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal seen
+        seen = await reader.readuntil(b"}")
+        writer.write(b"HTTP/1.1 201 Created\r\nContent-Length: 0\r\n\r\n")
+        writer.close()
+
+    server = await asyncio.start_server(handle, "127.0.0.1", 0)
+    async with server:
+        port = server.sockets[0].getsockname()[1]
+        assert (await probe.post(port, "/v1/completions", b'{"a":1}', 5.0)).status == 201
+    assert seen.startswith(b"POST /v1/completions HTTP/1.1\r\n")
+    assert b"Content-Length: 7\r\n" in seen
+    assert seen.endswith(b'\r\n\r\n{"a":1}')

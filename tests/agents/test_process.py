@@ -11,6 +11,7 @@ import pytest
 from agents import process, tree
 from agents.layout import InstanceLayout
 from agents.process import AlreadyLocked, CannotExecute, Exit, Handle, Launch, Process
+from engines.abilities import SignalStep
 
 FAKE = Path(__file__).parents[1] / "fakes" / "engine.py"
 
@@ -43,7 +44,7 @@ async def test_spawn_stop_leaves_a_record_and_no_process(engines, tmp_path):  # 
     living = process.adopt(handle, lambda: None)
     assert living is not None
     await wait_listening(handle.port)
-    assert await process.stop(living, (MARKER, str(tmp_path)), grace_s=5) == []
+    assert await process.stop(living, (MARKER, str(tmp_path)), [SignalStep("SIGTERM", 5)]) == []
     record = await process.read_exit(InstanceLayout(tmp_path / "one"), handle)
     assert record is not None
     assert record.code == 0
@@ -58,11 +59,26 @@ async def test_an_engine_deaf_to_sigterm_goes_with_its_children(engines, tmp_pat
     await wait_listening(handle.port)
     marker = (MARKER, str(tmp_path))
     assert len(process.members(handle, marker)) == 3
-    assert await process.stop(living, marker, grace_s=0.2) == []
+    assert await process.stop(living, marker, [SignalStep("SIGTERM", 0.1), SignalStep("SIGTERM", 0.1)]) == []
     assert process.members(handle, marker) == []
     record = await process.read_exit(InstanceLayout(tmp_path / "one"), handle)
     assert record is not None
     assert record.signal == signal.SIGKILL
+    living.close()
+
+
+async def test_a_hurried_stop_goes_on_to_the_next_step(engines, tmp_path):  # type: ignore[no-untyped-def]
+    handle = await engines("--ignore-term")
+    living = process.adopt(handle, lambda: None)
+    assert living is not None
+    await wait_listening(handle.port)
+    hurry = asyncio.Event()
+    steps = [SignalStep("SIGTERM", 600), SignalStep("SIGINT", 600)]
+    stopping = asyncio.create_task(process.stop(living, (MARKER, str(tmp_path)), steps, hurry))
+    while not stopping.done():
+        hurry.set()
+        await asyncio.sleep(0.05)
+    assert await stopping == []
     living.close()
 
 

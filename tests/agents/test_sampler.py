@@ -94,7 +94,9 @@ async def test_scrapes_become_readings_and_a_dead_engine_leaves_the_last(parts: 
     await sample_until(board, supervisor, gpus, lambda: bool(board.status().gpus))
     assert supervisor.readings == []
     supervisor.port = free_port()
-    engine = await asyncio.create_subprocess_exec(sys.executable, str(FAKE), "--port", str(supervisor.port))
+    engine = await asyncio.create_subprocess_exec(
+        sys.executable, str(FAKE), "--running", "2", "--port", str(supervisor.port)
+    )
     try:
         await sample_until(board, supervisor, gpus, lambda: len(supervisor.readings) >= 2)
     finally:

@@ -14,6 +14,7 @@ from agents.board import Board
 from agents.errors import Refused
 from agents.events import EventLog
 from agents.layout import Layout
+from agents.liveness import Pace
 from agents.process import port_is_free
 from agents.restart import RestartPolicy
 from agents.supervisor import Supervisor
@@ -25,7 +26,8 @@ from profiles.model import Desired, DesiredInstance, InstanceSpec, SecretRef, Wa
 from profiles.status import EventKind, GpuSource, GpuSourceKind, HostReading, InstanceStatus, Phase
 
 FAKE = Path(__file__).parents[1] / "fakes" / "engine.py"
-POLICY = RestartPolicy(first_s=0.1, max_exits=3)
+POLICY = RestartPolicy(first_s=0.1)
+PACE = Pace(look_s=0.1, stalled_after_s=0.6, unanswered_after_s=0.8, idle_after_s=0.5, retry_after_s=0.2)
 
 
 class FakeOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -52,7 +54,8 @@ class FakeEngine:
         return Probe(ready_path="/health", metrics_path="/metrics", load_deadline_s=options.deadline_s)
 
     def sample(self, metrics: str) -> EngineSample:
-        return EngineSample(running=2.0)
+        values = dict(line.split() for line in metrics.splitlines())
+        return EngineSample(running=float(values["fake_running"]), generation_tokens=float(values["fake_tokens"]))
 
     def live(self, old: Launch, new: Launch) -> bool:
         return False
@@ -75,7 +78,7 @@ class Agent:
             hostname="h", agent_version="0", boot_id=tree.boot_id(), host=host, gpu_source=GpuSource(GpuSourceKind.NONE)
         )
         self.events = EventLog(self.layout.events)
-        self.supervisor = Supervisor(self.layout, self.board, self.events, policy=POLICY, grace_s=5.0)
+        self.supervisor = Supervisor(self.layout, self.board, self.events, policy=POLICY, pace=PACE, grace_s=5.0)
         self.task = asyncio.create_task(self.supervisor.run())
 
     async def kill(self) -> None:
@@ -134,8 +137,8 @@ def spec(name: str = "chat/0", *flags: str, **changes: object) -> InstanceSpec:
 
 async def test_start_ready_stop_leaves_nothing(agent: Agent) -> None:
     agent.set(spec("chat/0", "--load-s", "0.8"))
-    loading = await agent.until(lambda one: one.load is not None)
-    assert loading.load == LoadProgress(step="weights", ratio=0.5)
+    loading = await agent.until(lambda one: one.load is not None and one.load.step == "weights")
+    assert loading.load == LoadProgress(step="weights", ratio=0.5, elapsed_s=0.0)
     ready = await agent.until_phase(Phase.READY)
     assert ready.pid in agent.mine()
     assert ready.port is not None
@@ -205,8 +208,7 @@ async def test_what_ended_without_an_agent_is_told_and_started_again(agent: Agen
     assert first.pid is not None
     os.kill(first.pid, signal.SIGTERM)
     agent.start()
-    second = await agent.until_phase(Phase.READY)
-    assert second.pid != first.pid
+    await agent.until(lambda one: one.phase is Phase.READY and one.pid != first.pid)
     assert any("exit code 0" in event.text for event in agent.events.after(0, 99))
 
 

@@ -1,9 +1,14 @@
 """A small real engine for tests: /health and /metrics on loopback, and the ways in which engines misbehave.
 
 python engine.py --port N [--load-s S] [--ignore-term] [--children N] [--crash-after-s S] [--crash-at-start]
+                 [--running N] [--control FILE]
+
+FILE is JSON, read for every request: `running` requests are in flight, `tokens` were made, and `mute` lists the
+paths that get no answer. A POST makes one token more, or gets the status `refuse`.
 """
 
 import argparse
+import json
 import os
 import signal
 import socketserver
@@ -24,6 +29,8 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--crash-after-s", type=float, default=None)
     parser.add_argument("--crash-at-start", action="store_true")
     parser.add_argument("--hang", action="store_true", help="never become ready")
+    parser.add_argument("--running", type=int, default=0)
+    parser.add_argument("--control", default="")
     parser.add_argument("--dump-env", default="", help="write the environment to this file")
     return parser.parse_args()
 
@@ -31,12 +38,37 @@ def parse() -> argparse.Namespace:
 class Handler(BaseHTTPRequestHandler):
     ready_at = 0.0
     requests = 0
+    made = 0
+    running = 0
+    control = ""
 
     def do_GET(self) -> None:
         Handler.requests += 1
+        told = self.told()
         ready = time.monotonic() >= Handler.ready_at
-        body = f"fake_running 2\nfake_finished {Handler.requests}\n" if self.path == "/metrics" else "ok\n"
-        self.send_response(200 if ready else 503)
+        body = "ok\n"
+        if self.path == "/metrics":
+            running, tokens = told.get("running", Handler.running), told.get("tokens", 0) + Handler.made
+            body = f"fake_running {running}\nfake_finished {Handler.requests}\nfake_tokens {tokens}\n"
+        elif self.path == "/slots":
+            body = json.dumps(told.get("slots", []))
+        self.answer(200 if ready else 503, body)
+
+    def do_POST(self) -> None:
+        told = self.told()
+        self.rfile.read(int(self.headers["Content-Length"]))
+        status = told.get("refuse", 200)
+        Handler.made += status == 200
+        self.answer(status, "{}")
+
+    def told(self) -> dict:
+        told = json.loads(Path(Handler.control).read_text()) if Handler.control else {}
+        if self.path in told.get("mute", ()):
+            time.sleep(600)
+        return told
+
+    def answer(self, status: int, body: str) -> None:
+        self.send_response(status)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body.encode())
@@ -64,6 +96,7 @@ def main() -> None:
         # Sessions of their own and deaf to SIGTERM: nothing but a walk of the tree finds them.
         code = "import signal,time; signal.signal(signal.SIGTERM, signal.SIG_IGN); time.sleep(600)"
         subprocess.Popen([sys.executable, "-S", "-c", code], start_new_session=True)
+    Handler.running, Handler.control = args.running, args.control
     Handler.ready_at = float("inf") if args.hang else time.monotonic() + args.load_s
     if args.crash_after_s is not None:
         threading.Timer(args.crash_after_s, os._exit, (3,)).start()

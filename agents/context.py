@@ -1,0 +1,32 @@
+"""What every instance of a node shares."""
+
+import random
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+
+from agents.board import Board
+from agents.events import EventLog
+from agents.layout import Layout
+from agents.liveness import Pace
+from agents.loads import LoadMemory
+from agents.restart import RestartPolicy
+from agents.turns import Turns
+
+
+class Context(msgspec.Struct, frozen=True, kw_only=True):
+    """The parts of one agent, and how patient it is. `grace_s` is for engines whose adapter knows no better."""
+
+    layout: Layout
+    board: Board
+    events: EventLog
+    loads: LoadMemory
+    turns: Turns
+    policy: RestartPolicy = RestartPolicy()
+    pace: Pace = Pace()
+    grace_s: float = 45.0
+    simulated: Path | None = None
+    wall: Callable[[], float] = time.time
+    random: Callable[[], float] = random.random

@@ -1,0 +1,87 @@
+"""How an engine ends: asked to, drained before, by the adapter's signals, to the last process; or by itself."""
+
+import asyncio
+import math
+
+import msgspec
+
+from agents.attempts import Attempts
+from agents.context import Context
+from agents.draining import HURRIED_S, limit_s
+from agents.outcome import Again, GivenUp, Outcome
+from agents.reasons import LOST, not_released, stopped, survived_kill
+from agents.runner import Ended, Runner
+from agents.serving import Serving
+from agents.standing import Standing
+from profiles.status import EventKind, Phase, Reason
+
+
+class Ending:
+    """Of one instance. `serving` is the ready engine, None for one that never was ready."""
+
+    def __init__(self, context: Context, runner: Runner, standing: Standing, attempts: Attempts) -> None:
+        self._context = context
+        self._runner = runner
+        self._standing = standing
+        self._attempts = attempts
+        self._hurry = asyncio.Event()
+
+    def hurry(self) -> None:
+        """Go on to the next step of a stop that is under way."""
+        self._hurry.set()
+
+    async def end(self, serving: Serving | None, then: Phase, reason: Reason) -> Outcome:
+        """Let running requests finish, then stop."""
+        if serving and (left := await serving.drain(limit_s(self._standing.owned))):
+            self._standing.move(Phase.DRAINING, left)
+            return Again(self._context.pace.look_s)
+        return await self.stop(serving, then, reason)
+
+    async def stop(self, serving: Serving | None, then: Phase | None, reason: Reason) -> Outcome:
+        """`then` None counts it as an end of its own, for which the restart policy decides."""
+        if serving and serving.cut_off:
+            reason = msgspec.structs.replace(reason, text=f"{reason.text}; cut off: {serving.cut_off}")
+        self._standing.move(Phase.STOPPING, reason)
+        step_limit_s = HURRIED_S if limit_s(self._standing.owned) == 0 else math.inf
+        survivors = await self._runner.stop(self._hurry, step_limit_s)
+        ended = await self._runner.ended()
+        if survivors:
+            return GivenUp(survived_kill(survivors))
+        text = f"stopped: {ended.record.text()}" if ended.record else "stopped"
+        self._standing.tell(EventKind.EXIT, text, reason.code)
+        if then is None:
+            return self._judge(serving, reason, ended, reason.text)
+        held = await self._runner.released()
+        if held and then is Phase.STOPPED:
+            return GivenUp(not_released(held))
+        self._standing.move(then, reason)
+        return Again()
+
+    def rest(self) -> Outcome | None:
+        """Nothing runs and nothing shall: stopped, once all is given back. None when it is."""
+        if self._standing.life.reason.code == "not_released" and (held := self._runner.held()):
+            return GivenUp(not_released(held))
+        self._attempts.forget()
+        if self._standing.phase is not Phase.STOPPED:
+            self._standing.move(Phase.STOPPED, stopped())
+        return None
+
+    def by_itself(self, serving: Serving | None, ended: Ended) -> Outcome:
+        """Nobody asked for it."""
+        words = self._runner.last_words()
+        reason = LOST
+        if ended.record:
+            text = f"ended by itself: {ended.record.text()}"
+            reason = Reason("exited", f"{text}: {words}" if words else text, "see its log")
+        self._standing.tell(EventKind.EXIT, reason.text, reason.code)
+        return self._judge(serving, reason, ended, words)
+
+    def _judge(self, serving: Serving | None, reason: Reason, ended: Ended, line: str) -> Outcome:
+        if serving and serving.lasted_s() >= self._context.policy.stable_s:
+            self._attempts.forget()
+        started, owned = self._runner.started, self._standing.owned
+        assert started is not None
+        spec = started.owned.spec
+        if owned and owned.spec.launch_key() == spec.launch_key():
+            spec = owned.spec  # its restart rule may be newer
+        return self._attempts.ended(spec, reason, ended.lived_s, line)

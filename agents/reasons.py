@@ -1,0 +1,102 @@
+"""Every code that an instance's reason can have, by the phase that it explains; docs/phases.md says the same.
+
+A code is for programs and never changes its meaning; the sentence beside it is for people and may.
+"""
+
+from collections.abc import Mapping, Sequence
+
+from profiles.status import Phase, Reason
+
+_CANNOT_START = {
+    "unknown_engine": "no adapter has this name",
+    "bad_options": "the adapter refuses an option",
+    "port_in_use": "the port that was asked for is taken",
+    "model_relative": "the model's path is not absolute",
+    "model_missing": "the model's path does not exist on the node",
+    "program_missing": "the engine's program was not found",
+    "secret_missing": "a secret that `env` names is not on the node",
+    "secret_open": "others can read a secret that `env` names",
+    "cannot_execute": "the kernel refused to execute the program",
+    "lock_held": "another engine of this instance still lives",
+}
+
+CODES: Mapping[Phase, Mapping[str, str]] = {
+    Phase.PENDING: {
+        "new": "the agent has not looked at it yet",
+        "edited": "ended because its settings changed, about to start again",
+        "waiting_for_gpu": "another instance loads on one of its GPUs, or waits for longer",
+    },
+    Phase.STARTING: {
+        "asked": "started because somebody asked",
+        "restart": "started again after an end of its own",
+    },
+    Phase.LOADING: {
+        "loading": "the engine loads its model",
+        "adopted": "found running when the agent started",
+    },
+    Phase.READY: {
+        "ready": "it serves",
+        "adopted": "found running when the agent started",
+    },
+    Phase.DEGRADED: {
+        "unanswered": "neither its metrics nor its health answer",
+        "token_refused": "it answers a request for one token with an error",
+    },
+    Phase.STALLED: {
+        "no_progress": "it has requests and makes no tokens",
+        "no_answer": "it looked idle, was asked for one token twice, and gave none in time",
+    },
+    Phase.DRAINING: {
+        "draining": "requests are in flight",
+        "empty": "nothing is in flight; it is held so",
+    },
+    Phase.STOPPING: {
+        "asked": "somebody asked",
+        "edited": "its settings changed",
+        "load_deadline": "it was not ready in time",
+    },
+    Phase.STOPPED: {
+        "asked": "somebody asked",
+    },
+    Phase.BACKOFF: {
+        "exited": "ended by itself, is started again after a pause",
+        "load_deadline": "was not ready in time, is started again after a pause",
+        "node_error": "the agent met an error of the node (disk, limits), and tries again",
+    },
+    Phase.LOST: {
+        "lost": "gone without a record of its end, is started again after a pause",
+    },
+    Phase.FAILED: {
+        **_CANNOT_START,
+        "crash_loop": "ended by itself too often",
+        "survived_kill": "processes of it survived SIGKILL",
+        "not_released": "its processes are gone, its GPU memory or port is not back",
+    },
+}
+"""Phase → code → what it says. `node_error` may also stand beside the phase of an engine that lives on."""
+
+ANYWHERE = "node_error"
+
+LOST = Reason("lost", "the engine is gone and left no record of its end", "see its log and the kernel's (`dmesg`)")
+
+
+def adopted() -> Reason:
+    return Reason("adopted", "was found running when the agent started")
+
+
+def stopped() -> Reason:
+    return Reason("asked", "stopped as asked")
+
+
+def load_deadline(limit_s: float) -> Reason:
+    return Reason("load_deadline", f"not ready after {limit_s:.0f} s", "see its log")
+
+
+def survived_kill(pids: Sequence[int]) -> Reason:
+    hint = "they wait in the kernel, most often for a GPU: see `dmesg`, the node may need a reboot"
+    return Reason("survived_kill", f"processes {', '.join(map(str, pids))} survived SIGKILL", hint)
+
+
+def not_released(held: str) -> Reason:
+    hint = "it is stopped once that is given back: see `nvidia-smi`, and who else uses the port"
+    return Reason("not_released", f"its processes are gone, but it still holds {held}", hint)

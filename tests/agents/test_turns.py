@@ -1,0 +1,56 @@
+from hypothesis import given
+from hypothesis import strategies as st
+
+from agents.turns import Blocker, Turns
+
+
+def test_one_loads_and_the_longest_waiting_is_next() -> None:
+    turns = Turns()
+    assert turns.ask("a/0", ["GPU-1"]) is None
+    assert turns.ask("b/0", ["GPU-1"]) == Blocker("a/0", loading=True)
+    assert turns.ask("c/0", ["GPU-1"]) == Blocker("a/0", loading=True)
+    turns.leave("a/0")
+    assert turns.ask("c/0", ["GPU-1"]) == Blocker("b/0", loading=False)
+    assert turns.ask("b/0", ["GPU-1"]) is None
+    turns.leave("b/0")
+    assert turns.ask("c/0", ["GPU-1"]) is None
+
+
+def test_other_gpus_and_none_do_not_wait() -> None:
+    turns = Turns()
+    assert turns.ask("a/0", ["GPU-1"]) is None
+    assert turns.ask("b/0", ["GPU-2"]) is None
+    assert turns.ask("c/0", []) is None
+    assert turns.ask("a/0", ["GPU-1"]) is None
+
+
+def test_who_left_the_queue_blocks_nobody() -> None:
+    turns = Turns()
+    turns.hold("a/0", ["GPU-1"])
+    assert turns.ask("b/0", ["GPU-1"]) is not None
+    assert turns.ask("c/0", ["GPU-1"]) is not None
+    turns.leave("b/0")
+    turns.leave("a/0")
+    assert turns.ask("c/0", ["GPU-1"]) is None
+
+
+NAMES = st.sampled_from("abcd")
+GPUS = st.frozensets(st.sampled_from(["GPU-1", "GPU-2", "GPU-3"]), max_size=2)
+
+
+@given(st.lists(st.tuples(NAMES, GPUS | st.none())))
+def test_no_gpu_is_held_twice_and_somebody_can_always_go_on(steps: list[tuple[str, frozenset[str] | None]]) -> None:
+    turns, held, asked = Turns(), {}, {}
+    for name, gpus in steps:
+        if gpus is None:
+            turns.leave(name)
+            held.pop(name, None)
+            asked.pop(name, None)
+        elif name not in held:
+            asked[name] = gpus
+            if turns.ask(name, gpus) is None:
+                held[name] = asked.pop(name)
+        assert len(flat := [uuid for mine in held.values() for uuid in mine]) == len(set(flat))
+    for name in held:
+        turns.leave(name)
+    assert not asked or any(turns.ask(name, gpus) is None for name, gpus in asked.items())
