@@ -21,6 +21,7 @@ from agents.board import Board
 from agents.disk import Disk
 from agents.errors import AlreadyRunning, BadState
 from agents.events import EventLog
+from agents.history import History
 from agents.layout import SYSTEM_ROLES, SYSTEM_STATE, Layout
 from agents.listener import listen
 from agents.node import Node
@@ -83,12 +84,14 @@ async def _run(layout: Layout, simulated: Path | None, roles: Roles) -> None:
     with listen(layout.socket, roles.group) as door:
         events = EventLog(layout.events)
         supervisor = Supervisor(layout, board, events, simulated=simulated)
-        sampler = Sampler(board, supervisor, state=layout.state, simulated=simulated)
+        history = History(layout.history, board, events)
+        sampler = Sampler(board, supervisor, state=layout.state, simulated=simulated, scraped=history.scraped)
         node = Node(
             board=board,
             events=events,
             control=supervisor,
             revisions=supervisor.revisions,
+            history=history,
             version=agent_version,
             socket=str(layout.socket),
             roles=roles,
@@ -97,8 +100,8 @@ async def _run(layout: Layout, simulated: Path | None, roles: Roles) -> None:
         if roles.problem:
             events.append(EventKind.AGENT, roles.problem, code="roles_refused")
         async with asyncio.TaskGroup() as group:
-            disk = Disk(layout.state, board, (supervisor.document, events))
-            parts = (supervisor.run(), sampler.run(), Server(door, node).run(), disk.run())
+            disk = Disk(layout.state, board, (supervisor.document, supervisor.revisions, events))
+            parts = (supervisor.run(), sampler.run(), history.run(), Server(door, node).run(), disk.run())
             tasks = [group.create_task(part) for part in parts]
             logger.info("serving %s, state in %s", layout.socket, layout.state)
             await stop.wait()

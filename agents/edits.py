@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 
 from agents.errors import Refused
 from agents.preparation import CannotStart, describe
-from agents.wire import MAX_PROFILE_TEXT_CHARS, SetDesired
+from agents.wire import MAX_PROFILE_TEXT_BYTES, SetDesired
 from profiles.model import Desired, DesiredInstance, InstanceSpec
 
 MAX_INSTANCES = 256
@@ -32,8 +32,8 @@ def check(request: SetDesired, current: Desired, since: Callable[[int, Desired],
         )
     if len(request.instances) > MAX_INSTANCES:
         raise Refused("invalid", f"{len(request.instances)} instances, a node takes {MAX_INSTANCES}")
-    if len(request.profile_text) > MAX_PROFILE_TEXT_CHARS:
-        text = f"the profile's text has {len(request.profile_text)} characters, a node keeps {MAX_PROFILE_TEXT_CHARS}"
+    if (size := len(request.profile_text.encode())) > MAX_PROFILE_TEXT_BYTES:
+        text = f"the profile's text has {size} bytes, a node keeps {MAX_PROFILE_TEXT_BYTES}"
         raise Refused("invalid", text, "split the profile")
     directories: dict[str, str] = {}
     for name, owned in request.instances.items():

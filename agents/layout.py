@@ -2,7 +2,7 @@
 
 <state>/
   desired.json  loads.json  events.jsonl  agent.lock  agent.log  agent.sock
-  revisions/<generation>.json
+  revisions/<generation>.json  history/<number>.jsonl
   secrets/<name>
   instances/<name, / as .>/{spec.json, handle.json, exit.json, crashes.json, lock, log.<incarnation>}
 """
@@ -79,6 +79,10 @@ class Layout:
     @property
     def revisions(self) -> Path:
         return self.state / "revisions"
+
+    @property
+    def history(self) -> Path:
+        return self.state / "history"
 
     @property
     def lock(self) -> Path:

@@ -6,6 +6,7 @@ from typing import Protocol
 from agents import wire
 from agents.board import Board
 from agents.events import EventLog
+from agents.history import History
 from agents.limits import DEFAULT, Limits
 from agents.logs import LogSource
 from agents.peer import DIRECT, Introduction, Peer
@@ -30,6 +31,7 @@ class Node:
     events: EventLog
     control: Control
     revisions: Revisions
+    history: History
     version: str
     socket: str
     roles: Roles

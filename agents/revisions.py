@@ -2,12 +2,11 @@
 
     set_desired ──► desired.json ──► Revisions.record ──► revisions/<generation>.json ──► heads(), document(g)
 
-The document itself is the truth and is written first; a revision that a crash or a full disk kept from being
-written is made up for at the next start, without the profile's text.
+The document itself is the truth and is written first; a revision that the disk refused is held until it takes it,
+and one that a crash kept from being written is made up for at the next start, without the profile's text.
 """
 
 import contextlib
-import logging
 from pathlib import Path
 
 import msgspec
@@ -20,8 +19,6 @@ from profiles.revision import Revision, changed, digest, in_short
 from profiles.status import EventKind
 
 KEPT = 20
-
-logger = logging.getLogger(__name__)
 
 
 class Kept(msgspec.Struct, frozen=True, kw_only=True):
@@ -42,6 +39,7 @@ class Revisions:
         directory.mkdir(mode=0o700, exist_ok=True)
         self._heads: dict[int, Revision] = {}
         self._last: Kept | None = None
+        self._unwritten: dict[int, Kept] = {}
         for path in sorted(directory.glob("*.json")):
             if (one := self._load(path)) is not None:
                 self._heads[one.head.generation] = one.head
@@ -69,7 +67,9 @@ class Revisions:
     def find(self, generation: int) -> Kept | None:
         """The document that stood at `generation`; None when it is not kept, or cannot be read."""
         stood = [known for known in self._heads if known <= generation]
-        return self._load(self._path(max(stood))) if stood else None
+        if not stood:
+            return None
+        return self._unwritten.get(max(stood)) or self._load(self._path(max(stood)))
 
     def document(self, generation: int) -> Kept:
         """As `find`. Raises Refused where it finds nothing."""
@@ -90,7 +90,7 @@ class Revisions:
         return f"{by}: {in_short(differences)}"
 
     def record(self, desired: Desired, profile_text: str = "") -> None:
-        """Keep `desired` if it means something else than the newest. A disk that refuses costs the revision alone."""
+        """Keep `desired` if it means something else than the newest. A disk that refuses stops no edit."""
         before = self._last
         if before is not None and digest(before.instances) == digest(desired.instances):
             return
@@ -106,20 +106,25 @@ class Revisions:
             has_text=bool(profile_text),
         )
         one = Kept(head=head, instances=desired.instances, profile_text=profile_text)
-        try:
-            state.save(self._path(head.generation), one)
-        except OSError as error:
-            logger.error("revision %d is not kept: %s", head.generation, error)
-            self._tell(f"generation {head.generation} cannot be kept for undo: {error}", "revision_lost")
-            return
         self._heads[head.generation] = head
         self._last = one
+        self._unwritten[head.generation] = one
         self._forget_old()
+        with contextlib.suppress(OSError):  # what the disk refuses is held, and `flush` tries again
+            self.flush()
+
+    def flush(self) -> None:
+        """Write what is held. Raises OSError when the disk still refuses."""
+        for generation, one in list(self._unwritten.items()):
+            state.save(self._path(generation), one)
+            del self._unwritten[generation]
 
     def _forget_old(self) -> None:
         for generation in sorted(self._heads)[: -self._kept]:
             del self._heads[generation]
-            self._path(generation).unlink(missing_ok=True)
+            self._unwritten.pop(generation, None)
+            with contextlib.suppress(OSError):  # a disk that only reads: the next start finds one too many
+                self._path(generation).unlink(missing_ok=True)
 
     def _load(self, path: Path) -> Kept | None:
         try:

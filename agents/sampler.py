@@ -14,6 +14,7 @@ from agents.gpus.source import Frame
 from agents.host import Host
 from agents.supervisor import Scraped, Supervisor
 from agents.windows import Window
+from engines.base import EngineSample
 from profiles.status import GpuProcess
 
 HOST_PERIOD_S = 1.0
@@ -30,10 +31,12 @@ class Sampler:
         *,
         state: Path,
         simulated: Path | None = None,
+        scraped: Callable[[str, int, EngineSample], None] = lambda *_: None,
         wall: Callable[[], float] = time.time,
     ) -> None:
         self._board = board
         self._supervisor = supervisor
+        self._scraped = scraped
         self._wall = wall
         self._host = Host()
         self._owners = Owners(supervisor, state)
@@ -87,6 +90,7 @@ class Sampler:
             return
         sample = one.engine.sample(answer.body.decode(errors="replace"))
         self._supervisor.scraped_now(one.name, sample)
+        self._scraped(one.name, one.incarnation, sample)
         window = self._windows.setdefault((one.name, one.incarnation), Window(one.engine))
         self._supervisor.set_reading(one.name, window.add(time.monotonic(), self._wall(), sample))
 

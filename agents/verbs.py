@@ -8,10 +8,12 @@ from agents.logs import read_log
 from agents.node import Caller, Node
 from agents.peer import lesser
 from agents.permits import admin_only
+from agents.recall import recall
 from profiles.status import Role
 
 NEEDED: Mapping[type[wire.AnyAsk], Role] = {
     wire.ReadLog: Role.VIEWER,
+    wire.ReadHistory: Role.VIEWER,
     wire.ReadRevisions: Role.VIEWER,
     wire.ReadRevision: Role.VIEWER,
     wire.SetDesired: Role.OPERATOR,
@@ -28,6 +30,8 @@ async def carry_out(node: Node, caller: Caller, ask: wire.AnyAsk) -> wire.AnyAns
     match ask:
         case wire.ReadLog():
             return await read_log(node.control, ask)
+        case wire.ReadHistory():
+            return await recall(node.history, ask)
         case wire.ReadRevisions():
             return wire.Revisions(revisions=node.revisions.heads())
         case wire.ReadRevision(generation=generation):

@@ -13,7 +13,7 @@ from typing import Protocol
 import msgspec
 from msgspec.structs import replace
 
-from agents.wire import MAX_PROFILE_TEXT_CHARS, AnswerT, AnyAsk, DesiredSet, LogPiece, ReadLog, SetDesired
+from agents.wire import MAX_PROFILE_TEXT_BYTES, AnswerT, AnyAsk, DesiredSet, LogPiece, ReadLog, SetDesired
 from console.remote.errors import NodeUnreachable, RequestFailed
 from console.store import UNREACHABLE_AFTER_S, NodeState, NodeView, Store
 from profiles.model import Defaults, Desired, InstanceSpec, Profile, Service
@@ -92,7 +92,7 @@ class Operations:
         """
         placed = place(profile, self._statuses())
         plan = _with_blockers(plan_profile(profile.profile, placed.specs, self._desired()), placed)
-        kept = text if len(text) <= MAX_PROFILE_TEXT_CHARS else ""
+        kept = text if len(text.encode()) <= MAX_PROFILE_TEXT_BYTES else ""
         return replace(plan, nodes=tuple(replace(edit, profile_text=kept) for edit in plan.nodes))
 
     def propose_run(self, name: str, service: Service) -> Plan:

@@ -18,13 +18,15 @@ nothing else. Events are numbered and never dropped while the node still has the
 import msgspec
 
 from agents.wire.asks import (
-    MAX_PROFILE_TEXT_CHARS,
+    MAX_PROFILE_TEXT_BYTES,
     AnswerT,
     AnyAnswer,
     AnyAsk,
     Change,
     DesiredSet,
+    History,
     LogPiece,
+    ReadHistory,
     ReadLog,
     ReadRevision,
     ReadRevisions,
@@ -54,10 +56,10 @@ from agents.wire.versions import common_protocol, no_common_protocol
 
 __all__ = [
     "PROTOCOL", "PROTOCOL_OLDEST", "PREAMBLE", "BRIDGE_LINE", "MAX_NOISE_BYTES", "FAILURE_CODES",
-    "MAX_PROFILE_TEXT_CHARS",
+    "MAX_PROFILE_TEXT_BYTES",
     "AnyFrame", "Hello", "Snapshot", "Delta", "Happened", "Request", "Reply", "Failure", "Ping", "Pong",
-    "AnyAsk", "Change", "SetDesired", "ReadLog", "ReadRevisions", "ReadRevision",
-    "AnyAnswer", "AnswerT", "DesiredSet", "LogPiece", "Revisions", "RevisionDocument",
+    "AnyAsk", "Change", "SetDesired", "ReadLog", "ReadRevisions", "ReadRevision", "ReadHistory",
+    "AnyAnswer", "AnswerT", "DesiredSet", "LogPiece", "Revisions", "RevisionDocument", "History",
     "encode", "decode", "common_protocol", "no_common_protocol",
 ]  # fmt: skip
 

@@ -4,6 +4,7 @@ from typing import TypeVar
 
 import msgspec
 
+from profiles.history import HistoryKind, HistorySeries
 from profiles.model import DesiredInstance
 from profiles.revision import Revision
 
@@ -27,8 +28,8 @@ class Change(Ask, frozen=True, kw_only=True):
     token: int | None = None
 
 
-MAX_PROFILE_TEXT_CHARS = 128 * 1024
-"""A longer text is refused; the change itself needs none."""
+MAX_PROFILE_TEXT_BYTES = 48 * 1024
+"""As UTF-8. A longer text is refused; the change itself needs none."""
 
 
 class SetDesired(Change, frozen=True, kw_only=True):
@@ -69,6 +70,22 @@ class ReadRevision(Ask, frozen=True, kw_only=True):
     generation: int
 
 
+class ReadHistory(Ask, frozen=True, kw_only=True):
+    """What the node remembers: profiles.history says which fields there are and how a step is made of shorter ones.
+
+    `names` empty asks for all of the kind, `fields` empty for all but histograms. Times are of the node's clock:
+    from `from_unix_s`, else the last `last_s`, up to `to_unix_s`, else now. Steps are those of the whole clock.
+    """
+
+    kind: HistoryKind
+    names: tuple[str, ...] = ()
+    fields: tuple[str, ...] = ()
+    from_unix_s: float | None = None
+    to_unix_s: float | None = None
+    last_s: float = 900.0
+    step_s: float = 10.0
+
+
 class DesiredSet(Answer, frozen=True, kw_only=True):
     """The new desired document is durable; its effects follow as Deltas and Events."""
 
@@ -103,7 +120,17 @@ class RevisionDocument(Answer, frozen=True, kw_only=True):
     profile_text: str = ""
 
 
-AnyAsk = SetDesired | ReadLog | ReadRevisions | ReadRevision
-AnyAnswer = DesiredSet | LogPiece | Revisions | RevisionDocument
+class History(Answer, frozen=True, kw_only=True):
+    """Step i covers `step_s` from `from_unix_s + i × step_s`. `next_from_unix_s` is where to go on, None at the end."""
+
+    from_unix_s: float
+    step_s: float
+    steps: int
+    series: tuple[HistorySeries, ...]
+    next_from_unix_s: float | None = None
+
+
+AnyAsk = SetDesired | ReadLog | ReadRevisions | ReadRevision | ReadHistory
+AnyAnswer = DesiredSet | LogPiece | Revisions | RevisionDocument | History
 AnswerT = TypeVar("AnswerT", bound=Answer)
 """The kind of answer that an ask expects."""

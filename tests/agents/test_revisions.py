@@ -78,7 +78,7 @@ def test_a_damaged_file_is_set_aside_and_told_of(tmp_path: Path, events: EventLo
     assert list((tmp_path / "r").glob("*.corrupt*"))
 
 
-def test_what_a_full_disk_took_is_made_up_for(
+def test_what_a_full_disk_refuses_is_held_and_written_later(
     tmp_path: Path, events: EventLog, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     kept = Revisions(tmp_path / "r", events)
@@ -90,8 +90,19 @@ def test_what_a_full_disk_took_is_made_up_for(
     with monkeypatch.context() as patched:
         patched.setattr(state, "save", full)
         kept.record(desired(2, "b"))
-    assert codes(events) == ["revision_lost"]
-    assert kept.newest == 1
+        kept.record(desired(3, "c"), "text")
+        with pytest.raises(OSError, match="No space"):
+            kept.flush()
+    assert Revisions(tmp_path / "r", events).newest == 1
+    assert kept.document(3).profile_text == "text"
+    kept.flush()
+    again = Revisions(tmp_path / "r", events)
+    assert [head.what for head in again.heads()] == ["+ chat/0", "chat/0 model a → b", "chat/0 model b → c"]
+    assert again.document(3).profile_text == "text"
+
+
+def test_what_a_crash_kept_from_being_written_is_made_up_for(tmp_path: Path, events: EventLog) -> None:
+    Revisions(tmp_path / "r", events).record(desired(1, "a"))
     again = Revisions(tmp_path / "r", events)
     again.record(desired(2, "b"))
     assert again.heads()[-1].what == "chat/0 model a → b"

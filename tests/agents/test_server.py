@@ -19,12 +19,14 @@ from agents import channel, framing, server, wire
 from agents.board import Board
 from agents.errors import CannotListen, Refused
 from agents.events import EventLog
+from agents.history import History
 from agents.limits import Limits
 from agents.listener import listen
 from agents.node import Node
 from agents.revisions import Revisions
 from agents.roles import Roles
 from agents.server import Server
+from profiles.history import HistoryKind
 from profiles.model import Desired
 from profiles.status import EventKind, GpuSource, GpuSourceKind, HostReading, Role
 
@@ -142,6 +144,7 @@ async def serving(directory: Path, roles: Roles | None = None, **limits: float) 
         events=events,
         control=control,
         revisions=revisions,
+        history=History(directory / "history", board, events),
         version="0.1.0",
         socket=str(path),
         roles=roles,
@@ -240,6 +243,18 @@ async def test_what_a_console_says_behind_the_bridge_raises_nothing(node: Runnin
     console.writer.write(wire.BRIDGE_LINE + b"role=viewer as=ann\n" + wire.BRIDGE_LINE + b"role=admin as=root\n" + line)
     assert (await console.expect(wire.Failure)).code == "invalid"
     await console.closed()
+
+
+async def test_viewer_reads_history(node: Running) -> None:
+    console = await node.connect()
+    await console.greet("viewer", telemetry=False)
+    console.send(wire.Request(id=1, body=wire.ReadHistory(kind=HistoryKind.HOST, last_s=60.0)))
+    reply = await console.expect(wire.Reply)
+    assert isinstance(reply.body, wire.History)
+    assert (reply.body.step_s, reply.body.next_from_unix_s) == (10.0, None)
+    console.send(wire.Request(id=2, body=wire.ReadHistory(kind=HistoryKind.HOST, fields=("ttft",))))
+    failure = await console.expect(wire.Failure)
+    assert (failure.code, failure.hint) == ("invalid", "it has cpu_ratio, memory_used_mib")
 
 
 async def test_role_line_that_names_no_role_is_refused(node: Running) -> None:
@@ -438,7 +453,7 @@ async def test_socket_is_private_and_goes_with_the_server(directory: Path) -> No
         console = await running.operator()
         running.task.cancel()
         await console.closed()
-    assert {path.name for path in directory.iterdir()} == {"revisions"}
+    assert {path.name for path in directory.iterdir()} == {"history", "revisions"}
 
 
 async def test_socket_of_a_dead_daemon_is_replaced(directory: Path) -> None:

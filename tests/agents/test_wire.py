@@ -4,9 +4,10 @@ import pytest
 
 from agents import wire
 from agents.framing import FrameReader
+from profiles.history import HistogramSeries, HistoryKind, HistorySeries
 from profiles.model import Desired, DesiredInstance, InstanceSpec
 from profiles.revision import Revision
-from profiles.status import Event, EventKind, GpuSource, GpuSourceKind, HostReading, NodeStatus, Role
+from profiles.status import Event, EventKind, GpuSource, GpuSourceKind, HostReading, NodeStatus, Phase, Role
 
 STATUS = NodeStatus(
     hostname="n1",
@@ -93,6 +94,40 @@ RECORDED: list[tuple[bytes, wire.AnyFrame]] = [
         b'"reason":"x","at_unix_s":1.5,"what":"+ a/0","instances":1,"has_text":true},"instances":{},'
         b'"profile_text":"gpuyard: 1"}}',
         wire.Reply(id=6, body=wire.RevisionDocument(head=HEAD, instances={}, profile_text="gpuyard: 1")),
+    ),
+    (
+        b'{"type":"request","id":7,"body":{"op":"readhistory","kind":"gpu","names":["g"],"fields":["busy_ratio"],'
+        b'"from_unix_s":1.0,"step_s":1.0}}',
+        wire.Request(
+            id=7,
+            body=wire.ReadHistory(
+                kind=HistoryKind.GPU, names=("g",), fields=("busy_ratio",), from_unix_s=1.0, step_s=1.0
+            ),
+        ),
+    ),
+    (
+        b'{"type":"reply","id":7,"body":{"op":"history","from_unix_s":1.0,"step_s":1.0,"steps":2,"series":[{"name":"a/0",'
+        b'"values":{"running":[null,0.5]},"phases":[null,"ready"],"histograms":{"ttft":{"bounds_s":[0.1],'
+        b'"counts":[null,[1,2]],"sum_s":[0,0.5]}}}],"next_from_unix_s":3.0}}',
+        wire.Reply(
+            id=7,
+            body=wire.History(
+                from_unix_s=1.0,
+                step_s=1.0,
+                steps=2,
+                series=(
+                    HistorySeries(
+                        name="a/0",
+                        values={"running": (None, 0.5)},
+                        phases=(None, Phase.READY),
+                        histograms={
+                            "ttft": HistogramSeries(bounds_s=(0.1,), counts=(None, (1.0, 2.0)), sum_s=(0.0, 0.5))
+                        },
+                    ),
+                ),
+                next_from_unix_s=3.0,
+            ),
+        ),
     ),
     (b'{"type":"failure","code":"stale","message":"m"}', wire.Failure(code="stale", message="m")),
     (b'{"type":"ping","number":1}', wire.Ping(number=1)),

@@ -1,0 +1,153 @@
+"""What a node remembers of its readings: which fields, and how many of them become one. Pure.
+
+Field by field, a longer step keeps of the shorter ones the MEAN of rates and shares, the MAX of what hurts at its
+peak (memory, temperature, queue, KV cache), and the LAST of counters and phases. A step without a reading is None:
+a gap is never filled. Histograms hold what was observed within the step, so those of neighbours add up, and any
+window's quantile can be taken later (profiles.slo).
+"""
+
+import math
+from collections.abc import Iterable, Iterator, Mapping
+from enum import StrEnum
+
+import msgspec
+
+from engines.base import Histogram
+from profiles.status import GpuProcess, GpuReading, GpuState, HostReading, InstanceStatus, NodeStatus, Phase
+
+OLD_AFTER_S = 6.0
+"""An engine's reading of before is not what it does now: three scrapes were missed."""
+
+DIGITS = 4
+NAN = math.nan
+
+
+class HistoryKind(StrEnum):
+    HOST = "host"
+    GPU = "gpu"
+    INSTANCE = "instance"
+
+
+class How(StrEnum):
+    """What is kept of several values."""
+
+    MEAN = "mean"
+    MAX = "max"
+    LAST = "last"
+
+
+FIELDS: Mapping[HistoryKind, Mapping[str, How]] = {
+    HistoryKind.HOST: {"cpu_ratio": How.MEAN, "memory_used_mib": How.MAX},
+    HistoryKind.GPU: {
+        "busy_ratio": How.MEAN, "memory_used_mib": How.MAX, "power_w": How.MEAN, "temperature_c": How.MAX,
+        "energy_mj": How.LAST, "ours_memory_mib": How.MAX, "foreign_memory_mib": How.MAX, "ours_busy_ratio": How.MEAN,
+        "foreign_busy_ratio": How.MEAN,
+    },
+    HistoryKind.INSTANCE: {
+        "running": How.MEAN, "waiting": How.MAX, "kv_usage_ratio": How.MAX, "requests_per_s": How.MEAN,
+        "failed_per_s": How.MEAN, "prompt_tok_s": How.MEAN, "generation_tok_s": How.MEAN, "phase": How.LAST,
+    },
+}  # fmt: skip
+"""Kind → field → how it is kept. Files on nodes hold them in this order: append, never move."""
+
+HISTOGRAMS = ("ttft", "itl", "e2e")
+PHASE = "phase"
+PHASES = tuple(Phase)
+"""Within one process a phase is its place in here; on disk and on the wire it is its name."""
+
+Name = tuple[HistoryKind, str]
+"""A series: the host (""), a GPU by its uuid, an instance by its name."""
+
+
+class HistogramSeries(msgspec.Struct, frozen=True, kw_only=True):
+    """Cumulative counts, one row a step, all with the same bounds; None where nothing was scraped."""
+
+    bounds_s: tuple[float, ...]
+    counts: tuple[tuple[float, ...] | None, ...]
+    sum_s: tuple[float, ...]
+
+    def at(self, step: int) -> Histogram | None:
+        """What was observed in one step."""
+        counts = self.counts[step]
+        return None if counts is None else Histogram(self.bounds_s, counts, self.sum_s[step])
+
+
+class HistorySeries(msgspec.Struct, frozen=True, kw_only=True):
+    """One host, GPU or instance; every column has a value for each step."""
+
+    name: str
+    values: dict[str, tuple[float | None, ...]] = {}
+    phases: tuple[Phase | None, ...] = ()
+    histograms: dict[str, HistogramSeries] = {}
+
+
+def observed(status: NodeStatus) -> Iterator[tuple[Name, list[float]]]:
+    """The fields of every series now, in the order of FIELDS; NaN is unknown. What is old or lost is left out."""
+    yield (HistoryKind.HOST, ""), _host(status.host)
+    for gpu in status.gpus:
+        if gpu.state is GpuState.OK:
+            yield (HistoryKind.GPU, gpu.uuid), _gpu(gpu)
+    for instance in status.instances:
+        yield (HistoryKind.INSTANCE, instance.name), _instance(instance, status.at_unix_s)
+
+
+def kept(how: How, values: Iterable[float]) -> float:
+    """One value for several, oldest first; NaN where all are."""
+    known = [value for value in values if value == value]
+    if not known:
+        return NAN
+    match how:
+        case How.MEAN:
+            return round(sum(known) / len(known), DIGITS)
+        case How.MAX:
+            return max(known)
+        case How.LAST:
+            return known[-1]
+
+
+def _host(host: HostReading) -> list[float]:
+    return [_number(host.cpu_ratio), _number(host.memory_used_mib)]
+
+
+def _gpu(gpu: GpuReading) -> list[float]:
+    ours = [held for held in gpu.processes if held.instance is not None]
+    foreign = [held for held in gpu.processes if held.instance is None]
+    hidden = "processes" in gpu.absent
+    return [
+        _number(gpu.busy_ratio), _number(gpu.memory_used_mib), _number(gpu.power_w), _number(gpu.temperature_c),
+        _number(gpu.energy_mj), _memory(ours, hidden), _memory(foreign, hidden), _busy(ours, hidden),
+        _busy(foreign, hidden),
+    ]  # fmt: skip
+
+
+def _instance(status: InstanceStatus, now_unix_s: float) -> list[float]:
+    said = status.reading
+    if said is not None and abs(now_unix_s - said.at_unix_s) > OLD_AFTER_S:
+        said = None
+    values = [NAN] * 7 if said is None else [
+        _number(said.running), _number(said.waiting), _number(said.kv_usage_ratio), _number(said.requests_per_s),
+        _number(said.failed_per_s), _number(said.prompt_tok_s), _number(said.generation_tok_s),
+    ]  # fmt: skip
+    return [*values, float(PHASES.index(status.phase))]
+
+
+def _number(value: float | None) -> float:
+    return NAN if value is None else round(float(value), DIGITS)
+
+
+def _memory(held: list[GpuProcess], hidden: bool) -> float:
+    return _sum((one.memory_mib for one in held), hidden)
+
+
+def _busy(held: list[GpuProcess], hidden: bool) -> float:
+    return _sum((one.busy_ratio for one in held), hidden)
+
+
+def _sum(values: Iterable[float | None], hidden: bool) -> float:
+    """Unknown where one of them is: a sum of a part would be a lie."""
+    total = 0.0
+    for value in values:
+        if value is None:
+            return NAN
+        total += value
+    return NAN if hidden else round(total, DIGITS)
