@@ -49,6 +49,21 @@ def test_a_lost_gpu_leaves_the_others_right(driver: FakeDriver, machine: dict[st
     assert seen.ours(machine)[:1] == seen.nvitop(peers / "nvitop", machine)[:1]
 
 
+def test_nvitop_shows_mig_instances_where_they_were_placed(
+    driver: FakeDriver, machine: dict[str, str], peers: Path
+) -> None:
+    driver.python("""
+gpu = pynvml.nvmlDeviceGetHandleByIndex(1)
+pynvml.nvmlDeviceSetMigMode(gpu, 1)
+for profile in 9, 14:
+    pynvml.nvmlGpuInstanceCreateComputeInstance(pynvml.nvmlDeviceCreateGpuInstance(gpu, profile), 0)
+""")
+    driver.set({"gpu1.gi2.memory.used": 3000 * MIB})
+    shown = driver.run([str(peers / "nvitop"), "-1"]).stdout
+    instances = re.findall(r"(1:\d) +(\S+) @ GI/CI: (\d)/0 │ +([\d.]+\w+) /", shown)
+    assert instances == [("1:0", "3g.40gb", "1", "0B"), ("1:1", "2g.20gb", "2", "3000MiB")]
+
+
 def lacking(library: Path, run: Callable[[dict[str, str]], object], env: dict[str, str], log: Path) -> set[str]:
     """Symbols that a program looks up, as the dynamic linker tells them, and that the fake driver has not."""
     run({**env, "LD_DEBUG": "symbols", "LD_DEBUG_OUTPUT": str(log)})

@@ -2,6 +2,7 @@
  *
  * M runs from 1 and the lowest free one is taken, so a handle may come back for another instance.
  */
+#include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -146,7 +147,7 @@ bool has_live_processes(unsigned int gpu, unsigned int id)
     char prefix[32];
     snprintf(prefix, sizeof prefix, "gpu%u.gi%u.compute.", gpu, id);
     for (const struct entry *entry = first(prefix); begins(entry, prefix); entry++)
-        if (kill((pid_t)atoi(entry->key + strlen(prefix)), 0) == 0)
+        if (kill((pid_t)atoi(entry->key + strlen(prefix)), 0) == 0 || errno == EPERM)
             return true;
     return false;
 }

@@ -100,7 +100,7 @@ nvmlReturn_t nvmlDeviceGetDecoderUtilization(nvmlDevice_t device, unsigned int *
 }
 
 /* Bytes. An instance has the size of its profile; what it uses is a key of its own. */
-static nvmlReturn_t memory(const char *call, nvmlDevice_t device, nvmlMemory_v2_t *memory)
+static nvmlReturn_t memory(const char *call, nvmlDevice_t device, nvmlMemory_v2_t *out)
 {
     nvmlReturn_t code = enter(call, device);
     if (code != NVML_SUCCESS)
@@ -115,7 +115,7 @@ static nvmlReturn_t memory(const char *call, nvmlDevice_t device, nvmlMemory_v2_
         return NVML_ERROR_NOT_SUPPORTED;
     number(&reserved, "%s.memory.reserved", prefix);
     number(&used, "%s.memory.used", prefix);
-    *memory = (nvmlMemory_v2_t){nvmlMemory_v2, total, reserved, total - reserved - used, used};
+    *out = (nvmlMemory_v2_t){nvmlMemory_v2, total, reserved, total - reserved - used, used};
     return NVML_SUCCESS;
 }
 
@@ -133,12 +133,15 @@ nvmlReturn_t nvmlDeviceGetMemoryInfo(nvmlDevice_t device, nvmlMemory_t *out)
     return code;
 }
 
+/* An instance may map as much as its GPU. */
 nvmlReturn_t nvmlDeviceGetBAR1MemoryInfo(nvmlDevice_t device, nvmlBAR1Memory_t *bar)
 {
+    ENTER(device);
+    char prefix[32];
     unsigned long long total = 0, used = 0;
-    nvmlReturn_t code = get(__func__, device, &total, "bar1.total");
-    if (code == NVML_SUCCESS)
-        code = get(__func__, device, &used, "bar1.used");
+    if (!number(&total, "gpu%u.bar1.total", device->gpu))
+        return NVML_ERROR_NOT_SUPPORTED;
+    number(&used, "%s.bar1.used", prefix_of(device, prefix));
     *bar = (nvmlBAR1Memory_t){total, total - used, used};
-    return code;
+    return NVML_SUCCESS;
 }
