@@ -36,14 +36,18 @@ class Seen:
     processes: dict[int, int] = field(default_factory=dict)
 
 
-def ours(env: Mapping[str, str]) -> list[Seen]:
-    """The first frame of the reader process."""
+def first_frame(env: Mapping[str, str]) -> Frame:
+    """What gpuyard's reader process says first."""
     command = [sys.executable, "-m", "agents.gpus"]
     with subprocess.Popen(command, env=env, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as child:
         assert child.stdout is not None
         assert child.stdin is not None
         frame = msgspec.json.decode(child.stdout.readline(), type=Frame)
         child.stdin.close()
+    return frame
+
+
+def ours(env: Mapping[str, str]) -> list[Seen]:
     return [
         Seen(
             busy=round((gpu.busy_ratio or 0) * 100),
@@ -52,7 +56,7 @@ def ours(env: Mapping[str, str]) -> list[Seen]:
             power=int(gpu.power_w or 0),
             processes={held.pid: held.memory_mib or 0 for held in gpu.processes},
         )
-        for gpu in frame.gpus
+        for gpu in first_frame(env).gpus
     ]
 
 

@@ -4,15 +4,14 @@
 """
 
 import csv
+import os
 import shutil
 import subprocess
-import sys
 
-import msgspec
 import pytest
 
-from agents.gpus.source import Frame
 from profiles.status import GpuReading, GpuSourceKind
+from tests.peers.seen import first_frame
 
 pytestmark = [
     pytest.mark.gpu,
@@ -35,17 +34,6 @@ def smi(query: str, *fields: str) -> list[dict[str, str]]:
     return [dict(zip(fields, row, strict=True)) for row in rows]
 
 
-def read() -> Frame:
-    """The first frame of the reader process."""
-    command = [sys.executable, "-m", "agents.gpus"]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as child:
-        assert child.stdin is not None
-        assert child.stdout is not None
-        frame = msgspec.json.decode(child.stdout.readline(), type=Frame)
-        child.stdin.close()
-    return frame
-
-
 def figure(gpu: GpuReading, field: str) -> float | None:
     """Ours, in nvidia-smi's unit."""
     return {
@@ -65,7 +53,7 @@ def number(text: str) -> float | None:
 
 
 def test_every_gpu_has_the_figures_of_nvidia_smi() -> None:
-    before, frame, after = smi("gpu", *FIELDS), read(), smi("gpu", *FIELDS)
+    before, frame, after = smi("gpu", *FIELDS), first_frame(os.environ), smi("gpu", *FIELDS)
     assert frame.source.kind is GpuSourceKind.NVML
     assert [(gpu.uuid, str(gpu.index), gpu.name) for gpu in frame.gpus] == [
         (row["uuid"], row["index"], row["name"]) for row in before
@@ -83,7 +71,7 @@ def test_every_gpu_has_the_figures_of_nvidia_smi() -> None:
 
 def test_processes_that_stay_are_listed_with_their_memory() -> None:
     fields = ("gpu_uuid", "pid", "used_memory")
-    before, frame, after = smi("compute-apps", *fields), read(), smi("compute-apps", *fields)
+    before, frame, after = smi("compute-apps", *fields), first_frame(os.environ), smi("compute-apps", *fields)
     found = {(gpu.uuid, held.pid): held.memory_mib for gpu in frame.gpus for held in gpu.processes}
     for row in before:
         if row in after:
