@@ -14,11 +14,12 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import ClassVar
 
-from textual.app import App
 from textual.binding import Binding
 from textual.screen import Screen
 
 from console.inventory import Inventory
+from console.keyboard import OneKeyAtATime
+from console.render.text import plural
 from console.screens.base import YardScreen
 from console.screens.gpus import GpusScreen
 from console.screens.help import HelpScreen
@@ -44,7 +45,7 @@ SCREENS: Mapping[str, Callable[[Session], YardScreen]] = {
 ENDING_SIGNALS = (signal.SIGTERM, signal.SIGHUP)
 
 
-class Yard(App[None]):
+class Yard(OneKeyAtATime):
     """One session. Without an inventory nothing is reached: tests and benchmarks fill the store themselves."""
 
     CSS_PATH = Path(__file__).with_name("app.tcss")
@@ -146,7 +147,9 @@ def run(inventory: Inventory, *, read_only: bool = False) -> int:
     for name, node in inventory.nodes.items():
         store.add_node(name, node.site, node.labels)
     sites = sorted({node.site for node in inventory.nodes.values() if node.site})
-    app = Yard(Session(sites[0] if len(sites) == 1 else f"{len(inventory.nodes)} nodes", store, read_only), inventory)
+    app = Yard(
+        Session(sites[0] if len(sites) == 1 else plural(len(inventory.nodes), "node"), store, read_only), inventory
+    )
     app.run()
     if app.report is not None:
         print(f"gpuyard: stopped by a fault of its own; the report is in {app.report}", file=sys.stderr)

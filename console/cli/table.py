@@ -14,7 +14,8 @@ def print_table(columns: Sequence[Column], rows: Sequence[Sequence[Cell]], *, wi
     if wide or not sys.stdout.isatty():
         shown = [(at, column.width) for at, column in enumerate(sized)]
     else:
-        shown = layout(sized, shutil.get_terminal_size().columns)
+        fitted = [column if column.grow else full for column, full in zip(columns, sized, strict=True)]
+        shown = layout(fitted, shutil.get_terminal_size().columns)
     lines = [(" " * GAP).join(fit(sized[at].title, width, right=sized[at].right) for at, width in shown)]
     for row in rows:
         lines.append(_line(sized, row, shown))

@@ -12,10 +12,10 @@ Line = tuple[Span, ...]
 
 
 def printable(text: str) -> str:
-    """`text` without anything that a terminal could obey: the last gate, whoever forgot to clean."""
+    """`text` on one line and without anything that a terminal could obey: the last gate, whoever forgot to clean."""
     if text.isprintable():
         return text
-    return "".join(sign if sign.isprintable() else "�" for sign in text)
+    return "".join(sign if sign.isprintable() else " " if sign.isspace() else "�" for sign in text)
 
 
 def fit(text: str, width: int, *, right: bool = False) -> str:

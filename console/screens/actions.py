@@ -6,7 +6,7 @@ from textual.binding import Binding
 
 from console.render.consequence import consequence
 from console.render.table import Tone
-from console.render.text import plural
+from console.render.text import one_line, plural
 from console.screens.base import YardScreen
 from console.screens.dialog import Dialog
 from console.screens.logs import LogsScreen
@@ -94,7 +94,7 @@ class ActsOnInstances(YardScreen):
                 self._say(f"{applied.node} refused: {reason.text}. {reason.hint}" if reason else "refused", bad=True)
 
     def _say(self, text: str, *, bad: bool = False) -> None:
-        self.notify(text, severity="error" if bad else "information", timeout=READABLE_S, markup=False)
+        self.notify(one_line(text), severity="error" if bad else "information", timeout=READABLE_S, markup=False)
 
 
 def _called(targets: Sequence[Key]) -> str:

@@ -22,6 +22,7 @@ class YardScreen(Screen[None]):
     """One place of the console. A child says its crumb, fills its body, and takes flushes."""
 
     crumb = ""
+    AUTO_FOCUS = ""  # the filter would be the first that can have it
     BINDINGS = [
         Binding("escape", "up", "up", id="screen.up", tooltip="Go up; filter, order and cursor stay"),
         Binding("slash", "filter", "filter", key_display="/", id="screen.filter",

@@ -68,6 +68,8 @@ class LogsScreen(YardScreen):
         self.fill()
 
     def _take(self, piece: LogPiece) -> None:
+        if not self.composed:
+            return
         log = self.query_one(LogLines)
         if self._incarnation not in (None, piece.incarnation):
             log.append(f"\n── started again (run {piece.incarnation}) ──\n")
@@ -78,6 +80,8 @@ class LogsScreen(YardScreen):
         self.fill()
 
     def fill(self) -> None:
+        if not self.composed:
+            return  # an answer may come while the screen is taken down
         log = self.query_one(LogLines)
         run = "" if self._incarnation is None else f" run {self._incarnation}"
         line: Line = ((f" {'previous' if self.previous else 'current'}{run}   {len(log.lines):,} lines", Tone.DIM),)

@@ -56,7 +56,15 @@ class EdgeLine(Lines):
 
     DEFAULT_CSS = "EdgeLine { height: 1; }"
 
+    def __init__(self, *, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self._set: tuple[Line, str] = ((), "")
+
     def set(self, line: Line, right: str = "") -> None:
+        self._set = line, right
         length = sum(cell_len(text) for text, _ in line)
         gap = self.size.width - length - len(right) - 1
         self.show([(*line, (" " * max(1, gap) + right, Tone.DIM))])
+
+    def on_resize(self) -> None:
+        self.set(*self._set)

@@ -13,6 +13,7 @@ from textual import events
 from textual.binding import Binding
 from textual.widgets import Input
 
+from agents.wire import LogPiece
 from console.app import Yard, write_report
 from console.screens.base import YardScreen
 from console.screens.gpus import GpusScreen
@@ -229,6 +230,33 @@ async def test_a_crash_restores_the_terminal_exits_with_1_and_keeps_locals_to_it
     assert str(report).encode() in said.replace(b"\r\n", b"")
     assert b"s3cret-canary" not in said
     assert "s3cret-canary" not in report.read_text()
+
+
+async def test_what_is_typed_fast_is_what_is_typed_slowly() -> None:
+    app = yard()
+    async with app.run_test(size=(120, 40)) as pilot:
+        await pilot.pause()
+        for sign in ("5", "slash", "q", "w", "e", "n", "enter", "enter", "l", "escape", "l"):
+            app.post_message(events.Key(sign, sign if len(sign) == 1 else None))
+        async with asyncio.timeout(10):
+            while app._typed or app._in_hand or not isinstance(app.screen, LogsScreen):
+                await pilot.pause(0.02)
+        assert isinstance(app.screen, LogsScreen)
+        assert app.screen.key.name == "qwen3-32b/1"
+        assert [type(screen) for screen in app.screen_stack[2:]] == [InstancesScreen, InstanceScreen, LogsScreen]
+
+
+async def test_the_answer_of_a_node_may_come_after_the_log_was_closed() -> None:
+    app = yard()
+    async with app.run_test(size=(120, 40)) as pilot:
+        await pilot.press("5", "l")
+        await pilot.pause(0.1)
+        screen = app.screen
+        assert isinstance(screen, LogsScreen)
+        await pilot.press("escape")
+        await pilot.pause(0.1)
+        screen._take(LogPiece(text="late\n", offset=0, next_offset=5))
+        screen.fill()
 
 
 async def test_a_flush_before_a_screen_has_its_widgets_is_harmless() -> None:
