@@ -47,8 +47,7 @@ class Ending:
         ended = await self._runner.ended()
         if survivors:
             return GivenUp(survived_kill(survivors))
-        text = f"stopped: {ended.record.text()}" if ended.record else "stopped"
-        self._standing.tell(EventKind.EXIT, text, reason.code)
+        self.tell(ended, reason.code)
         if then is None:
             return self._judge(serving, reason, ended, reason.text)
         held = await self._runner.released()
@@ -56,6 +55,11 @@ class Ending:
             return GivenUp(not_released(held))
         self._standing.move(then, reason)
         return Again()
+
+    def tell(self, ended: Ended, code: str) -> None:
+        """Of an end that was asked for."""
+        text = f"stopped: {ended.record.text()}" if ended.record else "stopped"
+        self._standing.tell(EventKind.EXIT, text, code)
 
     def rest(self) -> Outcome | None:
         """Nothing runs and nothing shall: stopped, once all is given back. None when it is."""

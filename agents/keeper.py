@@ -106,6 +106,8 @@ class Keeper:
             self._context.turns.hold(self.name, started.owned.spec.gpus())
             self._loading = Loading(time.monotonic() - process.handle.age_s(), self._recall(started.owned))
             self.standing.move(Phase.LOADING, adopted())
+        elif ended and ended.asked:
+            self._ending.tell(ended, "asked")
         elif ended and self.owned and self.owned.spec.wanted is not Wanted.STOPPED:
             self._take(self._ending.by_itself(None, ended))
         elif self.owned and (reason := self._attempts.gave_up(self.owned.spec)):

@@ -4,7 +4,7 @@
   desired.json  loads.json  events.jsonl  agent.lock  agent.log  agent.sock
   revisions/<generation>.json  history/<number>.jsonl
   secrets/<name>
-  instances/<name, / as .>/{spec.json, handle.json, exit.json, crashes.json, lock, log.<incarnation>}
+  instances/<name, / as .>/{spec.json, handle.json, stop.json, exit.json, crashes.json, lock, log.<incarnation>}
 """
 
 import os
@@ -38,6 +38,10 @@ class InstanceLayout:
     @property
     def crashes(self) -> Path:
         return self.directory / "crashes.json"
+
+    @property
+    def stop(self) -> Path:
+        return self.directory / "stop.json"
 
     @property
     def lock(self) -> Path:

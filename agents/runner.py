@@ -11,7 +11,7 @@ from pathlib import Path
 
 import msgspec
 
-from agents import preparation, process, state, tree
+from agents import preparation, process, purpose, state, tree
 from agents.context import Context
 from agents.dialogue import Dialogue
 from agents.failpoints import reach
@@ -38,10 +38,14 @@ class Started(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Ended(msgspec.Struct, frozen=True):
-    """The end of an incarnation; `record` None left no word. `lived_s` is as good as the record's wall clock."""
+    """The end of an incarnation; `record` None left no word. `lived_s` is as good as the record's wall clock.
+
+    `asked` is whether it was being stopped, by us or by the daemon before.
+    """
 
     record: Exit | None
     lived_s: float = 0.0
+    asked: bool = False
 
 
 class Runner:
@@ -70,6 +74,7 @@ class Runner:
             return None
         self.process = process.adopt(handle, self._changed)
         if self.process is not None:
+            purpose.forget(self._paths)
             self._describe(found)
             return None
         rebooted = handle.boot_id != tree.boot_id()
@@ -107,6 +112,7 @@ class Runner:
         `hurry` goes on to the next of the adapter's steps, none of which is waited for longer than `step_limit_s`.
         """
         assert self.process is not None
+        purpose.note(self._paths, self._incarnation)
         grace_s = self._context.grace_s
         steps = self.dialogue.stop_steps(grace_s) if self.dialogue else (SignalStep("SIGTERM", grace_s),)
         steps = tuple(SignalStep(step.signal, min(step.wait_s, step_limit_s)) for step in steps)
@@ -128,8 +134,10 @@ class Runner:
             return Ended(None)
         await process.kill_all(handle, self._marker)
         record = await process.read_exit(self._paths, handle)
+        asked = purpose.noted(self._paths, handle.incarnation)
         self._paths.handle.unlink(missing_ok=True)  # dealt with: the next daemon must not tell of it again
-        return Ended(record, _lived_s(handle, record))
+        purpose.forget(self._paths)
+        return Ended(record, _lived_s(handle, record), asked)
 
     def last_words(self) -> str:
         return telling_line(self._paths.log(self._incarnation))

@@ -9,7 +9,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from agents import state, tree
+from agents import process, state, tree
 from agents.board import Board
 from agents.errors import Refused
 from agents.events import EventLog
@@ -210,6 +210,27 @@ async def test_what_ended_without_an_agent_is_told_and_started_again(agent: Agen
     agent.start()
     await agent.until(lambda one: one.phase is Phase.READY and one.pid != first.pid)
     assert any("exit code 0" in event.text for event in agent.events.after(0, 99))
+
+
+async def test_an_agent_killed_while_it_stops_an_engine_leaves_no_crash_behind(
+    agent: Agent, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    agent.set(spec())
+    first = await agent.until_phase(Phase.READY)
+    monkeypatch.setattr(process, "kill_all", asyncio.Event().wait)  # the stop gets no further than the signal
+    agent.set(spec(restarts_asked=1))
+    async with asyncio.timeout(20):
+        while first.pid in agent.mine():
+            await asyncio.sleep(0.01)
+    await agent.kill()
+    monkeypatch.undo()
+    monkeypatch.setattr(registry, "get", {"fake": FakeEngine()}.__getitem__)
+    agent.start()
+    second = await agent.until(lambda one: one.phase is Phase.READY and one.pid != first.pid)
+    assert second.restarts == 0
+    told = [event.code for event in agent.events.after(0, 99) if event.kind is EventKind.EXIT]
+    assert told == ["asked"]
+    assert not agent.layout.instance("chat/0").stop.exists()
 
 
 async def test_an_agent_killed_while_starting_leaves_one_engine_at_most(agent: Agent) -> None:
