@@ -46,6 +46,10 @@ def run(options: argparse.Namespace) -> None:
         from agents.attach import attach
 
         attach(layout, role=options.role, label=options.label or "", simulated=options.simulated)
+    elif options.command == "audit":
+        from agents.audit.command import verify
+
+        verify(layout, options.anchor)
     elif options.replace:
         from agents.replacing import replace
 
@@ -72,9 +76,13 @@ def build_parser() -> Parser:
     serve = commands.add_parser("serve", help="run the daemon until SIGTERM; engines live on")
     attach = commands.add_parser("attach", help="connect stdin and stdout to the daemon; start one if there is none")
     commands.add_parser("version", help="print the version")
-    for command in (serve, attach):
+    audit = commands.add_parser("audit", help="check the record of who did what")
+    audit.add_argument("what", choices=("verify",), help="is every record there, in order, unchanged?")
+    audit.add_argument("--anchor", type=anchor, metavar="SEQ:HASH", help="a record that is known from elsewhere")
+    for command in (serve, attach, audit):
         command.add_argument("--state", type=Path, metavar="DIR", help="state directory")
         command.add_argument("--socket", type=Path, metavar="PATH", help="the daemon's Unix socket")
+    for command in (serve, attach):
         command.add_argument(
             "--simulated", type=Path, metavar="DIR", help="read GPUs from a simulated device directory"
         )
@@ -87,10 +95,18 @@ def build_parser() -> Parser:
     return parser
 
 
+def anchor(text: str) -> tuple[int, str]:
+    """Raises ArgumentTypeError."""
+    found = re.fullmatch(r"([0-9]{1,12}):([0-9a-f]{64})", text)
+    if found is None:
+        raise argparse.ArgumentTypeError("write SEQ:HASH")
+    return int(found[1]), found[2]
+
+
 def label(text: str) -> str:
-    """Raises ValueError, which argparse tells."""
+    """Raises ArgumentTypeError."""
     if not re.fullmatch(r"[A-Za-z0-9._@+-]{1,64}", text):
-        raise ValueError
+        raise argparse.ArgumentTypeError("use letters, digits and . _ @ + -")
     return text
 
 

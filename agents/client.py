@@ -11,9 +11,10 @@ from collections.abc import Callable
 import msgspec
 
 from agents import wire
+from agents.caller import Caller
 from agents.channel import Channel, Closed, over
 from agents.greeting import Greeted, greet
-from agents.node import Caller, Node
+from agents.node import Node
 from agents.peer import Peer
 from agents.requests import Requests
 from profiles.status import Role
@@ -43,7 +44,14 @@ class Client:
     async def run(self) -> None:
         """Until either side ends it. Raises nothing for what the peer does; the caller closes the connection."""
         node = self._node
-        own = wire.Hello(version=node.version, node=node.board.hostname, socket=node.socket)
+        last = node.gate.audit.last
+        own = wire.Hello(
+            version=node.version,
+            node=node.board.hostname,
+            socket=node.socket,
+            audit_seq=last.seq,
+            audit_hash=last.hash,
+        )
         try:
             greeted = await greet(self._channel, self._role, own, node.limits.hello_s)
             caller = await self._caller(greeted)
@@ -56,7 +64,7 @@ class Client:
                     group.create_task(self._tell_board(number))
                     group.create_task(self._tell_events(greeted.hello.last_event_seq))
                 group.create_task(self._watch_role())
-                await self._hear(requests, greeted.frames)
+                await self._hear(caller, requests, greeted.frames)
         except* Closed as errors:
             if failure := _first(errors).failure:
                 await self._channel.say_last(failure)
@@ -76,10 +84,11 @@ class Client:
             role = await self._node.roles.role_of(self._peer.uid)
         raise over("denied", f"{self._peer.user} has no role on this node any more", "ask its admin")
 
-    async def _hear(self, requests: Requests, frames: list[wire.AnyFrame]) -> None:
+    async def _hear(self, caller: Caller, requests: Requests, frames: list[wire.AnyFrame]) -> None:
         """Reading waits for each answer to be taken: a peer that does not read is not read either."""
         silence_s = self._node.limits.silence_s
         while True:
+            self._node.gate.leases.heard(caller)
             for frame in frames:
                 match frame:
                     case wire.Request():

@@ -17,19 +17,23 @@ from importlib.metadata import version
 from pathlib import Path
 
 from agents import state
+from agents.answers import Answers
+from agents.audit.log import AuditLog
 from agents.board import Board
 from agents.disk import Disk
 from agents.errors import AlreadyRunning, BadState
 from agents.events import EventLog
+from agents.gate import Gate
 from agents.history import History
 from agents.layout import SYSTEM_ROLES, SYSTEM_STATE, Layout
+from agents.leases import Leases
 from agents.listener import listen
 from agents.node import Node
 from agents.roles import Roles
 from agents.sampler import Sampler
 from agents.server import Server
 from agents.supervisor import Supervisor
-from profiles.status import EventKind, GpuSource, GpuSourceKind, HostReading
+from profiles.status import EventKind, GpuSource, GpuSourceKind, HostReading, Reason
 
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
@@ -86,6 +90,7 @@ async def _run(layout: Layout, simulated: Path | None, roles: Roles) -> None:
         supervisor = Supervisor(layout, board, events, simulated=simulated)
         history = History(layout.history, board, events)
         sampler = Sampler(board, supervisor, state=layout.state, simulated=simulated, scraped=history.scraped)
+        gate = _gate(layout, board, events, agent_version)
         node = Node(
             board=board,
             events=events,
@@ -95,12 +100,13 @@ async def _run(layout: Layout, simulated: Path | None, roles: Roles) -> None:
             version=agent_version,
             socket=str(layout.socket),
             roles=roles,
+            gate=gate,
         )
         events.append(EventKind.AGENT, f"gpuyard-agent {agent_version} started", code="agent_started")
         if roles.problem:
             events.append(EventKind.AGENT, roles.problem, code="roles_refused")
         async with asyncio.TaskGroup() as group:
-            disk = Disk(layout.state, board, (supervisor.document, supervisor.revisions, events))
+            disk = Disk(layout.state, board, (supervisor.document, supervisor.revisions, events, gate.audit))
             parts = (supervisor.run(), sampler.run(), history.run(), Server(door, node).run(), disk.run())
             tasks = [group.create_task(part) for part in parts]
             logger.info("serving %s, state in %s", layout.socket, layout.state)
@@ -109,6 +115,19 @@ async def _run(layout: Layout, simulated: Path | None, roles: Roles) -> None:
                 task.cancel()
         events.append(EventKind.AGENT, "gpuyard-agent stopped; engines live on", code="agent_stopped")
     logger.info("stopped; engines live on")
+
+
+def _gate(layout: Layout, board: Board, events: EventLog, agent_version: str) -> Gate:
+    """Raises BadState, OSError."""
+    audit = AuditLog(layout.audit, agent_version=agent_version)
+
+    def show() -> None:
+        board.set_trouble(
+            "audit", Reason("audit", f"{audit.problem}: changes are refused", audit.hint) if audit.problem else None
+        )
+
+    audit.watch(show)
+    return Gate(audit, Leases(layout.lease, events), Answers(layout.answers))
 
 
 def _system_roles(layout: Layout) -> Path | None:

@@ -7,7 +7,8 @@ Errors:
     ├── CannotListen           the socket cannot be made where it should be
     ├── CannotAttach           no daemon answers, and none could be started
     ├── BadState               a file of the state directory cannot be used
-    └── BadRoles               roles.toml cannot be believed
+    ├── BadRoles               roles.toml cannot be believed
+    └── AuditBroken            the audit is not what was written
 """
 
 
@@ -46,6 +47,10 @@ class CannotAttach(AgentError):
 
 class BadRoles(AgentError):
     """The file that says who may do what is missing, open to others, or wrong."""
+
+
+class AuditBroken(AgentError):
+    """A record is missing, changed or another than the one that is known."""
 
 
 class BadState(AgentError):

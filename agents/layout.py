@@ -3,6 +3,7 @@
 <state>/
   desired.json  loads.json  events.jsonl  agent.lock  agent.log  agent.sock
   revisions/<generation>.json  history/<number>.jsonl
+  audit/<first record>.jsonl  lease.json  answers.jsonl
   secrets/<name>
   instances/<name, / as .>/{spec.json, handle.json, stop.json, exit.json, crashes.json, lock, log.<incarnation>}
 """
@@ -87,6 +88,18 @@ class Layout:
     @property
     def history(self) -> Path:
         return self.state / "history"
+
+    @property
+    def audit(self) -> Path:
+        return self.state / "audit"
+
+    @property
+    def lease(self) -> Path:
+        return self.state / "lease.json"
+
+    @property
+    def answers(self) -> Path:
+        return self.state / "answers.jsonl"
 
     @property
     def lock(self) -> Path:

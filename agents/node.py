@@ -1,18 +1,17 @@
-"""What every connection of a daemon shares, and who is asking."""
+"""What every connection of a daemon shares."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from agents import wire
 from agents.board import Board
 from agents.events import EventLog
+from agents.gate import Gate
 from agents.history import History
-from agents.limits import DEFAULT, Limits
+from agents.limits import DEFAULT, Bucket, Limits
 from agents.logs import LogSource
-from agents.peer import DIRECT, Introduction, Peer
 from agents.revisions import Revisions
 from agents.roles import Roles
-from profiles.status import Role
 
 
 class Control(LogSource, Protocol):
@@ -35,28 +34,7 @@ class Node:
     version: str
     socket: str
     roles: Roles
+    gate: Gate
     limits: Limits = DEFAULT
-
-
-@dataclass(frozen=True, slots=True)
-class Caller:
-    """Who asks: the kernel's word on the peer, the most that it may do, and what is claimed beside.
-
-    `label_believed` tells whether the introduction's label is more than a claim.
-    """
-
-    peer: Peer
-    role: Role
-    author: str
-    introduction: Introduction = DIRECT
-    label_believed: bool = False
-
-    @property
-    def person(self) -> str:
-        """Whom limits are counted for: an account, or one of those behind a shared one."""
-        label = self.introduction.label if self.label_believed else ""
-        return person_of(self.peer, label)
-
-
-def person_of(peer: Peer, label: str = "") -> str:
-    return f"uid {peer.uid} ({label})" if label else f"uid {peer.uid}"
+    log_rate: Bucket = field(default_factory=lambda: Bucket(DEFAULT.log_bytes_per_s, DEFAULT.log_bytes_per_s))
+    """Bytes of engines' logs, to all consoles together."""

@@ -5,9 +5,10 @@ import logging
 from collections.abc import Awaitable, Callable
 
 from agents import wire
+from agents.caller import Caller
 from agents.errors import Refused
 from agents.limits import Bucket
-from agents.node import Caller, Node
+from agents.node import Node
 from agents.verbs import carry_out
 
 MAX_DEADLINE_S = 60.0

@@ -7,11 +7,12 @@ import asyncio
 import secrets
 from functools import partial
 
+from agents.caller import person_of
 from agents.channel import Channel, Closed, over
 from agents.client import Client
 from agents.errors import CannotListen
 from agents.listener import Door
-from agents.node import Node, person_of
+from agents.node import Node
 from agents.peer import Peer, peer_of
 from profiles.status import EventKind, Reason, Role
 

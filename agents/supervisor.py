@@ -105,6 +105,7 @@ class Supervisor:
             author=author,
             reason=request.reason,
             at_unix_s=self._wall(),
+            key=request.key,
         )
         reach("before-intent")
         self.document.replace(new)

@@ -134,3 +134,5 @@ class Desired(msgspec.Struct, frozen=True, kw_only=True):
     author: str = ""
     reason: str = ""
     at_unix_s: float = 0.0
+    key: str = ""
+    """Of the request that set it: sent again, it is answered and not done again."""

@@ -19,20 +19,29 @@ import msgspec
 
 from agents.wire.asks import (
     MAX_PROFILE_TEXT_BYTES,
+    Anchor,
     AnswerT,
     AnyAnswer,
     AnyAsk,
+    Ask,
+    AuditVerified,
     Change,
     DesiredSet,
     History,
+    LeaseReleased,
+    LeaseTaken,
     LogPiece,
+    ReadAnchor,
     ReadHistory,
     ReadLog,
     ReadRevision,
     ReadRevisions,
+    ReleaseLease,
     RevisionDocument,
     Revisions,
     SetDesired,
+    TakeLease,
+    VerifyAudit,
 )
 from agents.wire.frames import (
     BRIDGE_LINE,
@@ -58,8 +67,10 @@ __all__ = [
     "PROTOCOL", "PROTOCOL_OLDEST", "PREAMBLE", "BRIDGE_LINE", "MAX_NOISE_BYTES", "FAILURE_CODES",
     "MAX_PROFILE_TEXT_BYTES",
     "AnyFrame", "Hello", "Snapshot", "Delta", "Happened", "Request", "Reply", "Failure", "Ping", "Pong",
-    "AnyAsk", "Change", "SetDesired", "ReadLog", "ReadRevisions", "ReadRevision", "ReadHistory",
-    "AnyAnswer", "AnswerT", "DesiredSet", "LogPiece", "Revisions", "RevisionDocument", "History",
+    "Ask", "AnyAsk", "Change", "SetDesired", "TakeLease", "ReleaseLease", "VerifyAudit", "ReadAnchor",
+    "ReadLog", "ReadRevisions", "ReadRevision", "ReadHistory",
+    "AnyAnswer", "AnswerT", "DesiredSet", "LeaseTaken", "LeaseReleased", "AuditVerified", "Anchor",
+    "LogPiece", "Revisions", "RevisionDocument", "History",
     "encode", "decode", "common_protocol", "no_common_protocol",
 ]  # fmt: skip
 

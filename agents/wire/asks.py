@@ -46,6 +46,34 @@ class SetDesired(Change, frozen=True, kw_only=True):
     """The file that the instances come from, kept with the revision; "" where there is none."""
 
 
+class TakeLease(Change, frozen=True, kw_only=True):
+    """Hold the node: until released or silent for `ttl_s`, changes need the token that is answered.
+
+    Refused with `leased` while another holds it; `force` takes it over and is an admin's.
+    """
+
+    purpose: str
+    ttl_s: float = 30.0
+    force: bool = False
+
+
+class ReleaseLease(Change, frozen=True, kw_only=True):
+    """Give back the lease of `token`."""
+
+
+class VerifyAudit(Ask, frozen=True, kw_only=True):
+    """Check the node's audit, and that it still has the record that the asker remembers; `known_seq` 0 is none."""
+
+    known_seq: int = 0
+    known_hash: str = ""
+
+
+class ReadAnchor(Ask, frozen=True, kw_only=True):
+    """The hash of one record of the audit: does the node still have the history that it had?"""
+
+    seq: int
+
+
 class ReadLog(Ask, frozen=True, kw_only=True):
     """A piece of an instance's log.
 
@@ -92,6 +120,34 @@ class DesiredSet(Answer, frozen=True, kw_only=True):
     generation: int
 
 
+class LeaseTaken(Answer, frozen=True, kw_only=True):
+    """Any frame of this connection keeps it, and so does any change with its token."""
+
+    token: int
+    ttl_s: float
+
+
+class LeaseReleased(Answer, frozen=True, kw_only=True):
+    """The token is worth nothing from now on."""
+
+
+class AuditVerified(Answer, frozen=True, kw_only=True):
+    """How far the chain of records holds; `problem` "" when it holds to its end."""
+
+    records: int
+    first_seq: int
+    last_seq: int
+    last_hash: str
+    problem: str = ""
+
+
+class Anchor(Answer, frozen=True, kw_only=True):
+    """`hash` "" where the node has no such record, or one that was changed."""
+
+    seq: int
+    hash: str = ""
+
+
 class LogPiece(Answer, frozen=True, kw_only=True):
     """Bytes of a log as text, cut at line ends where there are any.
 
@@ -130,7 +186,19 @@ class History(Answer, frozen=True, kw_only=True):
     next_from_unix_s: float | None = None
 
 
-AnyAsk = SetDesired | ReadLog | ReadRevisions | ReadRevision | ReadHistory
-AnyAnswer = DesiredSet | LogPiece | Revisions | RevisionDocument | History
+AnyAsk = (
+    SetDesired
+    | ReadLog
+    | ReadRevisions
+    | ReadRevision
+    | ReadHistory
+    | TakeLease
+    | ReleaseLease
+    | VerifyAudit
+    | ReadAnchor
+)
+AnyAnswer = (
+    DesiredSet | LogPiece | Revisions | RevisionDocument | History | LeaseTaken | LeaseReleased | AuditVerified | Anchor
+)
 AnswerT = TypeVar("AnswerT", bound=Answer)
 """The kind of answer that an ask expects."""

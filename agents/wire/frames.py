@@ -37,6 +37,9 @@ class Hello(Frame, frozen=True, kw_only=True):
     author: str = ""
     """Console: who is asking, a claim for the record."""
     telemetry: bool = True
+    audit_seq: int = 0
+    """Agent: the newest record of its audit, 0 before the first; the console remembers it."""
+    audit_hash: str = ""
     last_event_seq: int | None = None
     """Console: events after this one are replayed; None asks for the recent ones."""
 

@@ -16,10 +16,14 @@ from typing import TypeVar
 import pytest
 
 from agents import channel, framing, server, wire
+from agents.answers import Answers
+from agents.audit.log import AuditLog
 from agents.board import Board
 from agents.errors import CannotListen, Refused
 from agents.events import EventLog
+from agents.gate import Gate
 from agents.history import History
+from agents.leases import Leases
 from agents.limits import Limits
 from agents.listener import listen
 from agents.node import Node
@@ -139,6 +143,9 @@ async def serving(directory: Path, roles: Roles | None = None, **limits: float) 
     path = directory / "agent.sock"
     revisions = Revisions(directory / "revisions", events)
     roles = roles or Roles()
+    chosen = Limits(**{"requests_burst": 1000, "changes_burst": 1000, **limits})  # type: ignore[arg-type]
+    audit = AuditLog(directory / "audit", agent_version="0.1.0", limits=chosen)
+    gate = Gate(audit, Leases(directory / "lease.json", events), Answers(directory / "answers.jsonl"), chosen)
     node = Node(
         board=board,
         events=events,
@@ -148,7 +155,8 @@ async def serving(directory: Path, roles: Roles | None = None, **limits: float) 
         version="0.1.0",
         socket=str(path),
         roles=roles,
-        limits=Limits(**{"requests_burst": 1000, **limits}),  # type: ignore[arg-type]
+        gate=gate,
+        limits=chosen,
     )
     with listen(path, roles.group) as door:
         task = asyncio.create_task(Server(door, node).run())
@@ -401,25 +409,25 @@ async def test_peer_that_falls_silent_is_closed(directory: Path) -> None:
 async def test_slow_reader_loses_no_event_and_holds_no_memory(node: Running) -> None:
     slow = await node.operator()
     await slow.expect(wire.Snapshot)
-    for number in range(3000):
-        node.events.append(EventKind.AGENT, f"{number} " + "x" * 1000)
+    for number in range(600):  # each is synced to the disk
+        node.events.append(EventKind.AGENT, f"{number} " + "x" * 4000)
         if number % 100 == 0:
             await asyncio.sleep(0)
     other = await node.operator(telemetry=False)
     other.send(wire.Ping(number=1))
     assert (await other.expect(wire.Pong)).number == 1
     numbers: list[int] = []
-    while len(numbers) < 3000:
+    while len(numbers) < 600:
         numbers += [event.seq for event in (await slow.expect(wire.Happened)).events]
-    assert numbers == list(range(1, 3001))
+    assert numbers == list(range(1, 601))
 
 
 async def test_peer_that_takes_nothing_is_closed(node: Running, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(channel, "DRAIN_DEADLINE_S", 0.2)
     before = asyncio.all_tasks()
     await node.operator()
-    for number in range(3000):  # more than the socket and the reader here hold
-        node.events.append(EventKind.AGENT, f"{number} " + "x" * 1000)
+    for number in range(400):  # more than the socket and the reader here hold
+        node.events.append(EventKind.AGENT, f"{number} " + "x" * 4000)
     assert asyncio.all_tasks() > before
     async with asyncio.timeout(LIMIT_S):
         while asyncio.all_tasks() > before:
@@ -453,7 +461,7 @@ async def test_socket_is_private_and_goes_with_the_server(directory: Path) -> No
         console = await running.operator()
         running.task.cancel()
         await console.closed()
-    assert {path.name for path in directory.iterdir()} == {"history", "revisions"}
+    assert {path.name for path in directory.iterdir()} == {"audit", "history", "revisions"}
 
 
 async def test_socket_of_a_dead_daemon_is_replaced(directory: Path) -> None:

@@ -129,6 +129,40 @@ RECORDED: list[tuple[bytes, wire.AnyFrame]] = [
             ),
         ),
     ),
+    (
+        b'{"type":"request","id":6,"body":{"op":"takelease","purpose":"p","ttl_s":30.0,"force":true,"key":"9f"}}',
+        wire.Request(id=6, body=wire.TakeLease(purpose="p", ttl_s=30.0, force=True, key="9f")),
+    ),
+    (
+        b'{"type":"request","id":6,"body":{"op":"releaselease","token":7}}',
+        wire.Request(id=6, body=wire.ReleaseLease(token=7)),
+    ),
+    (
+        b'{"type":"reply","id":6,"body":{"op":"leasetaken","token":7,"ttl_s":30.0}}',
+        wire.Reply(id=6, body=wire.LeaseTaken(token=7, ttl_s=30.0)),
+    ),
+    (b'{"type":"reply","id":6,"body":{"op":"leasereleased"}}', wire.Reply(id=6, body=wire.LeaseReleased())),
+    (
+        b'{"type":"request","id":7,"body":{"op":"verifyaudit","known_seq":3,"known_hash":"ab"}}',
+        wire.Request(id=7, body=wire.VerifyAudit(known_seq=3, known_hash="ab")),
+    ),
+    (
+        b'{"type":"reply","id":7,"body":{"op":"auditverified","records":3,"first_seq":1,"last_seq":3,'
+        b'"last_hash":"ab","problem":"p"}}',
+        wire.Reply(id=7, body=wire.AuditVerified(records=3, first_seq=1, last_seq=3, last_hash="ab", problem="p")),
+    ),
+    (
+        b'{"type":"request","id":8,"body":{"op":"readanchor","seq":3}}',
+        wire.Request(id=8, body=wire.ReadAnchor(seq=3)),
+    ),
+    (
+        b'{"type":"reply","id":8,"body":{"op":"anchor","seq":3,"hash":"ab"}}',
+        wire.Reply(id=8, body=wire.Anchor(seq=3, hash="ab")),
+    ),
+    (
+        b'{"type":"hello","role":"admin","node":"n1","audit_seq":3,"audit_hash":"ab"}',
+        wire.Hello(role=Role.ADMIN, node="n1", audit_seq=3, audit_hash="ab"),
+    ),
     (b'{"type":"failure","code":"stale","message":"m"}', wire.Failure(code="stale", message="m")),
     (b'{"type":"ping","number":1}', wire.Ping(number=1)),
     (b'{"type":"pong","number":1}', wire.Pong(number=1)),
