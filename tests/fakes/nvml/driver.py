@@ -87,75 +87,6 @@ class FakeDriver:
         new.rename(self.directory / "state")
 
 
-def h100(index: int) -> State:
-    """An H100 with 80 GB and nothing on it. Figures of the data sheet; reserved memory and ids are made up."""
-    gpu: State = {
-        "name": "NVIDIA H100 80GB HBM3",
-        "uuid": f"GPU-{index:08d}-0000-4000-8000-000000000000",
-        "serial": f"16500000000{index:02d}",
-        "pci": f"00000000:{0x1B + index:02X}:00.0",
-        "pci_device": 0x233010DE,
-        "pci_subsystem": 0x16C110DE,
-        "minor": index,
-        "brand": 14,
-        "architecture": 9,
-        "compute_capability": "9.0",
-        "cores": 16896,
-        "memory_bus_width": 5120,
-        "persistence": 1,
-        "compute_mode": 0,
-        "display_active": 0,
-        "display_mode": 0,
-        "busy": 0,
-        "memory_busy": 0,
-        "encoder_busy": 0,
-        "decoder_busy": 0,
-        "memory.total": 81559 * MIB,
-        "memory.reserved": 600 * MIB,
-        "memory.used": 0,
-        "bar1.total": 131072 * MIB,
-        "bar1.used": MIB,
-        "power_mw": 70_000,
-        "power.limit_mw": 700_000,
-        "power.enforced_mw": 700_000,
-        "power.default_mw": 700_000,
-        "power.min_mw": 200_000,
-        "power.max_mw": 700_000,
-        "energy_mj": 1_000_000,
-        "temperature_c.0": 30,
-        "temperature_c.memory": 38,
-        "threshold_c.0": 92,
-        "threshold_c.1": 89,
-        "margin_c": 57,
-        "reasons": 0x1,
-        "reasons.supported": 0x1FF,
-        "performance_state": 0,
-        "ecc.mode": 1,
-        "pcie.generation": 5,
-        "pcie.max_generation": 5,
-        "pcie.width": 16,
-        "pcie.max_width": 16,
-        "pcie.replays": 0,
-        "pcie.tx_kb_s": 0,
-        "pcie.rx_kb_s": 0,
-        "pcie.tx_bytes": 0,
-        "pcie.rx_bytes": 0,
-        "nvlink.count": 18,
-        "nvlink.version": 4,
-        "nvlink.tx_kib": 0,
-        "nvlink.rx_kib": 0,
-        "recovery_action": 0,
-        "events": 0x1DF,
-        "mig.current": 0,
-    }
-    gpu |= {f"clock_mhz.{kind}": mhz for kind, mhz in enumerate((345, 345, 2619, 765))}
-    gpu |= {f"max_clock_mhz.{kind}": mhz for kind, mhz in enumerate((1980, 1980, 2619, 1545))}
-    gpu |= {f"ecc.{since}.{kind}": 0 for since in ("volatile", "aggregate") for kind in ("corrected", "uncorrected")}
-    gpu |= {f"remap.{count}": 0 for count in ("corrected", "uncorrected", "pending", "failed")}
-    gpu |= {f"profile.{number}": text for number, text in H100_PROFILES.items()}
-    return {f"gpu{index}.{key}": value for key, value in gpu.items()}
-
-
 H100_PROFILES = {
     0: "19 1 7 16 9856 0:1,1:1,2:1,3:1,4:1,5:1,6:1 MIG 1g.10gb",
     9: "15 1 4 26 20096 0:2,2:2,4:2,6:2 MIG 1g.20gb",
@@ -165,3 +96,76 @@ H100_PROFILES = {
     4: "0 7 1 132 81079 0:8 MIG 7g.80gb",
 }
 """By the constant of nvml.h: ID SLICES INSTANCES SMS MIB PLACEMENTS NAME."""
+
+H100: State = {
+    "name": "NVIDIA H100 80GB HBM3",
+    "pci_device": 0x233010DE,
+    "pci_subsystem": 0x16C110DE,
+    "brand": 14,
+    "architecture": 9,
+    "compute_capability": "9.0",
+    "cores": 16896,
+    "memory_bus_width": 5120,
+    "persistence": 1,
+    "compute_mode": 0,
+    "display_active": 0,
+    "display_mode": 0,
+    "busy": 0,
+    "memory_busy": 0,
+    "encoder_busy": 0,
+    "decoder_busy": 0,
+    "memory.total": 81559 * MIB,
+    "memory.reserved": 600 * MIB,
+    "memory.used": 0,
+    "bar1.total": 131072 * MIB,
+    "bar1.used": MIB,
+    "power_mw": 70_000,
+    "power.limit_mw": 700_000,
+    "power.enforced_mw": 700_000,
+    "power.default_mw": 700_000,
+    "power.min_mw": 200_000,
+    "power.max_mw": 700_000,
+    "energy_mj": 1_000_000,
+    "temperature_c.0": 30,
+    "temperature_c.memory": 38,
+    "threshold_c.0": 92,
+    "threshold_c.1": 89,
+    "margin_c": 57,
+    "reasons": 0x1,
+    "reasons.supported": 0x1FF,
+    "performance_state": 0,
+    "ecc.mode": 1,
+    "pcie.generation": 5,
+    "pcie.max_generation": 5,
+    "pcie.width": 16,
+    "pcie.max_width": 16,
+    "pcie.replays": 0,
+    "pcie.tx_kb_s": 0,
+    "pcie.rx_kb_s": 0,
+    "pcie.tx_bytes": 0,
+    "pcie.rx_bytes": 0,
+    "nvlink.count": 18,
+    "nvlink.version": 4,
+    "nvlink.tx_kib": 0,
+    "nvlink.rx_kib": 0,
+    "recovery_action": 0,
+    "events": 0x1DF,
+    "mig.current": 0,
+    **{f"clock_mhz.{kind}": mhz for kind, mhz in enumerate((345, 345, 2619, 765))},
+    **{f"max_clock_mhz.{kind}": mhz for kind, mhz in enumerate((1980, 1980, 2619, 1545))},
+    **{f"ecc.{since}.{kind}": 0 for since in ("volatile", "aggregate") for kind in ("corrected", "uncorrected")},
+    **{f"remap.{count}": 0 for count in ("corrected", "uncorrected", "pending", "failed")},
+    **{f"profile.{number}": text for number, text in H100_PROFILES.items()},
+}
+"""80 GB, idle. Figures of the data sheet; reserved memory and the rest are made up."""
+
+
+def h100(index: int) -> State:
+    """The keys of one GPU."""
+    own: State = {
+        "uuid": f"GPU-{index:08d}-0000-4000-8000-000000000000",
+        "serial": f"16500000000{index:02d}",
+        "pci": f"00000000:{0x1B + index:02X}:00.0",
+        "minor": index,
+    }
+    return {f"gpu{index}.{key}": value for key, value in (H100 | own).items()}
