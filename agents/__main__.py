@@ -45,7 +45,13 @@ def run(options: argparse.Namespace) -> None:
     if options.command == "attach":
         from agents.attach import attach
 
-        attach(layout, role=options.role, label=options.label or "", simulated=options.simulated)
+        attach(
+            layout,
+            role=options.role,
+            label=options.label or "",
+            simulated=options.simulated,
+            may_start=not options.no_start,
+        )
     elif options.command == "audit":
         from agents.audit.command import verify
 
@@ -89,6 +95,7 @@ def build_parser() -> Parser:
     # The words of profiles.status.Role, which the bridge must not import; a test compares them.
     attach.add_argument("--role", choices=("viewer", "operator", "admin"), help="the most that this connection may do")
     attach.add_argument("--as", dest="label", type=label, metavar="NAME", help="who logged in, for a forced command")
+    attach.add_argument("--no-start", action="store_true", help="wait for a daemon that something else starts")
     serve.add_argument("--roles", type=Path, metavar="FILE", help=f"which Unix groups may do what ({SYSTEM_ROLES})")
     text = "put this build, detached, in the place of the daemon that runs; the old one comes back if it fails"
     serve.add_argument("--replace", action="store_true", help=text)

@@ -31,10 +31,12 @@ LOG_TAIL_CHARS = 800
 ADDRESS_CHARS = frozenset("0123456789abcdefABCDEF.:%")
 
 
-def attach(layout: Layout, *, role: str | None = None, label: str = "", simulated: Path | None = None) -> None:
+def attach(
+    layout: Layout, *, role: str | None = None, label: str = "", simulated: Path | None = None, may_start: bool = True
+) -> None:
     """Copy until either side closes. Raises CannotAttach."""
     signal.signal(signal.SIGHUP, signal.SIG_DFL)  # a shell may have told us to ignore it
-    connection = connect(layout.socket) or start(layout, simulated)
+    connection = connect(layout.socket) or (start(layout, simulated) if may_start else _await_socket(layout))
     with connection:
         try:
             connection.sendall(introduction(role, label))
@@ -94,12 +96,13 @@ def _spawn(layout: Layout, simulated: Path | None) -> "Popen[bytes]":
         return Popen(command, stdin=DEVNULL, stdout=log, stderr=log, cwd="/", start_new_session=True)
 
 
-def _await_socket(layout: Layout, daemon: "Popen[bytes]") -> socket.socket:
+def _await_socket(layout: Layout, daemon: "Popen[bytes] | None" = None) -> socket.socket:
+    """Of `daemon`, or, without one, of whoever else starts it."""
     give_up = time.monotonic() + START_LIMIT_S
     while time.monotonic() < give_up:
         if connection := connect(layout.socket):
             return connection
-        if daemon.poll() is not None and not is_locked(layout.lock):
+        if daemon is not None and daemon.poll() is not None and not is_locked(layout.lock):
             raise CannotAttach(f"the daemon ended with {daemon.returncode}: {tail(layout.log)}", f"see {layout.log}")
         time.sleep(POLL_S)
     raise CannotAttach(

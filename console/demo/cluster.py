@@ -39,8 +39,8 @@ async def run(root: Path, count: int, gpus: int, seed: int, scenario: str) -> No
     profile.write_text(profile_text(services))
     async with AsyncExitStack() as stack:
         stack.push_async_callback(wait_for_engines, [node.state for node in nodes.values()], locks)
-        agents = [await node.start_agent() for node in nodes.values()]
-        stack.push_async_callback(lambda: asyncio.gather(*(end(agent) for agent in agents)))
+        agents = [asyncio.create_task(node.keep_agent(await node.start_agent())) for node in nodes.values()]
+        stack.push_async_callback(lambda: asyncio.gather(*(_cancelled(agent) for agent in agents)))
         server = SshServer(root)
         stack.push_async_callback(server.stop)
         inventory = await _write_inventory(root, server, nodes)

@@ -8,7 +8,7 @@ import uuid
 from dataclasses import dataclass
 from pathlib import Path
 
-from console.demo.child import python, spawn
+from console.demo.child import end, python, spawn
 from engines.simulated_device import (
     CLAIMS_DIRECTORY,
     DEVICES_FILE,
@@ -20,6 +20,7 @@ from engines.simulated_device import (
 
 SITES = ("fra", "ams", "par", "dub")
 NODES_A_SITE = 2
+RESTART_S = 1.0
 
 
 def names(count: int) -> list[str]:
@@ -66,10 +67,19 @@ class DemoNode:
         env = {**os.environ, DIRECTORY_VARIABLE: str(self.simulated)}
         return await spawn(argv, self.root / "agent.log", env)
 
+    async def keep_agent(self, agent: asyncio.subprocess.Process) -> None:
+        """Another one whenever `agent` ends, as a service manager would; until cancelled, when it ends for good."""
+        while True:
+            try:
+                await agent.wait()
+            finally:
+                await end(agent)
+            await asyncio.sleep(RESTART_S)
+            agent = await self.start_agent()
+
     def attach(self, role: str) -> list[str]:
-        """What a login with `role` runs, whatever it asks for."""
-        arguments = ("--state", self.state, "--role", role, "--simulated", self.simulated)
-        return python("agents", "attach", *arguments)
+        """What a login with `role` runs, whatever it asks for. An agent of its own would outlive the demo."""
+        return python("agents", "attach", "--state", self.state, "--role", role, "--no-start")
 
 
 def plan_nodes(root: Path, count: int, gpus: int, seed: int) -> list[DemoNode]:

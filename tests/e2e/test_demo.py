@@ -97,14 +97,39 @@ def engines_run(demo: Demo) -> bool:
     return len(list(demo.base.glob("gpuyard-demo-*/*/gpus/claims/*.json"))) == 2
 
 
+def agent_of(demo: Demo) -> int:
+    """0 while no agent holds the node, and its socket."""
+    state = next(demo.base.glob("gpuyard-demo-*/fra-1/state"))
+    try:
+        pid = int((state / "agent.lock").read_text())
+        return pid if psutil.pid_exists(pid) and (state / "agent.sock").is_socket() else 0
+    except (FileNotFoundError, ValueError):
+        return 0
+
+
+def kill_agent(demo: Demo) -> None:
+    """While a console without a role of its own looks on; returns once there is another agent."""
+    node = load(next(demo.base.glob("gpuyard-demo-*/inventory.yaml"))).nodes["fra-1"]
+    before = agent_of(demo)
+    os.kill(before, signal.SIGKILL)
+    assert asyncio.run(role_by_bridge(node, "viewer")) == "viewer"
+    wait_for(lambda: agent_of(demo) not in (0, before))
+    assert psutil.Process(agent_of(demo)).ppid() == demo.cluster
+
+
 @pytest.mark.parametrize(
-    ("number", "code"),
-    [(signal.SIGINT, 130), (signal.SIGTERM, 0), (signal.SIGHUP, 0), (signal.SIGKILL, -signal.SIGKILL)],
-)
-def test_nothing_is_left_after(start: Callable[..., Demo], number: signal.Signals, code: int) -> None:
+    ("number", "code", "agent_died"),
+    [
+        (signal.SIGINT, 130, False), (signal.SIGINT, 130, True), (signal.SIGTERM, 0, False), (signal.SIGHUP, 0, False),
+        (signal.SIGKILL, -signal.SIGKILL, False), (signal.SIGKILL, -signal.SIGKILL, True),
+    ],
+)  # fmt: skip
+def test_nothing_is_left_after(start: Callable[..., Demo], number: signal.Signals, code: int, agent_died: bool) -> None:
     demo = start("--headless")
     assert load(inventory_of(demo)).nodes.keys() == {"fra-1"}
     wait_for(lambda: engines_run(demo))
+    if agent_died:
+        kill_agent(demo)
     demo.process.send_signal(number)
     assert demo.process.wait(LIMIT_S) == code
     if number is not signal.SIGKILL:
@@ -154,6 +179,7 @@ def test_nothing_is_left_after_the_console(start: Callable[..., Demo], keys: byt
     try:
         wait_for(painted)
         wait_for(lambda: painted() and engines_run(demo))
+        kill_agent(demo)
         if keys == b"q":
             os.write(ours, keys)
             wait_for(lambda: painted() and demo.process.poll() is not None)
