@@ -45,9 +45,10 @@ class Terminal:
         self._stream = pyte.ByteStream(self._screen)
         self._leader, follower = pty.openpty()
         fcntl.ioctl(follower, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
+        sized = {name: value for name, value in env.items() if name not in ("COLUMNS", "LINES")}
         try:
             self.child = subprocess.Popen(
-                argv, stdin=follower, stdout=follower, stderr=follower, env=dict(env), start_new_session=True
+                argv, stdin=follower, stdout=follower, stderr=follower, env=sized, start_new_session=True
             )
         finally:
             os.close(follower)
