@@ -7,6 +7,7 @@ plan was made refuses with `stale`.
 """
 
 import asyncio
+import secrets
 from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Protocol
 
@@ -28,6 +29,7 @@ ADHOC = "adhoc"
 """The profile of instances that were started without a file."""
 
 APPLY_DEADLINE_S = 10.0
+_NO_TOKENS: Mapping[str, int] = {}
 SETTLE_LIMIT_S = 900.0
 LOOK_EVERY_S = 0.1
 LOG_PIECE_BYTES = 64 * 1024
@@ -110,8 +112,11 @@ class Operations:
                 wanted.setdefault(node, []).extend(others)
         return _with_blockers(plan_profile(ADHOC, wanted, self._desired()), placed)
 
-    async def apply(self, plan: Plan, reason: str) -> tuple[Applied, ...]:
-        """Ask every node of `plan` at once. A plan with blockers raises ValueError."""
+    async def apply(self, plan: Plan, reason: str, tokens: Mapping[str, int] = _NO_TOKENS) -> tuple[Applied, ...]:
+        """Ask every node of `plan` at once. A plan with blockers raises ValueError.
+
+        `tokens` are those of the leases that are held (console.holding).
+        """
         if plan.blockers:
             raise ValueError(f"a plan with blockers is not applied: {plan.blockers[0].text}")
         for step in plan.steps:
@@ -126,6 +131,8 @@ class Operations:
                     author="",
                     reason=reason,
                     profile_text=edit.profile_text,
+                    key=secrets.token_hex(16),
+                    token=tokens.get(edit.node),
                 ),
             )
             for edit in plan.nodes

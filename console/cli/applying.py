@@ -1,7 +1,7 @@
 """From a plan to what became of it: show it, ask, apply, wait."""
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from msgspec.structs import replace
 
@@ -9,6 +9,7 @@ from console.cli.outcome import outcome
 from console.cli.output import CommandFailed, Exit, Format, ask, is_interactive, print_json, say, say_reason
 from console.cli.plans import plan_items, plan_lines, settling_line
 from console.cli.session import Reached
+from console.holding import NotHeld, held
 from console.operations import Applied
 from profiles.plan import Action, Plan
 from profiles.status import Reason
@@ -22,8 +23,10 @@ def check_may_change(options: argparse.Namespace) -> None:
         raise CommandFailed(Exit.FAILED, Reason("read_only", "nothing is changed", "leave --read-only out"))
 
 
-async def carry_through(found: Reached, plan: Plan, reason: str, options: argparse.Namespace) -> int:
-    """The exit code. `reason` is for the record of the nodes."""
+async def carry_through(
+    found: Reached, plan: Plan, reason: str, options: argparse.Namespace, *, hold: bool = False
+) -> int:
+    """The exit code. `reason` is for the record of the nodes; with `hold` nobody else changes them until it is over."""
     _show(plan, Format(options.output))
     if plan.blockers:
         return _blocked(found, plan)
@@ -33,7 +36,20 @@ async def carry_through(found: Reached, plan: Plan, reason: str, options: argpar
         say("nothing to do")
         return Exit.DONE
     _confirm(plan, sure=options.yes)
-    refused = _say_refusals(await found.operations.apply(plan, reason))
+    if not hold:
+        return await _apply(found, plan, reason, options, {})
+    try:
+        async with held(found.fleet, touched, reason, take_over=options.take_over) as tokens:
+            return await _apply(found, plan, reason, options, tokens)
+    except NotHeld as others:
+        say("nothing was changed")
+        return max(_say_refusals(others.refused).values())
+
+
+async def _apply(
+    found: Reached, plan: Plan, reason: str, options: argparse.Namespace, tokens: Mapping[str, int]
+) -> int:
+    refused = _say_refusals(await found.operations.apply(plan, reason, tokens))
     steps = [step for step in plan.steps if step.action is not Action.KEEP]
     codes = [refused[step.node] for step in steps if step.node in refused]
     taken = tuple(step for step in steps if step.node not in refused)

@@ -20,7 +20,8 @@ from profiles.yamltext import read
 
 def apply(options: argparse.Namespace) -> int:
     profile, text = _profile(options)
-    return _run(options, lambda found: found.operations.propose_profile(profile, text), f"apply {options.file}")
+    reason = f"apply {options.file}"
+    return _run(options, lambda found: found.operations.propose_profile(profile, text), reason, hold=True)
 
 
 def run(options: argparse.Namespace) -> int:
@@ -38,14 +39,14 @@ def verb(options: argparse.Namespace) -> int:
     return _run(options, propose, f"{asked} {' '.join(names)}")
 
 
-def _run(options: argparse.Namespace, propose: Callable[[Reached], Plan], reason: str) -> int:
+def _run(options: argparse.Namespace, propose: Callable[[Reached], Plan], reason: str, *, hold: bool = False) -> int:
     check_may_change(options)
-    return asyncio.run(_change(options, propose, reason))
+    return asyncio.run(_change(options, propose, reason, hold))
 
 
-async def _change(options: argparse.Namespace, propose: Callable[[Reached], Plan], reason: str) -> int:
+async def _change(options: argparse.Namespace, propose: Callable[[Reached], Plan], reason: str, hold: bool) -> int:
     async with reached(inventory_of(options)) as found:
-        return await carry_through(found, propose(found), reason, options)
+        return await carry_through(found, propose(found), reason, options, hold=hold)
 
 
 def _profile(options: argparse.Namespace) -> tuple[Profile, str]:

@@ -133,6 +133,7 @@ def _add_changes(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]", c
     parents = [common, _changing()]
     apply = _add(verbs, "apply", "make the nodes run what a profile says", "console.cli.change", "apply", parents)
     apply.add_argument("-f", "--file", metavar="FILE", required=True, help="the profile, a YAML file")
+    apply.add_argument("--take-over", action="store_true", help="as an admin, take the nodes from whoever holds them")
     one = _add(
         verbs, "run", "run one instance without a file, in profile `adhoc`", "console.cli.change", "run", parents
     )

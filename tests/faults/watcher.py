@@ -83,6 +83,9 @@ class Watcher:
             try:
                 return await self.request(ask, DesiredSet)
             except RequestFailed as failed:
+                if failed.retry_after_s is not None:
+                    await asyncio.sleep(failed.retry_after_s)
+                    continue
                 if failed.reason.code != "stale":
                     raise
             await self.until(lambda was=before: self.desired.generation != was.generation, "the new document came")

@@ -1,0 +1,58 @@
+"""Holding nodes while something is rolled out, so that nobody else changes them meanwhile.
+
+async with held(fleet, nodes, "apply chat.yaml") as tokens:
+    …  every change of a node carries its token; the pings of the link keep the lease
+"""
+
+import asyncio
+import secrets
+from collections.abc import AsyncIterator, Collection, Mapping
+from contextlib import asynccontextmanager, suppress
+
+from agents.wire import LeaseReleased, LeaseTaken, ReleaseLease, TakeLease
+from console.operations import Applied, Requests
+from console.remote.errors import NodeUnreachable, RequestFailed
+
+DEADLINE_S = 10.0
+
+
+class NotHeld(Exception):
+    """Some node did not give its lease, so that none is held and nothing was changed; `refused` says why."""
+
+    def __init__(self, refused: tuple[Applied, ...]) -> None:
+        super().__init__(refused)
+        self.refused = refused
+
+
+@asynccontextmanager
+async def held(
+    fleet: Requests, nodes: Collection[str], purpose: str, *, take_over: bool = False
+) -> AsyncIterator[Mapping[str, int]]:
+    """The token of each node; given back at the end. Raises NotHeld.
+
+    `take_over` takes leases from whoever holds them; that is an admin's.
+    """
+    tokens: dict[str, int] = {}
+    try:
+        found = await asyncio.gather(*(_take(fleet, node, purpose, take_over, tokens) for node in nodes))
+        if refused := tuple(one for one in found if one):
+            raise NotHeld(refused)
+        yield tokens
+    finally:
+        await asyncio.gather(*(_release(fleet, node, token) for node, token in tokens.items()))
+
+
+async def _take(fleet: Requests, node: str, purpose: str, take_over: bool, tokens: dict[str, int]) -> Applied | None:
+    ask = TakeLease(purpose=purpose, force=take_over, key=secrets.token_hex(16))
+    try:
+        tokens[node] = (await fleet.request(node, ask, LeaseTaken, deadline_s=DEADLINE_S)).token
+    except RequestFailed as failed:
+        return Applied(node, False, failed.reason, isinstance(failed, NodeUnreachable))
+    return None
+
+
+async def _release(fleet: Requests, node: str, token: int) -> None:
+    """One that cannot be given back runs out by itself."""
+    with suppress(RequestFailed):
+        ask = ReleaseLease(token=token, key=secrets.token_hex(16))
+        await fleet.request(node, ask, LeaseReleased, deadline_s=DEADLINE_S)
