@@ -1,4 +1,4 @@
-"""`apply`, `run`, `start`, `stop`, `restart`: plan, show it, ask, apply, wait."""
+"""`apply`, `run`, `start`, `stop`, `drain`, `restart`: plan, show it, ask, apply, wait."""
 
 import argparse
 import asyncio
@@ -30,7 +30,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def verb(options: argparse.Namespace) -> int:
-    asked = Verb(options.verb)
+    asked = Verb.STOP_NOW if options.now else Verb(options.verb)
     names: list[str] = options.names
 
     def propose(found: Reached) -> Plan:

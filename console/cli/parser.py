@@ -15,8 +15,9 @@ LISTS = {
 }
 CHANGES = {
     "start": "start what is stopped or failed, wait until ready",
-    "stop": "stop, wait until nothing is left",
-    "restart": "stop and start anew, wait until ready",
+    "stop": "let running requests finish for up to 120 s, stop, wait until nothing is left",
+    "drain": "let running requests finish and hold it empty, its model loaded, until it is started",
+    "restart": "drain, stop and start anew, wait until ready",
 }
 _NAMES = "`chat/0`, `chat` for all its replicas, or `NODE:chat/0`"
 _FORMATS = ("table", "wide", "json", "name")
@@ -147,3 +148,6 @@ def _add_changes(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]", c
     for verb, text in CHANGES.items():
         parser = _add(verbs, verb, text, "console.cli.change", "verb", parents)
         parser.add_argument("names", metavar="NAME", nargs="+", help=_NAMES)
+        parser.set_defaults(now=False)
+        if verb == "stop":
+            parser.add_argument("--now", action="store_true", help="cut running requests off; needs the role admin")

@@ -1,4 +1,4 @@
-"""Start, stop and restart of the instances in hand: menu → plan → question → apply."""
+"""Start, stop, restart and drain of the instances in hand: menu → plan → question → apply."""
 
 from collections.abc import Sequence
 
@@ -16,10 +16,10 @@ from profiles.plan import Plan, Verb
 READABLE_S = 12.0
 """How long a result stays on the screen."""
 
-_MENU = {"1": Verb.START, "2": Verb.STOP, "3": Verb.RESTART}
+_MENU = {"1": Verb.START, "2": Verb.STOP, "3": Verb.RESTART, "4": Verb.DRAIN}
 
 ACTION_BINDINGS = [
-    Binding("x", "act", "actions", id="instance.act", tooltip="Start, stop or restart it"),
+    Binding("x", "act", "actions", id="instance.act", tooltip="Start, stop, restart or drain it"),
     Binding("l", "log", "log", id="instance.log", tooltip="Read its log"),
 ]
 

@@ -1,5 +1,27 @@
-"""The fake NVIDIA driver, for the tests that read GPUs."""
+"""A supervisor with the fake engine; the fake NVIDIA driver, for the tests that read GPUs."""
 
+import os
+import signal
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from engines import registry
 from tests.fakes.nvml.fixtures import driver, nvml, nvml_library
+from tests.fakes.supervised import Agent, FakeEngine
 
-__all__ = ["driver", "nvml", "nvml_library"]
+__all__ = ["agent", "driver", "nvml", "nvml_library"]
+
+
+@pytest.fixture
+async def agent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Agent]:
+    monkeypatch.setattr(registry, "names", lambda: ("fake",))
+    monkeypatch.setattr(registry, "get", {"fake": FakeEngine()}.__getitem__)
+    one = Agent(tmp_path)
+    one.start()
+    yield one
+    if one.task is not None and not one.task.done():
+        await one.kill()
+    for pid in one.mine():
+        os.kill(pid, signal.SIGKILL)

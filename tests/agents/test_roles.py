@@ -8,7 +8,7 @@ import pytest
 from agents.peer import Introduction, introduced, lesser
 from agents.permits import admin_only
 from agents.roles import GROUPS_KEPT_S, Account, Roles
-from profiles.model import Desired, DesiredInstance, InstanceSpec, SecretRef
+from profiles.model import Desired, DesiredInstance, InstanceSpec, SecretRef, Wanted
 from profiles.status import Role
 
 OTHER = os.geteuid() + 4242
@@ -180,6 +180,15 @@ def test_guarded_settings_need_an_admin_until_the_service_has_them(guarded: dict
     assert admin_only({"a/0": plain}, here) == ""
     other = DesiredInstance(profile="q", revision=1, spec=spec(1, **guarded).spec)
     assert "a/1" in admin_only({"a/1": other}, here)
+
+
+def test_cutting_requests_off_needs_an_admin_for_each_instance() -> None:
+    running, cut = spec(), spec(wanted=Wanted.STOPPED, drain_s=0.0)
+    assert "cut running requests off for a/0" in admin_only({"a/0": cut}, Desired(instances={"a/0": running}))
+    assert admin_only({"a/0": spec(wanted=Wanted.STOPPED)}, Desired(instances={"a/0": running})) == ""
+    here = Desired(instances={"a/0": cut, "a/1": spec(1)})
+    assert admin_only({"a/0": cut}, here) == ""
+    assert "a/1" in admin_only({"a/0": cut, "a/1": spec(1, wanted=Wanted.STOPPED, drain_s=0.0)}, here)
 
 
 def test_what_runs_a_model_needs_no_admin() -> None:

@@ -2,137 +2,21 @@ import asyncio
 import os
 import signal
 import socket
-import sys
-from collections.abc import AsyncIterator, Callable, Mapping
 from pathlib import Path
 
 import msgspec
 import pytest
 
-from agents import process, state, tree
-from agents.board import Board
+from agents import process, state
 from agents.errors import Refused
-from agents.events import EventLog
-from agents.layout import Layout
-from agents.liveness import Pace
 from agents.process import port_is_free
-from agents.restart import RestartPolicy
-from agents.supervisor import Supervisor
 from agents.wire import SetDesired
 from engines import registry
-from engines.base import Command, EngineSample, Launch, LoadProgress, Probe
+from engines.base import LoadProgress
 from engines.devices import Slice
 from profiles.model import Desired, DesiredInstance, InstanceSpec, SecretRef, Wanted
-from profiles.status import EventKind, GpuSource, GpuSourceKind, HostReading, InstanceStatus, Phase
-
-FAKE = Path(__file__).parents[1] / "fakes" / "engine.py"
-POLICY = RestartPolicy(first_s=0.1)
-PACE = Pace(look_s=0.1, stalled_after_s=0.6, unanswered_after_s=0.8, idle_after_s=0.5, retry_after_s=0.2)
-
-
-class FakeOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    program: str = sys.executable
-    flags: list[str] = []
-    deadline_s: float = 30.0
-
-
-class FakeEngine:
-    name = "fake"
-    Options = FakeOptions
-    absent: Mapping[str, str] = {}
-
-    def command(self, launch: Launch) -> Command:
-        options = launch.options
-        assert isinstance(options, FakeOptions)
-        files = (launch.model,) if launch.model.startswith("/") else ()
-        argv = (options.program, str(FAKE), "--port", str(launch.port), *options.flags)
-        return Command(argv=argv, needs_files=files)
-
-    def ready(self, launch: Launch) -> Probe:
-        options = launch.options
-        assert isinstance(options, FakeOptions)
-        return Probe(ready_path="/health", metrics_path="/metrics", load_deadline_s=options.deadline_s)
-
-    def sample(self, metrics: str) -> EngineSample:
-        values = dict(line.split() for line in metrics.splitlines())
-        return EngineSample(running=float(values["fake_running"]), generation_tokens=float(values["fake_tokens"]))
-
-    def live(self, old: Launch, new: Launch) -> bool:
-        return False
-
-    def progress(self, line: str) -> LoadProgress | None:
-        return LoadProgress(step="weights", ratio=0.5) if "loading weights" in line else None
-
-
-class Agent:
-    """One daemon's worth of parts on a state directory; `start` again after `kill` is the next daemon."""
-
-    def __init__(self, directory: Path) -> None:
-        self.layout = Layout(directory / "state", directory / "state" / "agent.sock")
-        self.layout.make()
-        self.task: asyncio.Task[None] | None = None
-
-    def start(self) -> None:
-        host = HostReading(cores=1, memory_total_mib=1)
-        self.board = Board(
-            hostname="h", agent_version="0", boot_id=tree.boot_id(), host=host, gpu_source=GpuSource(GpuSourceKind.NONE)
-        )
-        self.events = EventLog(self.layout.events)
-        self.supervisor = Supervisor(self.layout, self.board, self.events, policy=POLICY, pace=PACE, grace_s=5.0)
-        self.task = asyncio.create_task(self.supervisor.run())
-
-    async def kill(self) -> None:
-        assert self.task is not None
-        self.task.cancel()
-        await asyncio.gather(self.task, return_exceptions=True)
-
-    def set(self, *specs: InstanceSpec) -> int:
-        instances = {spec.name: DesiredInstance(profile="p", revision=1, spec=spec) for spec in specs}
-        generation = self.board.desired.generation
-        request = SetDesired(expected_generation=generation, instances=instances, author="ann", reason="because")
-        return self.supervisor.set_desired(request, "ann")
-
-    def status(self, name: str = "chat/0") -> InstanceStatus | None:
-        return next((one for one in self.board.status().instances if one.name == name), None)
-
-    async def until(self, test: Callable[[InstanceStatus], bool], name: str = "chat/0") -> InstanceStatus:
-        seen = None
-        try:
-            async with asyncio.timeout(25):
-                while not ((seen := self.status(name)) and test(seen)):
-                    assert self.task is not None
-                    if self.task.done():
-                        await self.task
-                    await asyncio.sleep(0.02)
-        except TimeoutError:
-            raise AssertionError(f"never came: {seen}; {[event.text for event in self.events.after(0, 99)]}") from None
-        return seen
-
-    async def until_phase(self, phase: Phase, name: str = "chat/0") -> InstanceStatus:
-        return await self.until(lambda one: one.phase is phase, name)
-
-    def mine(self) -> list[int]:
-        """Pids of every living engine process of this state directory."""
-        marks = {pid: tree.marked(pid) for pid in tree.everyone()}
-        return [pid for pid, mark in marks.items() if mark and mark[1] == str(self.layout.state)]
-
-
-@pytest.fixture
-async def agent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Agent]:
-    monkeypatch.setattr(registry, "names", lambda: ("fake",))
-    monkeypatch.setattr(registry, "get", {"fake": FakeEngine()}.__getitem__)
-    one = Agent(tmp_path)
-    one.start()
-    yield one
-    if one.task is not None and not one.task.done():
-        await one.kill()
-    for pid in one.mine():
-        os.kill(pid, signal.SIGKILL)
-
-
-def spec(name: str = "chat/0", *flags: str, **changes: object) -> InstanceSpec:
-    base = InstanceSpec(name=name, service=name.split("/")[0], engine="fake", model="m", options={"flags": [*flags]})
-    return msgspec.structs.replace(base, **changes)
+from profiles.status import EventKind, Phase
+from tests.fakes.supervised import Agent, FakeEngine, spec
 
 
 async def test_start_ready_stop_leaves_nothing(agent: Agent) -> None:

@@ -92,7 +92,7 @@ async def pressed(app: Yard) -> tuple[str, str]:
         await pilot.press("question_mark")
         await pilot.pause()
         lines = drawn(app, "#detail").split("\n")
-        at = next(at for at, line in enumerate(lines) if "Start, stop or restart it" in line)
+        at = next(at for at, line in enumerate(lines) if "Start, stop, restart or drain it" in line)
         return foot, lines[at + 1]
 
 

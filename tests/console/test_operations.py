@@ -3,6 +3,7 @@
 import asyncio
 
 import pytest
+from msgspec.structs import replace
 
 from agents import wire
 from console.operations import ADHOC, Operations, Settling
@@ -188,3 +189,18 @@ async def test_a_log_is_read_to_its_end_and_followed_from_there():
     assert seen == [tail, more, anew]
     offsets = [body.offset for _, body in nodes.asked if isinstance(body, wire.ReadLog)]
     assert offsets == [None, None, 14, 14, 18, 6]
+
+
+async def test_a_drain_is_settled_once_it_is_empty():
+    store, _, operations = filled(a=desired("chat/0"))
+    plan = operations.propose(Verb.DRAIN, [("a", "chat/0")])
+    await operations.apply(plan, "why")
+    waiting = asyncio.create_task(settled(operations, plan))
+    for code in ("draining", "empty"):
+        await asyncio.sleep(0.12)
+        assert not waiting.done()
+        status = replace(instance("chat/0", Phase.DRAINING, 2.0), reason=Reason(code, code))
+        store.receive("a", wire.Delta(at_unix_s=2.0, instances=(status,)))
+    assert [(now.status.phase, now.ok) for now in await waiting if now.status] == [
+        ("ready", None), ("draining", None), ("draining", True)
+    ]  # fmt: skip

@@ -48,6 +48,12 @@ def whole_life(host: Host, way: str) -> None:
     assert second["chat/0"] != first["chat/0"]
     assert second["chat/1"] == first["chat/1"]
     assert run(host, "logs", "chat/0", "--previous")
+    run(host, "drain", "chat/1", "--yes")
+    held = {one["name"]: one for one in items(host, "instances")}["chat/1"]
+    assert (held["phase"], held["reason"]["code"], held["pid"]) == ("draining", "empty", first["chat/1"])
+    run(host, "start", "chat/1", "--yes")
+    assert {one["name"]: one["phase"] for one in items(host, "instances")} == {"chat/0": "ready", "chat/1": "ready"}
+    run(host, "stop", "chat/0", "--now", "--yes")
     run(host, "stop", "chat", "--yes")
     assert {one["phase"] for one in items(host, "instances")} == {"stopped"}
     assert not [pid for pid in (*first.values(), *second.values()) if psutil.pid_exists(pid)]
