@@ -21,6 +21,9 @@ RETRY_S = 300.0
 """Between looks for a driver on a machine without GPUs; no process stays in between."""
 RESTART_S = 1.0
 MAX_LINE_BYTES = 4 * 1024 * 1024
+LAST_WORDS_LIMIT_S = 1.0
+LAST_WORDS_BYTES = 4096
+LAST_WORDS_CHARS = 200
 
 _decoder = msgspec.json.Decoder(Frame)
 
@@ -38,8 +41,9 @@ class Reader:
         stalled_s: float = STALLED_S,
     ) -> None:
         self._show = show
+        # -P: a directory called `agents` where the agent was started is not ours.
         self._command = command or (
-            sys.executable, "-m", "agents.gpus", *(("--simulated", str(simulated)) if simulated else ()),
+            sys.executable, "-P", "-m", "agents.gpus", *(("--simulated", str(simulated)) if simulated else ()),
         )  # fmt: skip
         self._stale_s = stale_s
         self._stalled_s = stalled_s
@@ -56,21 +60,27 @@ class Reader:
     async def _one_child(self) -> None:
         child = await asyncio.create_subprocess_exec(
             *self._command, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.DEVNULL, start_new_session=True, limit=MAX_LINE_BYTES,
+            stderr=asyncio.subprocess.PIPE, start_new_session=True, limit=MAX_LINE_BYTES,
         )  # fmt: skip
         self.pid = child.pid
         assert child.stdout is not None
+        assert child.stderr is not None
+        said = asyncio.create_task(_last_words(child.stderr))
         self._frames = 0
         try:
             stalled = await self._read(child.stdout)
             if stalled:
                 return
+            await asyncio.wait({said}, timeout=LAST_WORDS_LIMIT_S)
+            words = f": {said.result()}" if said.done() and said.result() else ""
             if not self._frames:
-                self._last = Frame(GpuSource(GpuSourceKind.NONE, "the GPU reader ended before its first reading"))
+                note = f"the GPU reader ended before its first reading{words}"
+                self._last = Frame(GpuSource(GpuSourceKind.NONE, note))
                 self._show(self._last)
             elif self._last.source.kind is not GpuSourceKind.NONE:
-                self._grow_old("the GPU reader ended, a new one follows")
+                self._grow_old(f"the GPU reader ended, a new one follows{words}")
         finally:
+            said.cancel()
             if child.returncode is None:
                 child.kill()
             await child.wait()
@@ -111,3 +121,12 @@ class Reader:
             gpu if gpu.state is GpuState.LOST else replace(gpu, state=GpuState.STALE) for gpu in self._last.gpus
         )
         self._show(Frame(source, gpus))
+
+
+async def _last_words(stream: asyncio.StreamReader) -> str:
+    """The last line until the end of `stream`: of a traceback, the one that says why."""
+    kept = b""
+    while data := await stream.read(LAST_WORDS_BYTES):
+        kept = (kept + data)[-LAST_WORDS_BYTES:]
+    lines = kept.decode("utf-8", "replace").strip().splitlines()
+    return lines[-1][:LAST_WORDS_CHARS] if lines else ""

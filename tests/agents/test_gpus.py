@@ -126,6 +126,24 @@ async def test_the_reader_process_reads_and_goes_with_us(directory: Path) -> Non
     assert reader.pid is None
 
 
+async def test_a_namesake_where_the_agent_was_started_is_not_run(
+    directory: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "agents" / "gpus").mkdir(parents=True)
+    (tmp_path / "agents" / "__init__.py").write_text("raise RuntimeError('not ours')")
+    monkeypatch.chdir(tmp_path)
+    shown: list[Frame] = []
+    await frames_until(Reader(shown.append, directory), shown, lambda frame: bool(frame.gpus))
+
+
+async def test_a_reader_that_cannot_begin_says_why() -> None:
+    shown: list[Frame] = []
+    script = "import sys; sys.stderr.write('Traceback …\\n' + 'x' * 9999 + '\\nImportError: no pynvml\\n')"
+    reader = Reader(shown.append, command=(sys.executable, "-c", script))
+    frame = await frames_until(reader, shown, lambda frame: True)
+    assert frame.source.note == "the GPU reader ended before its first reading: ImportError: no pynvml"
+
+
 async def test_a_machine_without_gpus_keeps_no_reader(tmp_path: Path) -> None:
     shown: list[Frame] = []
     reader = Reader(shown.append, tmp_path)
