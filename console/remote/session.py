@@ -144,9 +144,7 @@ class Session:
         except OSError as error:
             raise Lost(Reason("lost", f"the link broke: {error}")) from None
         if not data:
-            ending = await self._stream.ending()
-            said = _last_line(ending)
-            raise Lost(Reason("lost", f"the agent closed the link: {said}" if said else "the agent closed the link"))
+            raise await _closed(self._stream)
         return data
 
     async def _dispatch(self, frame: AnyFrame, receive: Receive) -> None:
@@ -197,11 +195,19 @@ class Session:
 
 
 async def _feed(stream: Stream, splitter: Splitter) -> list[bytes]:
+    """Raises Lost once an agent that was there has gone, FramingError where there was none."""
     data = await stream.read()
+    if not data and splitter.nonce is not None:
+        raise await _closed(stream)
     if not data:
         splitter.close()
-        raise NotAnAgent("the stream ended before the agent's hello", "")
     return splitter.feed(data)
+
+
+async def _closed(stream: Stream) -> Lost:
+    """An agent ended, and may be back at the next attempt."""
+    said = _last_line(await stream.ending())
+    return Lost(Reason("lost", f"the agent closed the link: {said}" if said else "the agent closed the link"))
 
 
 def _read(payload: bytes) -> AnyFrame:

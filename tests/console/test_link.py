@@ -19,6 +19,15 @@ from tests.console.peer import Line, Peer, instance, snapshot, until
 SET = wire.SetDesired(expected_generation=0, instances={}, author="", reason="test")
 
 
+class Dying(Peer):
+    """Ends after its preamble and perhaps some bytes of its Hello, with a line on stderr."""
+
+    def __init__(self, first: bytes = b"") -> None:
+        super().__init__(ending=Ending(1, "Killed\n"))
+        self.say_bytes(first)
+        self.end()
+
+
 @asynccontextmanager
 async def linked(*peers: Peer | Exception, telemetry: bool = True) -> AsyncIterator[tuple[Link, Store, Line]]:
     store = Store()
@@ -74,6 +83,8 @@ async def test_noise_before_the_preamble_and_cuts_anywhere_do_no_harm():
         (lambda: Peer(first=b"", ending=Ending(127, "sh: not found\n")), NodeState.REFUSED, "no_agent"),
         (lambda: Peer(first=b"", ending=Ending(1, "no rights\n")), NodeState.REFUSED, "no_agent"),
         (lambda: Peer(first=b""), NodeState.UNREACHABLE, "lost"),
+        (lambda: Dying(), NodeState.UNREACHABLE, "lost"),
+        (lambda: Dying(b"\0\0"), NodeState.UNREACHABLE, "lost"),
         (lambda: LinkRefused(Reason("auth_failed", "no")), NodeState.REFUSED, "auth_failed"),
         (lambda: Lost(Reason("refused", "no")), NodeState.UNREACHABLE, "refused"),
     ],
