@@ -4,6 +4,7 @@ import asyncio
 import os
 import signal
 import sys
+from asyncio.subprocess import SubprocessStreamProtocol
 from contextlib import suppress
 
 from console.inventory import Node
@@ -12,6 +13,20 @@ from console.remote.stream import STDERR_KEPT_BYTES, Connection, Ending, Stream
 from profiles.status import Reason
 
 READ_BYTES = 256 * 1024
+END_LIMIT_S = 1.0
+"""A bridge has that long to end and to say why. Children of its own may hold its pipes for longer."""
+
+
+class _Pipes(SubprocessStreamProtocol):
+    """The three pipes of a process. `over` is set at its end, whoever still holds them."""
+
+    def __init__(self) -> None:
+        super().__init__(READ_BYTES, asyncio.get_running_loop())
+        self.over = asyncio.Event()
+
+    def process_exited(self) -> None:
+        super().process_exited()
+        self.over.set()
 
 
 class LocalStream:
@@ -19,13 +34,15 @@ class LocalStream:
 
     way = "local"
 
-    def __init__(self, process: asyncio.subprocess.Process) -> None:
-        assert process.stdin is not None
-        assert process.stdout is not None
-        assert process.stderr is not None
+    def __init__(self, process: asyncio.SubprocessTransport, pipes: _Pipes) -> None:
+        assert pipes.stdin is not None
+        assert pipes.stdout is not None
+        assert pipes.stderr is not None
         self._process = process
-        self._stdin, self._stdout = process.stdin, process.stdout
-        self._stderr = asyncio.create_task(_tail(process.stderr))
+        self._over = pipes.over
+        self._stdin, self._stdout = pipes.stdin, pipes.stdout
+        self._said = b""
+        self._listening = asyncio.create_task(self._listen(pipes.stderr))
 
     async def read(self) -> bytes:
         return await self._stdout.read(READ_BYTES)
@@ -35,15 +52,35 @@ class LocalStream:
         await self._stdin.drain()
 
     async def ending(self) -> Ending:
-        stderr = await self._stderr
-        return Ending(await self._process.wait(), stderr)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(END_LIMIT_S):
+                await self._over.wait()
+                await asyncio.shield(self._listening)
+        return Ending(self._process.get_returncode(), self._said.decode("utf-8", "replace"))
 
     def close(self) -> None:
         self._stdin.close()
-        if self._process.returncode is None:
-            # Not Process.terminate: it reaps a child that has just ended, and asyncio complains that it is gone.
+        self._signal(signal.SIGTERM)
+
+    async def gone(self) -> None:
+        """After `close`: its process has ended, by force if need be, and its pipes are closed."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(END_LIMIT_S):
+                await self._over.wait()
+        self._signal(signal.SIGKILL)
+        await self._over.wait()
+        self._listening.cancel()
+        self._process.close()
+
+    def _signal(self, number: signal.Signals) -> None:
+        if self._process.get_returncode() is None:
+            # Not the transport's own: it reaps a child that has just ended, and asyncio complains that it is gone.
             with suppress(ProcessLookupError):
-                os.kill(self._process.pid, signal.SIGTERM)
+                os.kill(self._process.get_pid(), number)
+
+    async def _listen(self, stderr: asyncio.StreamReader) -> None:
+        while data := await stderr.read(STDERR_KEPT_BYTES):
+            self._said = (self._said + data)[-STDERR_KEPT_BYTES:]
 
 
 class LocalConnection:
@@ -54,11 +91,13 @@ class LocalConnection:
     async def open(self) -> Stream:
         pipe = asyncio.subprocess.PIPE
         try:
-            process = await asyncio.create_subprocess_exec(*self._argv, stdin=pipe, stdout=pipe, stderr=pipe)
+            process, pipes = await asyncio.get_running_loop().subprocess_exec(
+                _Pipes, *self._argv, stdin=pipe, stdout=pipe, stderr=pipe
+            )
         except OSError as error:
             text = f"{self._argv[0]} cannot be run: {error.strerror}"
             raise LinkRefused(Reason("no_agent", text, "see `agent` in the inventory")) from None
-        stream = LocalStream(process)
+        stream = LocalStream(process, pipes)
         self._streams.append(stream)
         return stream
 
@@ -66,8 +105,7 @@ class LocalConnection:
         """Ends every bridge, and waits for it: no process is left behind."""
         for stream in self._streams:
             stream.close()
-        for stream in self._streams:
-            await stream.ending()
+        await asyncio.gather(*(stream.gone() for stream in self._streams))
 
 
 async def dial(node: Node) -> Connection:
@@ -77,10 +115,3 @@ async def dial(node: Node) -> Connection:
     if node.socket:
         argv += ["--socket", node.socket]
     return LocalConnection(argv)
-
-
-async def _tail(reader: asyncio.StreamReader) -> str:
-    kept = b""
-    while data := await reader.read(STDERR_KEPT_BYTES):
-        kept = (kept + data)[-STDERR_KEPT_BYTES:]
-    return kept.decode("utf-8", "replace")
