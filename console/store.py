@@ -64,6 +64,8 @@ class NodeView:
     way: str = ""
     """How the agent is reached: socket, bridge or local."""
     role: Role = Role.VIEWER
+    doubt: Reason | None = None
+    """Why its audit is not the one that this console remembers; None when it is, or was not compared yet."""
     round_trip_s: float | None = None
     status: NodeStatus | None = None
     desired: Desired = field(default_factory=Desired)

@@ -66,6 +66,7 @@ def build() -> argparse.ArgumentParser:
     common = _common()  # not the one above: the defaults were set in it, and a verb would reset what stood before it
     _add_lists(verbs, common)
     _add_logs(verbs, common)
+    _add_audit(verbs, common)
     _add_changes(verbs, common)
     _add_past(verbs, common)
     from console.demo.command import add_parser
@@ -109,6 +110,16 @@ def _add_logs(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]", comm
     logs.add_argument("instance", metavar="INSTANCE", help="`chat/0`, or `NODE:chat/0`")
     logs.add_argument("-f", "--follow", action="store_true", help="go on with what is added")
     logs.add_argument("--previous", action="store_true", help="of the incarnation before this one")
+
+
+def _add_audit(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]", common: argparse.ArgumentParser) -> None:
+    text = "is the record of who did what on each node whole?"
+    audit = _add(verbs, "audit", text, "console.cli.audit", "run", [common])
+    audit.add_argument("what", metavar="verify", choices=("verify",))
+    audit.add_argument("node", metavar="NODE", nargs="?", help="left out, all of them")
+    audit.add_argument(
+        "--accept", action="store_true", help="forget what was remembered, and remember what is there now"
+    )
 
 
 def _changing() -> argparse.ArgumentParser:

@@ -8,6 +8,8 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from msgspec.structs import replace
+
 from console import inventory as inventories
 from console.cli.output import CommandFailed, Exit, ask, is_interactive, say, say_reason
 from console.inventory import Inventory
@@ -71,6 +73,9 @@ async def reached(inventory: Inventory) -> AsyncIterator[Reached]:
         if _offer_trust(found):
             await _wait_answered(found)
         yield found
+        for view in store.nodes.values():
+            if view.doubt:
+                say_reason(replace(view.doubt, hint=view.doubt.hint.replace("NODE", view.name)), view.name)
     finally:
         running.cancel()
         with suppress(asyncio.CancelledError):

@@ -1,11 +1,14 @@
 """All links of an inventory; the only thing of this package that the rest of the console talks to."""
 
 import asyncio
+from contextlib import suppress
 from functools import partial
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 from agents.wire import AnswerT, AnyAsk, Hello
+from console import anchors
+from console.anchors import Anchors
 from console.inventory import Inventory, Node
 from console.remote import hostkeys, local
 from console.remote.hostkeys import UnknownKey
@@ -22,13 +25,15 @@ class Fleet:
 
     def __init__(self, inventory: Inventory, store: Store, *, author: str, telemetry: bool = True) -> None:
         self._inventory = inventory
+        self.anchors = Anchors(anchors.usual_path())
         self._ssh = _LazySsh()
         hello = Hello(version=version("gpuyard"), author=author, telemetry=telemetry)
         self._links: dict[str, Link] = {}
         for name, node in inventory.nodes.items():
             if name not in store.nodes:
                 store.add_node(name, node.site, node.labels)
-            self._links[name] = Link(name, store, self._dial(node), hello)
+            look_back = partial(anchors.look_back, self.anchors, place(node))
+            self._links[name] = Link(name, store, self._dial(node), hello, look_back)
 
     async def run(self) -> None:
         """Every link, until cancelled. Only here is the ssh library imported."""
@@ -37,6 +42,8 @@ class Fleet:
                 for name, link in self._links.items():
                     links.create_task(link.run(), name=f"link {name}")
         finally:
+            with suppress(OSError):  # a home that cannot be written: nothing is remembered
+                self.anchors.save()
             await self._ssh.close()
 
     async def request(
@@ -63,6 +70,11 @@ class Fleet:
 
     def _dial(self, node: Node) -> Dial:
         return partial(_dial_local, node) if node.local else partial(self._ssh.dial, node)
+
+
+def place(node: Node) -> str:
+    """Where the agent of `node` is, as this console reaches it."""
+    return "local" if node.local else f"{node.user or ''}@{node.address}:{node.port or ''} {node.socket or ''}".strip()
 
 
 class _LazySsh:

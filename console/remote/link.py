@@ -7,9 +7,10 @@ login, protocol, role) is final until a person asks to try again.
 import asyncio
 import random
 import time
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 
-from agents.wire import AnswerT, AnyAsk, Change, Delta, Happened, Hello, Snapshot
+from agents.wire import Anchor, AnswerT, AnyAsk, Change, Delta, Happened, Hello, ReadAnchor, Snapshot
 from console.remote.errors import HostKeyUnknown, LinkRefused, Lost, NodeUnreachable, RemoteError, RequestFailed
 from console.remote.hostkeys import UnknownKey
 from console.remote.session import Session, greet
@@ -20,12 +21,16 @@ from profiles.status import Reason
 DELAY_FIRST_S = 0.5
 DELAY_AT_MOST_S = 30.0
 HEALTHY_AFTER_S = 60.0
+PAST_DEADLINE_S = 10.0
+
+LookBack = Callable[[Hello, Callable[[int], Awaitable[Anchor]]], Awaitable[Reason | None]]
+"""Compares what an agent says of its audit with what is remembered; see console.anchors."""
 
 
 class Link:
     """`hello` is what the console says of itself; a link without telemetry answers requests only."""
 
-    def __init__(self, node: str, store: Store, dial: Dial, hello: Hello) -> None:
+    def __init__(self, node: str, store: Store, dial: Dial, hello: Hello, look_back: LookBack | None = None) -> None:
         self.unknown_key: UnknownKey | None = None
         """What the host showed, while nobody has vouched for it."""
         self._node = node
@@ -33,6 +38,7 @@ class Link:
         self._view = store.nodes[node]
         self._dial = dial
         self._hello = hello
+        self._look_back = look_back
         self._socket = ""
         self._connection: Connection | None = None
         self._session: Session | None = None
@@ -121,13 +127,27 @@ class Link:
             self._up.set()
             if not self._hello.telemetry:
                 self._store.link(self._node, NodeState.UP)
-            await session.run(self._receive)
+            past = asyncio.create_task(self._compare_past(session))
+            try:
+                await session.run(self._receive)
+            finally:
+                past.cancel()
         finally:
             self._session = None
             self._up.clear()
             if self._bulk_run:
                 self._bulk_run.cancel()
             await self._connection.close()
+
+    async def _compare_past(self, session: Session) -> None:
+        """An agent that does not answer is believed until it does."""
+
+        async def ask(seq: int) -> Anchor:
+            return await session.request(ReadAnchor(seq=seq), Anchor, PAST_DEADLINE_S)
+
+        if self._look_back is not None:
+            with suppress(RemoteError):
+                self._view.doubt = await self._look_back(session.hello, ask)
 
     async def _greet(self, connection: Connection, hello: Hello) -> Session:
         stream = await connection.open()

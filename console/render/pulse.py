@@ -17,6 +17,8 @@ def problems(store: Store) -> list[tuple[str, Tone]]:
         if row is not None and row.is_problem:
             since = age(store.age_s(view)) if view.received_at_s is not None else ""
             found.append((0, f"{view.name} {view.state} {since}".strip(), row.cells[0].tone))
+        if view.doubt:
+            found.append((0, f"{view.name} {view.doubt.text}", Tone.BAD))
         for trouble in view.status.troubles if view.status else ():
             found.append((0, f"{view.name} {trouble.text}", Tone.BAD))
         for status in view.instances.values():

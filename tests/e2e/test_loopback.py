@@ -20,8 +20,8 @@ def run(host: Host, *words: str) -> str:
     return done.stdout
 
 
-def items(host: Host, kind: str) -> list[dict[str, Any]]:
-    document = json.loads(run(host, kind, "--json"))
+def items(host: Host, kind: str, *words: str) -> list[dict[str, Any]]:
+    document = json.loads(run(host, kind, *words, "--json"))
     assert (document["gpuyard"], document["kind"]) == (1, kind)
     found: list[dict[str, Any]] = document["items"]
     return found
