@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 from agents.wire import Delta, Snapshot
+from profiles.isolation import NodeIsolation
 from profiles.model import Desired
 from profiles.status import GpuReading, GpuSource, HostReading, InstanceStatus, NodeStatus, Reason
 
@@ -32,12 +33,14 @@ class Board:
         boot_id: str,
         host: HostReading,
         gpu_source: GpuSource,
+        isolation: NodeIsolation | None = None,
         wall: Callable[[], float] = time.time,
     ) -> None:
         self.number = 1
         self.hostname = hostname
         self._agent_version = agent_version
         self._boot_id = boot_id
+        self._isolation = isolation
         self._wall = wall
         self._host = (1, host)
         self._gpu_source = (1, gpu_source)
@@ -112,6 +115,7 @@ class Board:
             gpus=tuple(sorted((gpu for _, gpu in self._gpus.values()), key=lambda gpu: gpu.index)),
             instances=tuple(sorted((one for _, one in self._instances.values()), key=lambda one: one.name)),
             troubles=tuple(self._troubles[1].values()),
+            isolation=self._isolation,
         )
 
     def snapshot(self) -> tuple[int, Snapshot]:

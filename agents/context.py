@@ -9,6 +9,8 @@ import msgspec
 
 from agents.board import Board
 from agents.events import EventLog
+from agents.isolation.plain import Plain
+from agents.isolation.tier import Tier
 from agents.layout import Layout
 from agents.liveness import Pace
 from agents.loads import LoadMemory
@@ -28,5 +30,6 @@ class Context(msgspec.Struct, frozen=True, kw_only=True):
     pace: Pace = Pace()
     grace_s: float = 45.0
     simulated: Path | None = None
+    tier: Tier = Plain()
     wall: Callable[[], float] = time.time
     random: Callable[[], float] = random.random

@@ -25,6 +25,7 @@ from agents.errors import AlreadyRunning, BadState
 from agents.events import EventLog
 from agents.gate import Gate
 from agents.history import History
+from agents.isolation.choice import choose
 from agents.layout import SYSTEM_ROLES, SYSTEM_STATE, Layout
 from agents.leases import Leases
 from agents.listener import listen
@@ -78,16 +79,18 @@ async def _run(layout: Layout, simulated: Path | None, roles: Roles) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     agent_version = version("gpuyard")
+    tier = choose(layout.state)
     board = Board(
         hostname=socket.gethostname(),
         agent_version=agent_version,
         boot_id=BOOT_ID.read_text().strip(),
         host=HostReading(cores=os.cpu_count() or 1, memory_total_mib=_memory_total_mib()),
         gpu_source=GpuSource(GpuSourceKind.NONE, "the GPUs have not been read yet"),
+        isolation=tier.isolation,
     )
     with listen(layout.socket, roles.group) as door:
         events = EventLog(layout.events)
-        supervisor = Supervisor(layout, board, events, simulated=simulated)
+        supervisor = Supervisor(layout, board, events, simulated=simulated, tier=tier)
         history = History(layout.history, board, events)
         sampler = Sampler(board, supervisor, state=layout.state, simulated=simulated, scraped=history.scraped)
         gate = _gate(layout, board, events, agent_version)

@@ -7,6 +7,7 @@ from agents.errors import Refused
 from agents.preparation import CannotStart, describe
 from agents.wire import MAX_PROFILE_TEXT_BYTES, SetDesired
 from profiles.model import Desired, DesiredInstance, InstanceSpec
+from profiles.resources import BadLimit
 
 MAX_INSTANCES = 256
 _NAME = re.compile(r"[a-z0-9](?:[a-z0-9._-]{0,62}[a-z0-9])?(?:/[0-9]{1,4})?")
@@ -65,8 +66,9 @@ def _check_spec(spec: InstanceSpec) -> None:
         if _FORBIDDEN.fullmatch(variable):
             raise Refused("invalid", f"{spec.name}: {variable} may not be set", "it would change what is executed")
     try:
+        spec.limits.check()
         describe(spec, spec.port or 0)
-    except CannotStart as error:
+    except (BadLimit, CannotStart) as error:
         raise Refused("invalid", f"{spec.name}: {error.message}", error.hint) from None
 
 

@@ -23,10 +23,10 @@ from agents.errors import AgentError
 from agents.loads import Load, Loading
 from agents.outcome import Again, Backoff, Done, GivenUp, Outcome
 from agents.preparation import CannotStart
-from agents.process import AlreadyLocked, CannotExecute
 from agents.reasons import LOST, adopted, load_deadline, stopped
 from agents.runner import Runner
 from agents.serving import Serving
+from agents.spawn import AlreadyLocked, CannotExecute
 from agents.standing import Standing
 from engines.base import EngineSample
 from profiles.model import DesiredInstance, Wanted

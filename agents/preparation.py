@@ -8,7 +8,7 @@ from pathlib import Path, PurePath
 
 import msgspec
 
-from agents import process, tree
+from agents import process, spawn, tree
 from agents.errors import AgentError
 from agents.layout import Layout
 from agents.secrets import SecretUnusable, read_secret
@@ -16,8 +16,10 @@ from engines import registry
 from engines.base import Command, Engine, EngineError, Launch, UnknownEngine, options_for
 from engines.simulated_device import DIRECTORY_VARIABLE
 from profiles.model import InstanceSpec, SecretRef
+from profiles.resources import cpu_list, cpu_set
 from profiles.status import Reason
 
+CPUS_ONLINE = Path("/sys/devices/system/cpu/online")
 SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
@@ -71,8 +73,9 @@ def choose_port(spec: InstanceSpec, kept: int | None, taken: Iterable[int]) -> i
 
 def prepare(
     layout: Layout, described: Described, spec: InstanceSpec, incarnation: int, simulated: Path | None
-) -> process.Launch:
+) -> spawn.Launch:
     """What the shim is told. Raises CannotStart: program, files, secrets."""
+    _check_cpus(spec)
     command = described.engine.command(described.launch)
     env = environment(layout, command, spec, simulated)
     for file in command.needs_files:
@@ -88,7 +91,14 @@ def prepare(
             f"install {described.engine.name}, or give its absolute path as option `program`",
         )
     argv = (program, *command.argv[1:])
-    return process.Launch(argv=argv, env=env, incarnation=incarnation, port=described.launch.port)
+    return spawn.Launch(argv=argv, env=env, incarnation=incarnation, port=described.launch.port)
+
+
+def _check_cpus(spec: InstanceSpec) -> None:
+    online = cpu_set(CPUS_ONLINE.read_text().strip())
+    if missing := (cpu_set(spec.limits.cpus) if spec.limits.cpus else frozenset()) - online:
+        text = f"this node has no CPU {cpu_list(missing)}"
+        raise CannotStart("cpus_missing", text, f"`cpus` may name {cpu_list(online)} here")
 
 
 def environment(layout: Layout, command: Command, spec: InstanceSpec, simulated: Path | None) -> dict[str, str]:

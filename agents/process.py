@@ -1,7 +1,6 @@
-"""An engine's process: start it through a shim, know it again, see its exit, end it with all its children.
+"""An engine's process: know it again, see its exit, end it with all its children. agents.spawn starts it.
 
-spawn ──► shim ──► handle.json ──► Process ── pidfd readable ──► exited
-adopt ────────────► handle.json ──┘
+handle.json ──adopt──► Process ── pidfd readable ──► exited
 """
 
 import asyncio
@@ -9,39 +8,19 @@ import os
 import select
 import signal
 import socket
-import sys
 import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import msgspec
 
-from agents import shim, state, tree
-from agents.errors import AgentError
-from agents.failpoints import inherited, reach
+from agents import state, tree
+from agents.failpoints import reach
+from agents.isolation import hierarchy
 from agents.layout import InstanceLayout
 from engines.abilities import SignalStep
 
 KILL_LIMIT_S = 10.0
-SHIM_LIMIT_S = 15.0
-
-
-class AlreadyLocked(AgentError):
-    """A living engine still holds the instance's lock."""
-
-
-class CannotExecute(AgentError):
-    """The kernel refused to execute the program."""
-
-
-class Launch(msgspec.Struct, frozen=True, kw_only=True):
-    """What a shim is told on its stdin. `env` may hold secrets."""
-
-    argv: tuple[str, ...]
-    env: dict[str, str]
-    incarnation: int
-    port: int
-    log_budget_bytes: int = shim.LOG_BUDGET_BYTES
 
 
 class Handle(msgspec.Struct, frozen=True, kw_only=True):
@@ -54,6 +33,8 @@ class Handle(msgspec.Struct, frozen=True, kw_only=True):
     shim_start_ticks: int
     incarnation: int
     port: int
+    cgroup: str = ""
+    """Of the engine and all that it started; "" has none."""
 
     def age_s(self) -> float:
         """Seconds since its start."""
@@ -61,14 +42,22 @@ class Handle(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Exit(msgspec.Struct, frozen=True, kw_only=True):
-    """How an incarnation ended: with a code, or by a signal."""
+    """How an incarnation ended: with a code, or by a signal. `oom_kills` are the kernel's, for its memory limit."""
 
     incarnation: int
     at_unix_s: float
     code: int | None = None
     signal: int | None = None
+    oom_kills: int = 0
+    memory_mib: int | None = None
 
     def text(self) -> str:
+        if not self.oom_kills:
+            return self._how()
+        by_kernel = f"killed by the kernel: memory limit of {self.memory_mib} MiB"
+        return by_kernel if self.signal == signal.SIGKILL else f"{self._how()}, after a process of it was {by_kernel}"
+
+    def _how(self) -> str:
         if self.signal is not None:
             return (
                 f"killed by {signal.Signals(self.signal).name}" if self.signal in _SIGNALS else f"signal {self.signal}"
@@ -131,41 +120,14 @@ def adopt(handle: Handle, changed: Callable[[], None]) -> Process | None:
     return Process(handle, pidfd, changed)
 
 
-async def spawn(paths: InstanceLayout, launch: Launch) -> Handle:
-    """Start an engine that outlives us. Raises AlreadyLocked, CannotExecute, OSError."""
-    reach("before-spawn")
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-I", "-S", str(Path(shim.__file__).absolute()), str(paths.directory),
-        stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.PIPE,
-        start_new_session=True, cwd="/", env={"PATH": os.defpath, **inherited()},
-    )  # fmt: skip
-    try:
-        async with asyncio.timeout(SHIM_LIMIT_S):
-            _, errors = await process.communicate(msgspec.json.encode(launch))
-    except TimeoutError:
-        raise CannotExecute("the shim did not start the engine in time", "see the load of the machine") from None
-    finally:
-        if process.returncode is None:
-            process.kill()
-            await process.wait()
-    reach("after-spawn")
-    if process.returncode == shim.BUSY:
-        raise AlreadyLocked("an engine of this instance is still running", "stop it first")
-    if process.returncode != 0:
-        raise CannotExecute(errors.decode(errors="replace").strip()[-500:], "check the program of this engine")
-    handle = state.load(paths.handle, Handle)
-    if not isinstance(handle, Handle) or handle.incarnation != launch.incarnation:
-        raise CannotExecute("the shim wrote no readable handle.json", "check the disk of the state directory")
-    return handle
-
-
 def members(handle: Handle, marker: tuple[str, str]) -> list[tree.Stat]:
     """Every living process of the engine, its shim apart."""
     if handle.boot_id != tree.boot_id():
         return []
     engine = tree.Stat(handle.pid, 0, handle.pid, handle.start_ticks, False)
     keeper = tree.Stat(handle.shim_pid, 0, 0, handle.shim_start_ticks, False)
-    return tree.members(engine, keeper, marker)
+    grouped = hierarchy.pids(Path(handle.cgroup)) if handle.cgroup else set()
+    return tree.members(engine, keeper, marker, grouped)
 
 
 async def stop(
@@ -200,12 +162,17 @@ async def _ends(process: Process, limit_s: float, hurry: asyncio.Event) -> bool:
 async def kill_all(handle: Handle, marker: tuple[str, str]) -> list[int]:
     """SIGKILL to every process of the engine until none is left; what survives KILL_LIMIT_S is returned."""
     deadline = asyncio.get_running_loop().time() + KILL_LIMIT_S
+    group = Path(handle.cgroup) if handle.cgroup else None
     while left := members(handle, marker):
+        if group:
+            hierarchy.kill(group)
         for one in left:
             tree.send(one, signal.SIGKILL)
         if asyncio.get_running_loop().time() > deadline:
             return [one.pid for one in left]
         await asyncio.sleep(0.02)
+    if group:
+        hierarchy.leave(group)
     return []
 
 

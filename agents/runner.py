@@ -11,13 +11,15 @@ from pathlib import Path
 
 import msgspec
 
-from agents import preparation, process, purpose, state, tree
+from agents import preparation, process, purpose, spawn, state, tree
 from agents.context import Context
 from agents.dialogue import Dialogue
 from agents.failpoints import reach
 from agents.logtail import telling_line
-from agents.process import AlreadyLocked, Exit, Handle, Process
+from agents.process import Exit, Handle, Process
+from agents.spawn import AlreadyLocked
 from engines.abilities import SignalStep
+from profiles.isolation import Isolation, agreement
 from profiles.model import DesiredInstance
 from profiles.status import GpuState
 
@@ -33,6 +35,7 @@ class Started(msgspec.Struct, frozen=True, kw_only=True):
     incarnation: int
     port: int
     restarts: int = 0
+    isolation: Isolation | None = None
     ready: bool = False
     """It has been ready: from then on it is not loading, however long it does not answer."""
 
@@ -82,20 +85,22 @@ class Runner:
         return None if rebooted else ended
 
     async def start(self, owned: DesiredInstance, *, taken: list[int], restarts: int) -> None:
-        """Raises preparation.CannotStart, process.AlreadyLocked, process.CannotExecute, OSError."""
+        """Raises preparation.CannotStart, spawn.AlreadyLocked, spawn.CannotExecute, OSError."""
         before = self.started
         port = preparation.choose_port(owned.spec, before.port if before else None, taken)
         described = preparation.describe(owned.spec, port)
-        incarnation = before.incarnation + 1 if before else 1
+        incarnation = max(before.incarnation if before else 0, spawn.last_taken(self._paths)) + 1
         launch = preparation.prepare(self._context.layout, described, owned.spec, incarnation, self._context.simulated)
         self._paths.directory.mkdir(mode=0o700, exist_ok=True)
-        started = Started(owned=owned, incarnation=incarnation, port=port, restarts=restarts)
+        tier, limits = self._context.tier, owned.spec.limits
+        isolation = agreement(limits, tier.isolation)
+        started = Started(owned=owned, incarnation=incarnation, port=port, restarts=restarts, isolation=isolation)
         state.save(self._paths.spec, started)
         reach("after-spec")
         self.started = started
         self._paths.log(incarnation - LOGS_KEPT).unlink(missing_ok=True)
         try:
-            handle = await process.spawn(self._paths, launch)
+            handle = await spawn.spawn(self._paths, launch, tier, limits)
         except AlreadyLocked:
             self.started = before  # what lives is of an earlier start: it must be found again by its own record
             if before is not None:

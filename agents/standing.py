@@ -71,5 +71,6 @@ class Standing:
             restarts=started.restarts if started else 0,
             load=self.life.load,
             reading=self.reading if self.life.phase in SERVES else None,
+            isolation=started.isolation if living and started else None,
         )
         self._context.board.set_instance(status)

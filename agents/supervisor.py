@@ -19,6 +19,8 @@ from agents.context import Context
 from agents.desired import DesiredDocument
 from agents.events import EventLog
 from agents.failpoints import reach
+from agents.isolation.plain import Plain
+from agents.isolation.tier import Tier
 from agents.keeper import Keeper
 from agents.layout import Layout
 from agents.liveness import Pace
@@ -54,6 +56,7 @@ class Supervisor:
         events: EventLog,
         *,
         simulated: Path | None = None,
+        tier: Tier | None = None,
         policy: RestartPolicy | None = None,
         pace: Pace | None = None,
         grace_s: float = 45.0,
@@ -73,6 +76,7 @@ class Supervisor:
             pace=pace or Pace(),
             grace_s=grace_s,
             simulated=simulated,
+            tier=tier or Plain(),
             wall=wall,
         )
         self._keepers: dict[str, Keeper] = {}

@@ -6,6 +6,7 @@ A pid alone is no identity: with its start time and the boot it is one.
 import contextlib
 import os
 import signal
+from collections.abc import Collection
 from pathlib import Path
 
 import msgspec
@@ -63,8 +64,10 @@ def marked(pid: int) -> tuple[str, str] | None:
     return (values[MARKER], values[MARKER_STATE]) if values[MARKER] else None
 
 
-def members(engine: Stat, shim: Stat, marker: tuple[str, str]) -> list[Stat]:
-    """Every living process of an engine but its shim: descendants, its session, and whoever carries its marker.
+def members(engine: Stat, shim: Stat, marker: tuple[str, str], grouped: Collection[int] = ()) -> list[Stat]:
+    """Every living process of an engine but its shim: descendants, its session, whoever carries its marker.
+
+    And whoever is in its cgroup, `grouped`.
 
     `engine` and `shim` are who they were at the start; either may be gone. A program that renames itself
     overwrites its environment and loses the marker, one that makes a session of its own leaves the session,
@@ -74,7 +77,7 @@ def members(engine: Stat, shim: Stat, marker: tuple[str, str]) -> list[Stat]:
     roots = {one.pid for one in (engine, shim) if _same(living.get(one.pid), one)}
     leader = living.get(engine.pid)
     session_is_ours = leader is None or leader.start_ticks == engine.start_ticks
-    found = set(roots)
+    found = roots | {pid for pid in grouped if pid in living}
     for one in living.values():
         if (session_is_ours and one.session == engine.pid) or (
             one.start_ticks >= engine.start_ticks and marked(one.pid) == marker

@@ -20,6 +20,7 @@ from console.store import UNREACHABLE_AFTER_S, NodeState, NodeView, Store
 from profiles.model import Defaults, Desired, InstanceSpec, Profile, Service
 from profiles.place import Placement, place
 from profiles.plan import Action, Plan, Step, Verb, plan_profile, plan_verb
+from profiles.shortfall import with_shortfall
 from profiles.status import InstanceStatus, NodeStatus, Phase, Reason
 
 EMPTY = "empty"
@@ -85,7 +86,8 @@ class Operations:
         reachable = [target for target in targets if self._store.nodes[target[0]].counted]
         plan = plan_verb(verb, reachable, self._desired())
         gone = sorted({node for node, _ in targets} - {node for node, _ in reachable})
-        return replace(plan, blockers=plan.blockers + tuple(_unreachable(self._store.nodes[node]) for node in gone))
+        plan = replace(plan, blockers=plan.blockers + tuple(_unreachable(self._store.nodes[node]) for node in gone))
+        return self._told(plan)
 
     def propose_profile(self, profile: Profile, text: str = "") -> Plan:
         """The plan that makes the nodes run exactly `profile`; what cannot be placed is a blocker.
@@ -95,7 +97,7 @@ class Operations:
         placed = place(profile, self._statuses())
         plan = _with_blockers(plan_profile(profile.profile, placed.specs, self._desired()), placed)
         kept = text if len(text.encode()) <= MAX_PROFILE_TEXT_BYTES else ""
-        return replace(plan, nodes=tuple(replace(edit, profile_text=kept) for edit in plan.nodes))
+        return self._told(replace(plan, nodes=tuple(replace(edit, profile_text=kept) for edit in plan.nodes)))
 
     def propose_run(self, name: str, service: Service) -> Plan:
         """The plan that adds `service` as `name` to the instances that were started without a file."""
@@ -110,7 +112,7 @@ class Operations:
             ]
             if others:
                 wanted.setdefault(node, []).extend(others)
-        return _with_blockers(plan_profile(ADHOC, wanted, self._desired()), placed)
+        return self._told(_with_blockers(plan_profile(ADHOC, wanted, self._desired()), placed))
 
     async def apply(self, plan: Plan, reason: str, tokens: Mapping[str, int] = _NO_TOKENS) -> tuple[Applied, ...]:
         """Ask every node of `plan` at once. A plan with blockers raises ValueError.
@@ -216,6 +218,9 @@ class Operations:
     def _phase_before(self, step: Step) -> Phase | None:
         before = self._before.get((step.node, step.instance))
         return before.phase if before else None
+
+    def _told(self, plan: Plan) -> Plan:
+        return with_shortfall(plan, {name: status.isolation for name, status in self._statuses().items()})
 
     def _desired(self) -> dict[str, Desired]:
         return {name: view.desired for name, view in self._store.nodes.items() if view.counted}

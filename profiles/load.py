@@ -9,6 +9,7 @@ from engines.base import BadOptions, UnknownEngine, options_for
 from profiles.conform import convert, in_words
 from profiles.document import Document, Where
 from profiles.model import Profile, Service
+from profiles.resources import BadLimit
 from profiles.restart import RestartRequest
 from profiles.units import duration_s
 from profiles.yamltext import read
@@ -71,6 +72,7 @@ def _check_service(document: Document, profile: Profile, name: str, service: Ser
         raise document.error((*here, "model"), "the model is empty", "a model's name, or the path of its file")
     _check_replicas(document, here, service)
     _check_devices(document, here, service)
+    _check_resources(document, here, service)
     if service.restart is not None:
         _check_restart(document, (*here, "restart"), service.restart)
     _check_env(document, here, service)
@@ -96,6 +98,13 @@ def _check_replicas(document: Document, here: Where, service: Service) -> None:
     if service.port + service.replicas - 1 > 65535:
         message = f"{service.replicas} replicas from port {service.port} on go past 65535"
         raise document.error((*here, "port"), message, "each replica has the next port; choose a lower one")
+
+
+def _check_resources(document: Document, here: Where, service: Service) -> None:
+    try:
+        service.resources.limits()
+    except BadLimit as error:
+        raise document.error((*here, "resources", error.key), error.message, error.hint) from None
 
 
 def _check_restart(document: Document, where: Where, restart: RestartRequest) -> None:

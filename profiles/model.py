@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 
 from engines.devices import Slice
+from profiles.resources import Limits, ResourceRequest
 from profiles.restart import Restart, RestartRequest
 
 Options = dict[str, Any]
@@ -47,6 +48,7 @@ class Service(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     options: Options = {}
     env: dict[str, str | SecretRef] = {}
     restart: RestartRequest | None = None
+    resources: ResourceRequest = ResourceRequest()
 
 
 class Defaults(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -95,6 +97,7 @@ class InstanceSpec(msgspec.Struct, frozen=True, kw_only=True):
     wanted: Wanted = Wanted.RUNNING
     restarts_asked: int = 0
     restart: Restart = Restart()
+    limits: Limits = Limits()
     drain_s: float | None = None
 
     def launch_key(self) -> tuple[object, ...]:
@@ -107,6 +110,7 @@ class InstanceSpec(msgspec.Struct, frozen=True, kw_only=True):
             msgspec.json.encode(self.options, order="deterministic"),
             msgspec.json.encode(self.env, order="deterministic"),
             self.restarts_asked,
+            self.limits,
         )
 
     def attempt(self) -> tuple[object, ...]:

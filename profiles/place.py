@@ -62,6 +62,7 @@ def _spec(profile: Profile, name: str, number: int, slices: tuple[Slice, ...]) -
         port=None if service.port is None else service.port + number,
         options=service.options,
         env=service.env,
+        limits=service.resources.limits(),
         restart=(service.restart or profile.defaults.restart).rule(),
     )
 

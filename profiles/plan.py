@@ -54,6 +54,8 @@ class Step(msgspec.Struct, frozen=True, kw_only=True):
     node: str
     instance: str
     changes: tuple[Change, ...] = ()
+    not_enforced: dict[str, str] = {}
+    """Limit → why the node cannot hold it."""
 
 
 class NodePlan(msgspec.Struct, frozen=True, kw_only=True):
@@ -182,7 +184,7 @@ def _flat(spec: InstanceSpec) -> dict[str, object]:
     plain: dict[str, object] = msgspec.to_builtins(spec)
     flat: dict[str, object] = {}
     for key, value in plain.items():
-        if key in ("options", "env", "restart") and isinstance(value, dict):
+        if key in ("options", "env", "restart", "limits") and isinstance(value, dict):
             flat.update({f"{key}.{inner}": item for inner, item in value.items()})
         elif key == "slices":
             flat["gpus"] = spec.slices

@@ -10,6 +10,7 @@ import msgspec
 
 from engines.base import Histogram, LoadProgress
 from engines.devices import Slice
+from profiles.isolation import Isolation, NodeIsolation
 from profiles.model import Wanted
 
 
@@ -172,6 +173,8 @@ class InstanceStatus(msgspec.Struct, frozen=True, kw_only=True):
     restarts: int = 0
     load: LoadProgress | None = None
     reading: EngineReading | None = None
+    isolation: Isolation | None = None
+    """What it was started with; None from an agent that does not say."""
 
 
 class NodeStatus(msgspec.Struct, frozen=True, kw_only=True):
@@ -187,6 +190,8 @@ class NodeStatus(msgspec.Struct, frozen=True, kw_only=True):
     instances: tuple[InstanceStatus, ...] = ()
     troubles: tuple[Reason, ...] = ()
     """What is wrong with the node itself."""
+    isolation: NodeIsolation | None = None
+    """How engines are kept apart; None from an agent that does not say."""
 
 
 class EventKind(StrEnum):

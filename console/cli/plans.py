@@ -54,3 +54,5 @@ def _step_lines(step: Step) -> Iterator[str]:
     if step.action in (Action.REPLACE, Action.LIVE):
         for change in step.changes:
             yield f"      {change.key}: {change.old or '–'} → {change.new or '–'}"
+    for limit, why in step.not_enforced.items():
+        yield f"      {one_line(f'! {limit} is not enforced: {why}')}"

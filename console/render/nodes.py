@@ -18,6 +18,7 @@ NODE_COLUMNS = (
     Column("ready", "Ready", 7, right=True, priority=2),
     Column("agent", "Agent %", 7, right=True, priority=7),
     Column("trip", "Trip ms", 7, right=True, priority=7),
+    Column("isolation", "Isolation", 11, priority=8),
     Column("why", "What is wrong", 30, priority=1, grow=True),
 )
 _NODE_SIGN = {
@@ -43,7 +44,7 @@ def node_row(store: Store, key: Key) -> Row | None:
     ready = sum(status.phase is Phase.READY for status in view.instances.values())
     cost = view.status.host.agent_cpu_ratio if view.status else None
     trip_ms = None if view.round_trip_s is None else 1000 * view.round_trip_s
-    seen = view.status is not None
+    seen, held = view.status is not None, view.status.isolation if view.status else None
     cells = (
         Cell(text, float(list(_NODE_SIGN).index(view.state)), tone),
         Cell(view.name, view.name),
@@ -56,6 +57,7 @@ def node_row(store: Store, key: Key) -> Row | None:
         Cell(f"{ready}/{len(view.instances)}" if seen else UNKNOWN, float(ready)),
         Cell(UNKNOWN if cost is None else f"{100 * cost:.1f}", cost, Tone.DIM),
         Cell(UNKNOWN if trip_ms is None else f"{trip_ms:.1f}", trip_ms, Tone.DIM),
+        Cell(held.tier.replace("_", " ") if held else UNKNOWN, held.tier if held else None, Tone.DIM),
         Cell(_node_why(store, view), tone=tone),
     )
     return Row(key, cells, dim=view.state is not NodeState.UP)

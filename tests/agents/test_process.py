@@ -10,7 +10,8 @@ import pytest
 
 from agents import process, tree
 from agents.layout import InstanceLayout
-from agents.process import AlreadyLocked, CannotExecute, Exit, Handle, Launch, Process
+from agents.process import Exit, Handle, Process
+from agents.spawn import AlreadyLocked, CannotExecute, Launch, spawn
 from engines.abilities import SignalStep
 
 FAKE = Path(__file__).parents[1] / "fakes" / "engine.py"
@@ -29,7 +30,7 @@ async def engines(tmp_path: Path) -> AsyncIterator[Callable[..., "asyncio.Future
         argv = (sys.executable, str(FAKE), "--port", str(port), *flags)
         env = {tree.MARKER: MARKER, tree.MARKER_STATE: str(tmp_path), "PATH": os.defpath}
         launch = Launch(argv=argv, env=env, incarnation=incarnation, port=port, log_budget_bytes=budget)
-        handles.append(await process.spawn(paths, launch))
+        handles.append(await spawn(paths, launch))
         return handles[-1]
 
     yield start  # type: ignore[misc]
@@ -118,7 +119,7 @@ async def test_a_reused_pid_is_not_adopted(engines):  # type: ignore[no-untyped-
 async def test_a_program_that_cannot_be_executed(tmp_path: Path) -> None:
     launch = Launch(argv=("/nowhere/engine",), env={}, incarnation=1, port=1)
     with pytest.raises(CannotExecute, match="No such file"):
-        await process.spawn(InstanceLayout(tmp_path), launch)
+        await spawn(InstanceLayout(tmp_path), launch)
 
 
 def test_exit_in_words() -> None:

@@ -4,18 +4,24 @@ import signal
 import sys
 from pathlib import Path
 
+import pytest
+
 from agents import process, tree
 from agents.layout import InstanceLayout
-from agents.process import Handle, Launch
+from agents.process import Handle
+from agents.spawn import CameLate, CannotExecute, Launch, last_taken, spawn
 
 MIB = 1024 * 1024
 
 
-async def start(directory: Path, code: str, budget: int = 64 * MIB) -> tuple[InstanceLayout, Handle]:
+async def start(
+    directory: Path, code: str, budget: int = 64 * MIB, incarnation: int = 1
+) -> tuple[InstanceLayout, Handle]:
+    directory.mkdir(exist_ok=True)
     paths = InstanceLayout(directory)
     argv = (sys.executable, "-S", "-c", code)
-    launch = Launch(argv=argv, env={}, incarnation=1, port=1, log_budget_bytes=budget)
-    return paths, await process.spawn(paths, launch)
+    launch = Launch(argv=argv, env={}, incarnation=incarnation, port=1, log_budget_bytes=budget)
+    return paths, await spawn(paths, launch)
 
 
 async def test_a_flooded_log_stays_within_its_budget_and_keeps_its_offsets(tmp_path: Path) -> None:
@@ -58,3 +64,33 @@ async def test_it_is_detached_and_holds_no_file_of_the_agent(tmp_path: Path) -> 
         os.kill(handle.shim_pid, signal.SIGTERM)  # which it ignores: the record comes first
         assert await process.kill_all(handle, ("", "")) == []
         assert await process.read_exit(InstanceLayout(tmp_path), handle) is not None
+
+
+async def test_a_late_starter_starts_nothing(tmp_path: Path) -> None:
+    paths, handle = await start(tmp_path, "pass", incarnation=7)
+    assert await process.read_exit(paths, handle) is not None
+    assert last_taken(paths) == 7
+    for late in (7, 6):
+        with pytest.raises(CameLate, match="incarnation 7 was started before"):
+            await start(tmp_path, "pass", incarnation=late)
+    assert not paths.log(6).exists()
+    await start(tmp_path, "pass", incarnation=8)
+
+
+async def test_an_engine_that_cannot_be_recorded_is_ended_again(tmp_path: Path) -> None:
+    paths = InstanceLayout(tmp_path)
+    (tmp_path / ".handle.json.new").mkdir()  # nobody can write a file there
+    mark = {tree.MARKER: "test/0", tree.MARKER_STATE: str(tmp_path)}
+    launch = Launch(argv=(sys.executable, "-S", "-c", "import time; time.sleep(600)"), env=mark, incarnation=1, port=1)
+    with pytest.raises(CannotExecute, match="could not be recorded, so it was ended again"):
+        await spawn(paths, launch)
+    assert not [pid for pid in tree.everyone() if tree.marked(pid) == ("test/0", str(tmp_path))]
+
+
+async def test_engines_go_before_shims_when_memory_runs_out(tmp_path: Path) -> None:
+    _, handle = await start(tmp_path, "import time; time.sleep(600)")
+    try:
+        assert Path(f"/proc/{handle.pid}/oom_score_adj").read_text() == "100\n"
+        assert int(Path(f"/proc/{handle.shim_pid}/oom_score_adj").read_text()) <= 0
+    finally:
+        assert await process.kill_all(handle, ("", "")) == []

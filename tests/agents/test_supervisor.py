@@ -14,7 +14,9 @@ from agents.wire import SetDesired
 from engines import registry
 from engines.base import LoadProgress
 from engines.devices import Slice
+from profiles.isolation import Tier
 from profiles.model import Desired, DesiredInstance, InstanceSpec, SecretRef, Wanted
+from profiles.resources import Limits
 from profiles.status import EventKind, Phase
 from tests.fakes.supervised import Agent, FakeEngine, spec
 
@@ -265,3 +267,29 @@ async def test_an_engine_that_leaves_no_record_is_lost_and_comes_back(agent: Age
     os.kill(living.handle.pid, signal.SIGKILL)
     await agent.until(lambda one: one.phase is Phase.READY and one.pid != first.pid)
     assert any(event.text.startswith("ready → lost") for event in agent.events.after(0, 99))
+
+
+async def test_limits_are_held_or_said_not_to_be(agent: Agent) -> None:
+    agent.set(spec(limits=Limits(memory_mib=512, cpus="0")))
+    ready = await agent.until_phase(Phase.READY)
+    assert ready.pid is not None
+    assert ready.isolation is not None
+    assert ready.isolation.tier is Tier.PLAIN
+    assert os.sched_getaffinity(ready.pid) == {0}
+    assert set(ready.isolation.enforced) == {"cpus"}
+    assert "without a cgroup" in ready.isolation.not_enforced["memory"]
+
+
+async def test_a_cpu_that_is_not_there_is_refused_before_anything_runs(agent: Agent) -> None:
+    agent.set(spec(limits=Limits(cpus="0,4000")))
+    failed = await agent.until_phase(Phase.FAILED)
+    assert failed.reason is not None
+    assert (failed.reason.code, failed.reason.text) == ("cpus_missing", "this node has no CPU 4000")
+
+
+@pytest.mark.parametrize("limits", [Limits(memory_mib=1), Limits(cpu_weight=0), Limits(cpus="x")])
+async def test_limits_that_cannot_be_are_refused(agent: Agent, limits: Limits) -> None:
+    with pytest.raises(Refused) as refused:
+        agent.set(spec(limits=limits))
+    assert refused.value.code == "invalid"
+    assert refused.value.hint

@@ -202,3 +202,12 @@ def test_how_far_a_step_is():
     failed = Settling(step=step, status=loading, ok=False, reason=Reason("oom", "out of\nmemory", "take less"))
     assert settling_line(failed) == "fra-2 qwen3-32b/0 loading: out of memory — take less"
     assert settling_line(Settling(step=step, status=None, ok=True)) == "fra-2 qwen3-32b/0 is gone"
+
+
+def test_a_plan_says_which_limits_a_node_does_not_hold():
+    store = filled()
+    desired = {name: view.desired for name, view in store.nodes.items()}
+    plan = plan_verb(Verb.RESTART, [("fra-1", "llama-70b/0")], desired)
+    told = replace(plan, steps=(replace(plan.steps[0], not_enforced={"memory": "there is no cgroup"}),))
+    assert list(plan_lines(told))[-1] == "      ! memory is not enforced: there is no cgroup"
+    assert plan_items(told)[0]["not_enforced"] == {"memory": "there is no cgroup"}

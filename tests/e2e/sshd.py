@@ -16,6 +16,8 @@ from pathlib import Path
 import psutil
 import pytest
 
+from agents.isolation import cgroup, hierarchy
+
 PROGRAM = shutil.which("sshd", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin")
 START_LIMIT_S = 10.0
 
@@ -132,6 +134,9 @@ def host(folder: Path) -> Iterator[Host]:
                 os.kill(pid, signal.SIGKILL)
             except ProcessLookupError:
                 continue
+        wait_until(lambda: not found.processes(), START_LIMIT_S, "what ran on the host is gone")
+        if root := hierarchy.mount():
+            hierarchy.remove(hierarchy.own(root) / cgroup.base_name(state))
 
 
 def keygen(path: Path, *words: str) -> None:

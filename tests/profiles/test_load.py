@@ -82,6 +82,36 @@ SERVICE = [
         "a number and ms, s, m, h or d: `10m`",
     ),
     (
+        "  a: {engine: vllm, model: m, resources: {memory: 64}}",
+        "4:51: expected text, found a whole number",
+        "put it in quotes",
+    ),
+    (
+        "  a: {engine: vllm, model: m, resources: {memory: 64GB}}",
+        "4:51: `64GB` is no size",
+        "a whole number and MiB, GiB or TiB: `64GiB`",
+    ),
+    (
+        "  a: {engine: vllm, model: m, resources: {memory: 1MiB}}",
+        "4:51: 1MiB of memory is too little for any engine",
+        "at least 16MiB",
+    ),
+    (
+        "  a: {engine: vllm, model: m, resources: {cpus: 7-0}}",
+        "4:49: `7-0` is no list of CPUs",
+        "numbers and ranges: `0-7` or `0,2,4-6`",
+    ),
+    (
+        "  a: {engine: vllm, model: m, resources: {cpu_weight: 0}}",
+        "4:55: `cpu_weight` must be 1 to 10000, not 0",
+        "100 is everyone's",
+    ),
+    (
+        "  a: {engine: vllm, model: m, resources: {cpu_wieght: 10}}",
+        "4:43: unknown key `cpu_wieght`",
+        "did you mean `cpu_weight`?",
+    ),
+    (
         "  a: {engine: vllm, model: m, restart: {windw: 1h}}",
         "4:41: unknown key `windw`",
         "did you mean `window`?",

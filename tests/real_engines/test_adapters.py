@@ -9,7 +9,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from agents import process, tree
+from agents import process, spawn, tree
 from agents.layout import Layout
 from engines import registry
 from engines.base import Launch, Progress, options_for
@@ -44,9 +44,9 @@ async def started(served: Served, state: Path) -> AsyncIterator[Running]:
     marker = ("tiny/0", str(state))
     marks = dict(zip((tree.MARKER, tree.MARKER_STATE), marker, strict=True))
     base = {"PATH": os.defpath, "HOME": str(state)}
-    handle = await process.spawn(
+    handle = await spawn.spawn(
         paths,
-        process.Launch(argv=command.argv, env={**base, **command.env, **served.env, **marks}, incarnation=1, port=port),
+        spawn.Launch(argv=command.argv, env={**base, **command.env, **served.env, **marks}, incarnation=1, port=port),
     )
     running = Running(handle, marker, paths.log(1))
     try:

@@ -1,0 +1,99 @@
+"""Start an engine that outlives us.
+
+Launch ──► tier: a place for it ──► shim ──► handle.json ──► Handle
+"""
+
+import os
+from pathlib import Path
+
+import msgspec
+
+from agents import shim, state
+from agents.errors import AgentError
+from agents.failpoints import reach
+from agents.isolation import hierarchy
+from agents.isolation.plain import Plain
+from agents.isolation.tier import Tier
+from agents.layout import InstanceLayout
+from agents.process import Handle
+from profiles.resources import Limits, cpu_set
+
+NO_LIMITS = Limits()
+DISK_HINT = "check the disk of the state directory"
+
+
+class AlreadyLocked(AgentError):
+    """A living engine still holds the instance's lock."""
+
+
+class CannotExecute(AgentError):
+    """The kernel refused to execute the program."""
+
+
+class CameLate(CannotExecute):
+    """A newer incarnation of the instance was started before."""
+
+
+class Launch(msgspec.Struct, frozen=True, kw_only=True):
+    """What a shim is told on its stdin. `env` may hold secrets."""
+
+    argv: tuple[str, ...]
+    env: dict[str, str]
+    incarnation: int
+    port: int
+    log_budget_bytes: int = shim.LOG_BUDGET_BYTES
+    cgroup: str = ""
+    unit_mount: str = ""
+    """Where cgroup v2 is mounted, for a shim that is to make a group below that of its own unit."""
+    cpus: tuple[int, ...] = ()
+    memory_mib: int | None = None
+    """The limit that the cgroup has, for the record of an end by it."""
+
+
+async def spawn(paths: InstanceLayout, launch: Launch, tier: Tier | None = None, limits: Limits = NO_LIMITS) -> Handle:
+    """Start an engine in `tier`, or plainly. Raises AlreadyLocked, CameLate, CannotExecute, OSError."""
+    tier = tier or Plain()
+    place = tier.place(paths.directory.name, launch.incarnation, limits)
+    launch = msgspec.structs.replace(
+        launch,
+        cgroup=place.cgroup,
+        unit_mount=place.unit_mount,
+        cpus=tuple(sorted(cpu_set(limits.cpus))) if limits.cpus else (),
+        memory_mib=limits.memory_mib,
+    )
+    reach("before-spawn")
+    try:
+        answer = await tier.start(paths.directory, msgspec.json.encode(launch), limits)
+    except TimeoutError:
+        raise CannotExecute("the shim did not start the engine in time", "see the load of the machine") from None
+    reach("after-spawn")
+    if answer.status == 0:
+        return _read_handle(paths, launch.incarnation)
+    if place.cgroup:
+        hierarchy.leave(Path(place.cgroup))
+    if answer.status == shim.BUSY:
+        raise AlreadyLocked("an engine of this instance is still running", "stop it first")
+    if answer.status == shim.LATE:
+        raise CameLate(answer.text, "start it once more")
+    if answer.status == shim.CANNOT_RECORD:
+        raise CannotExecute(f"the engine could not be recorded, so it was ended again: {answer.text}", DISK_HINT)
+    raise CannotExecute(answer.text, "check the program of this engine")
+
+
+def _read_handle(paths: InstanceLayout, incarnation: int) -> Handle:
+    handle = state.load(paths.handle, Handle)
+    if not isinstance(handle, Handle) or handle.incarnation != incarnation:
+        raise CannotExecute("the shim wrote no readable handle.json", DISK_HINT)
+    return handle
+
+
+def last_taken(paths: InstanceLayout) -> int:
+    """The newest incarnation that a shim ever began to start, 0 before the first: the next one must be later."""
+    try:
+        lock = os.open(paths.lock, os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return 0
+    try:
+        return shim.last_taken(lock)
+    finally:
+        os.close(lock)

@@ -1,0 +1,23 @@
+"""What a plan asks of nodes that they cannot hold: told in its steps, before anybody agrees."""
+
+from collections.abc import Mapping
+
+from msgspec.structs import replace
+
+from profiles.isolation import NodeIsolation, agreement
+from profiles.plan import Action, Plan, Step
+
+_STARTS = (Action.START, Action.REPLACE)
+
+
+def with_shortfall(plan: Plan, nodes: Mapping[str, NodeIsolation | None]) -> Plan:
+    """Each start with the limits that its node will not enforce; a node that says nothing is not judged."""
+    wanted = {(edit.node, name): owned.spec for edit in plan.nodes for name, owned in edit.instances.items()}
+
+    def told(step: Step) -> Step:
+        node, spec = nodes.get(step.node), wanted.get((step.node, step.instance))
+        if node is None or spec is None or step.action not in _STARTS:
+            return step
+        return replace(step, not_enforced=agreement(spec.limits, node).not_enforced)
+
+    return replace(plan, steps=tuple(told(step) for step in plan.steps))
