@@ -37,6 +37,7 @@ if [ "$kind" = dev ]; then
     command -v ssh-keygen >/dev/null 2>&1 || missing="$missing openssh-client"
     command -v tmux >/dev/null 2>&1 || missing="$missing tmux"
     command -v g++ >/dev/null 2>&1 || missing="$missing g++"
+    command -v ninja >/dev/null 2>&1 || missing="$missing ninja-build"
     # shellcheck disable=SC2086
     [ -z "$missing" ] || need $missing
 fi

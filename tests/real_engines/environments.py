@@ -3,7 +3,7 @@
     $XDG_CACHE_HOME/gpuyard/engines/<engine>-<version>/   the environment; `ready` in it is written last
     $XDG_CACHE_HOME/gpuyard/wheels/                       what pip fetched or compiled for them
 
-The first set-up needs a package index, and a C++ compiler with cmake for llama.cpp; with the wheels kept,
+The first set-up needs a package index, and a C++ compiler with ninja for llama.cpp; with the wheels kept,
 an environment is made anew without either.
 """
 
@@ -16,7 +16,7 @@ import subprocess
 import sys
 import venv
 import zipfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from email.parser import Parser
@@ -97,7 +97,10 @@ def _kept_wheel(pin: str) -> Path:
     pattern = f"{name.replace('-', '_')}-{version}-*.whl"
     with _alone(_wheels() / f"{name}.lock"):
         if not any(_wheels().glob(pattern)):
-            _run([sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "--wheel-dir", str(_wheels()), pin])
+            # The build asks for `-j` without a number: make starts a compiler for every file, 70 that filled
+            # 12 GiB here; ninja keeps to the cores.
+            ninja = {"CMAKE_GENERATOR": "Ninja"}
+            _run([sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "--wheel-dir", str(_wheels()), pin], ninja)
     return next(_wheels().glob(pattern))
 
 
@@ -124,8 +127,8 @@ def _pip(folder: Path, *words: str) -> None:
     _run([str(folder / "bin" / "python"), "-m", "pip", words[0], "-q", *words[1:]])
 
 
-def _run(argv: Sequence[str]) -> None:
-    done = subprocess.run(argv, capture_output=True, text=True, check=False)
+def _run(argv: Sequence[str], env: Mapping[str, str] = {}) -> None:
+    done = subprocess.run(argv, capture_output=True, text=True, check=False, env={**os.environ, **env})
     if done.returncode:
         raise SetupFailed(f"{' '.join(argv[2:6])} … failed:\n{done.stderr[-2000:]}")
 
