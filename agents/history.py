@@ -49,6 +49,8 @@ class History:
         self.segments = Segments(
             directory, self.boot_id, lambda text, code: events.append(EventKind.AGENT, text, code=code)
         )
+        self.asking = asyncio.Lock()
+        """A long answer takes most of a second of CPU: one is made at a time, whoever asks."""
         self._board = board
         self._clock = clock
         self._wall = wall

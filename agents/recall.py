@@ -45,7 +45,8 @@ async def recall(history: History, ask: wire.ReadHistory) -> wire.History:
     steps = min(total, MAX_STEPS)
     while True:
         grid = Grid(from_unix_s, step_s, steps)
-        found = await _read(history, ask.kind, ask.names, fields, grid)
+        async with history.asking:
+            found = await _read(history, ask.kind, ask.names, fields, grid)
         answer = wire.History(
             from_unix_s=from_unix_s,
             step_s=step_s,

@@ -92,12 +92,15 @@ class Yard(OneKeyAtATime):
 
     async def _reach(self, inventory: Inventory) -> None:
         from console.operations import Operations
+        from console.past import Past
         from console.remote.fleet import Fleet
 
         fleet = Fleet(inventory, self.session.store, author=os.environ.get("USER", ""))
         self.session.fleet = fleet
         self.session.operations = Operations(fleet, self.session.store)
-        await fleet.run()
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(fleet.run())
+            tasks.create_task(Past(fleet, self.session.store).run())
 
     def flush(self) -> None:
         """Bring the screen on top up to the store. Nothing is painted where nothing changed."""

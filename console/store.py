@@ -6,91 +6,31 @@ A view keeps its last values when its node goes quiet; `age_s` and `state` say h
 """
 
 import time
-from collections import deque
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
-from enum import StrEnum
-from typing import NamedTuple
 
-from agents.wire import Delta, Happened, Snapshot
-from console.series import Ring
-from profiles.model import Desired
-from profiles.status import Event, GpuReading, InstanceStatus, NodeStatus, Reason, Role
+from agents.wire import Delta, Happened, History, Snapshot
+from console.recorded import Recorded
+from console.views import EVENTS_KEPT, Key, Kind, NodeState, NodeView, service_of
+from profiles.status import GpuReading, InstanceStatus, Reason
+
+__all__ = [
+    "EVENTS_KEPT", "STALE_AFTER_S", "UNREACHABLE_AFTER_S",
+    "Store", "NodeView", "NodeState", "Key", "Kind", "service_of",
+]  # fmt: skip
 
 STALE_AFTER_S = 3.0
 UNREACHABLE_AFTER_S = 15.0
-EVENTS_KEPT = 500
 CLOCK_JITTER_S = 0.25
 
 
-class NodeState(StrEnum):
-    CONNECTING = "connecting"
-    UP = "up"
-    STALE = "stale"
-    UNREACHABLE = "unreachable"
-    REFUSED = "refused"
-    """Will not be tried again by itself: a key, a login, a protocol or a role. `NodeView.why` has the fix."""
-
-
-class Kind(StrEnum):
-    NODE = "node"
-    GPU = "gpu"
-    INSTANCE = "instance"
-    SERVICE = "service"
-
-
-class Key(NamedTuple):
-    """Names one row of one kind: (node, "") · (node, GPU uuid) · (node, instance) · ("", profile:service)."""
-
-    kind: Kind
-    node: str
-    name: str = ""
-
-
-def service_of(status: InstanceStatus) -> Key:
-    """The service that an instance is a replica of; a name that two profiles use is two services."""
-    return Key(Kind.SERVICE, "", f"{status.profile}:{status.name.rpartition('/')[0]}")
-
-
-@dataclass
-class NodeView:
-    """One node: where it stands in the inventory, how the link is, what it last said."""
-
-    name: str
-    site: str = ""
-    labels: Mapping[str, str] = field(default_factory=dict)
-    state: NodeState = NodeState.CONNECTING
-    why: Reason | None = None
-    way: str = ""
-    """How the agent is reached: socket, bridge or local."""
-    role: Role = Role.VIEWER
-    doubt: Reason | None = None
-    """Why its audit is not the one that this console remembers; None when it is, or was not compared yet."""
-    round_trip_s: float | None = None
-    status: NodeStatus | None = None
-    desired: Desired = field(default_factory=Desired)
-    received_at_s: float | None = None
-    """Monotonic time of the last frame."""
-    clock_skew_s: float = 0.0
-    """Node's clock minus ours, to CLOCK_JITTER_S; subtract it from the node's times."""
-    gpus: dict[str, GpuReading] = field(default_factory=dict)
-    instances: dict[str, InstanceStatus] = field(default_factory=dict)
-    events: deque[Event] = field(default_factory=lambda: deque(maxlen=EVENTS_KEPT))
-
-    @property
-    def counted(self) -> bool:
-        """Whether its values may enter a sum."""
-        return self.status is not None and self.state in (NodeState.UP, NodeState.STALE)
-
-
 class Store:
-    """All nodes, the keys that changed since the last flush, and short series."""
+    """All nodes, the keys that changed since the last flush, and what is recorded over time."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic, wall: Callable[[], float] = time.time) -> None:
         self.clock = clock
         self.wall = wall
         self.nodes: dict[str, NodeView] = {}
-        self.series: dict[tuple[Key, str], Ring] = {}
+        self.recorded = Recorded()
         self._dirty: set[Key] = set()
         self._service_of: dict[Key, Key] = {}
         self._members: dict[Key, dict[Key, None]] = {}
@@ -171,12 +111,13 @@ class Store:
             for status in view.instances.values():
                 yield view, status
 
-    def ring(self, key: Key, what: str) -> Ring:
-        """The series `what` of `key`; empty when nothing was recorded."""
-        return self.series.setdefault((key, what), Ring())
+    def remember(self, node: str, kind: Kind, told: History) -> None:
+        """The past of a node's GPUs or instances, as the node remembers it."""
+        self._dirty.update(self.recorded.fill(node, kind, told))
 
     def _snapshot(self, view: NodeView, frame: Snapshot) -> None:
         self._mark_all(view)
+        view.snapshots += 1
         view.status = frame.status
         view.desired = frame.desired
         self._compare_clocks(view, frame.status.at_unix_s)
@@ -212,7 +153,7 @@ class Store:
             self._dirty.add(Key(Kind.GPU, view.name, reading.uuid))
         for status in frame.instances:
             self._put(view, status)
-        self._record(view)
+        self.recorded.add(view, frame.at_unix_s)
 
     def _compare_clocks(self, view: NodeView, at_unix_s: float) -> None:
         """A time of day on the screen must not jump by a second because one frame took longer."""
@@ -243,16 +184,6 @@ class Store:
         del self._members[service][instance]
         if not self._members[service]:
             del self._members[service]
-
-    def _record(self, view: NodeView) -> None:
-        """One point per Delta, that is one a second, for what is drawn as a line."""
-        for uuid, reading in view.gpus.items():
-            self.ring(Key(Kind.GPU, view.name, uuid), "busy_ratio").add(reading.busy_ratio)
-        for name, status in view.instances.items():
-            said = status.reading
-            key = Key(Kind.INSTANCE, view.name, name)
-            self.ring(key, "generation_tok_s").add(said.generation_tok_s if said else None)
-            self.ring(key, "waiting").add(said.waiting if said else None)
 
     def _mark_all(self, view: NodeView) -> None:
         self._dirty.add(Key(Kind.NODE, view.name))

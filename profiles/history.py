@@ -13,6 +13,7 @@ from enum import StrEnum
 import msgspec
 
 from engines.base import Histogram
+from profiles.slo import merge
 from profiles.status import GpuProcess, GpuReading, GpuState, HostReading, InstanceStatus, NodeStatus, Phase
 
 OLD_AFTER_S = 6.0
@@ -81,14 +82,20 @@ class HistorySeries(msgspec.Struct, frozen=True, kw_only=True):
     histograms: dict[str, HistogramSeries] = {}
 
 
+def rolling(series: HistogramSeries, steps: int) -> list[Histogram | None]:
+    """What was observed in each step and the `steps` - 1 before it; None where nothing was scraped in all of them."""
+    found = [series.at(step) for step in range(len(series.counts))]
+    return [merge(one for one in found[max(0, end - steps + 1) : end + 1] if one) for end in range(len(found))]
+
+
 def observed(status: NodeStatus) -> Iterator[tuple[Name, list[float]]]:
     """The fields of every series now, in the order of FIELDS; NaN is unknown. What is old or lost is left out."""
     yield (HistoryKind.HOST, ""), _host(status.host)
     for gpu in status.gpus:
         if gpu.state is GpuState.OK:
-            yield (HistoryKind.GPU, gpu.uuid), _gpu(gpu)
+            yield (HistoryKind.GPU, gpu.uuid), gpu_values(gpu)
     for instance in status.instances:
-        yield (HistoryKind.INSTANCE, instance.name), _instance(instance, status.at_unix_s)
+        yield (HistoryKind.INSTANCE, instance.name), instance_values(instance, status.at_unix_s)
 
 
 def kept(how: How, values: Iterable[float]) -> float:
@@ -109,7 +116,8 @@ def _host(host: HostReading) -> list[float]:
     return [_number(host.cpu_ratio), _number(host.memory_used_mib)]
 
 
-def _gpu(gpu: GpuReading) -> list[float]:
+def gpu_values(gpu: GpuReading) -> list[float]:
+    """In the order of FIELDS; NaN is unknown."""
     ours = [held for held in gpu.processes if held.instance is not None]
     foreign = [held for held in gpu.processes if held.instance is None]
     hidden = "processes" in gpu.absent
@@ -120,7 +128,8 @@ def _gpu(gpu: GpuReading) -> list[float]:
     ]  # fmt: skip
 
 
-def _instance(status: InstanceStatus, now_unix_s: float) -> list[float]:
+def instance_values(status: InstanceStatus, now_unix_s: float) -> list[float]:
+    """In the order of FIELDS; NaN is unknown. `now_unix_s` is of the node's clock, as its reading's time is."""
     said = status.reading
     if said is not None and abs(now_unix_s - said.at_unix_s) > OLD_AFTER_S:
         said = None

@@ -95,7 +95,7 @@ def _series(store: Store, key: Key, width: int) -> list[Line]:
     room = max(10, min(120, width - LABEL - 24))
     lines: list[Line] = []
     for label, what in (("Tokens/s", "generation_tok_s"), ("Queue", "waiting")):
-        ring = store.series.get((key, what))
+        ring = store.recorded.series.get((key, what))
         values = ring.last(room) if ring else []
         if all(isnan(value) for value in values):
             lines.append(_field(label, "no points yet", Tone.DIM))

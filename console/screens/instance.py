@@ -25,7 +25,11 @@ class InstanceScreen(ActsOnInstances):
     def targets(self) -> Sequence[Key]:
         return (self.key,)
 
+    def on_unmount(self) -> None:
+        self.session.store.recorded.close(self.key)
+
     def on_mount(self) -> None:
+        self.session.store.recorded.open(self.key)
         detail = self.query_one("#detail", Lines)
         detail.can_focus = True
         detail.focus()

@@ -3,8 +3,8 @@
 import pytest
 
 from agents import wire
-from console.series import SERIES_POINTS, Ring
 from console.store import Key, Kind, NodeState, Store
+from profiles.history import HistogramSeries, HistorySeries
 from profiles.model import Desired
 from profiles.status import GpuReading, Phase, Reason
 from tests.console.peer import instance, snapshot
@@ -44,7 +44,7 @@ def test_a_delta_changes_only_what_it_carries():
     assert store.take_dirty() == {Key(Kind.GPU, "n", "g0"), Key(Kind.NODE, "n")}
     store.receive("n", wire.Delta(at_unix_s=1002.0, gpus_gone=("g0",), instances_gone=("chat/0",)))
     assert (view.gpus, view.instances) == ({}, {})
-    assert store.ring(Key(Kind.GPU, "n", "g0"), "busy_ratio").last(9) == [0.5]
+    assert store.recorded.ring(Key(Kind.GPU, "n", "g0"), "busy_ratio").last(9) == [0.5]
 
 
 def test_a_delta_before_the_snapshot_is_left_alone():
@@ -82,9 +82,27 @@ def test_the_skew_of_clocks_is_known():
     assert store.nodes["n"].clock_skew_s == 1000.0 - 5000.0
 
 
-def test_a_ring_keeps_the_last_points_in_order():
-    ring = Ring()
-    for value in range(SERIES_POINTS + 5):
-        ring.add(float(value))
-    assert ring.last(3) == [SERIES_POINTS + 2, SERIES_POINTS + 3, SERIES_POINTS + 4]
-    assert len(ring.last(10_000)) == SERIES_POINTS
+def test_what_is_open_is_recorded_in_full():
+    store, _ = one()
+    key = Key(Kind.GPU, "n", "g0")
+    gpu = GpuReading(uuid="g0", index=0, name="H100", busy_ratio=0.5, power_w=300.0)
+    store.receive("n", wire.Delta(at_unix_s=1001.0, gpus=(gpu,)))
+    assert store.recorded.ring(key, "power_w").last(9) == []
+    store.recorded.open(key)
+    store.receive("n", wire.Delta(at_unix_s=1002.0))
+    assert store.recorded.ring(key, "power_w").last(9) == [300.0]
+    assert store.recorded.ring(key, "busy_ratio").last(9) == [0.5, 0.5]
+
+
+def test_what_the_node_remembers_comes_before_what_was_seen():
+    store, _ = one()
+    key = Key(Kind.INSTANCE, "n", "chat/0")
+    store.receive("n", wire.Delta(at_unix_s=1001.0))
+    store.take_dirty()
+    histograms = {"ttft": HistogramSeries(bounds_s=(0.1,), counts=(None, (1.0, 2.0)), sum_s=(0.0, 0.5))}
+    series = HistorySeries(name="chat/0", values={"waiting": (None, 3.0)}, histograms=histograms)
+    told = wire.History(from_unix_s=980.0, step_s=10.0, steps=2, series=(series,))
+    store.remember("n", Kind.INSTANCE, told)
+    assert store.recorded.ring(key, "waiting").last(12)[:10] == [3.0] * 10
+    assert store.recorded.latency[key].histograms == histograms
+    assert store.take_dirty() == {key}

@@ -119,7 +119,7 @@ def filled(clock: Clock | None = None) -> Store:
               instance="rerank/0"),
     )))  # fmt: skip
     for at in range(120):
-        store.receive("fra-1", Delta(at_unix_s=NOW_UNIX_S, instances=tuple(
+        store.receive("fra-1", Delta(at_unix_s=NOW_UNIX_S - 119 + at, instances=tuple(
             instance(f"llama-70b/{rank}", Phase.READY, "fra-1", range(4 * rank, 4 * rank + 4),
                      reading=serving((12.1, 11.8)[rank] if at > 110 else 8 + at % 7 / 2, (37, 2)[rank],
                                      (0.94, 0.61)[rank], fast=bool(rank)))

@@ -1,0 +1,74 @@
+"""What the console shows: a node as it last was, and the keys of its rows."""
+
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import NamedTuple
+
+from profiles.model import Desired
+from profiles.status import Event, GpuReading, InstanceStatus, NodeStatus, Reason, Role
+
+EVENTS_KEPT = 500
+
+
+class NodeState(StrEnum):
+    CONNECTING = "connecting"
+    UP = "up"
+    STALE = "stale"
+    UNREACHABLE = "unreachable"
+    REFUSED = "refused"
+    """Will not be tried again by itself: a key, a login, a protocol or a role. `NodeView.why` has the fix."""
+
+
+class Kind(StrEnum):
+    NODE = "node"
+    GPU = "gpu"
+    INSTANCE = "instance"
+    SERVICE = "service"
+
+
+class Key(NamedTuple):
+    """Names one row of one kind: (node, "") · (node, GPU uuid) · (node, instance) · ("", profile:service)."""
+
+    kind: Kind
+    node: str
+    name: str = ""
+
+
+def service_of(status: InstanceStatus) -> Key:
+    """The service that an instance is a replica of; a name that two profiles use is two services."""
+    return Key(Kind.SERVICE, "", f"{status.profile}:{status.name.rpartition('/')[0]}")
+
+
+@dataclass
+class NodeView:
+    """One node: where it stands in the inventory, how the link is, what it last said."""
+
+    name: str
+    site: str = ""
+    labels: Mapping[str, str] = field(default_factory=dict)
+    state: NodeState = NodeState.CONNECTING
+    why: Reason | None = None
+    way: str = ""
+    """How the agent is reached: socket, bridge or local."""
+    role: Role = Role.VIEWER
+    doubt: Reason | None = None
+    """Why its audit is not the one that this console remembers; None when it is, or was not compared yet."""
+    round_trip_s: float | None = None
+    status: NodeStatus | None = None
+    desired: Desired = field(default_factory=Desired)
+    received_at_s: float | None = None
+    """Monotonic time of the last frame."""
+    clock_skew_s: float = 0.0
+    """Node's clock minus ours, to CLOCK_JITTER_S; subtract it from the node's times."""
+    gpus: dict[str, GpuReading] = field(default_factory=dict)
+    instances: dict[str, InstanceStatus] = field(default_factory=dict)
+    snapshots: int = 0
+    """How often it was seen whole: after each, what happened in between may be asked for."""
+    events: deque[Event] = field(default_factory=lambda: deque(maxlen=EVENTS_KEPT))
+
+    @property
+    def counted(self) -> bool:
+        """Whether its values may enter a sum."""
+        return self.status is not None and self.state in (NodeState.UP, NodeState.STALE)
