@@ -7,13 +7,15 @@ I7  files, processes and zombies are back to a baseline   `Usage`
 """
 
 import itertools
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
 import psutil
 
-from profiles.status import Event
+from profiles.status import Event, EventKind
 from tests.faults.node import FaultNode
 from tests.faults.watcher import Watcher
 
@@ -51,6 +53,18 @@ def broken(node: FaultNode, watcher: Watcher | None = None, kept: dict[str, int]
             found.append(f"I2: {name} was {pid}, now there is {engines.get(name)}")
     found += [f"I3: {text}" for text in watcher.wrong] if watcher else []
     return found + numbering(node.layout.events)
+
+
+def untold(node: FaultNode, events: Sequence[Event]) -> list[str]:
+    """Instances of which another number of ends was told than there were."""
+    started = Counter(name for _, name, _ in node.starts())
+    alive = {name: len(pids) for name, pids in node.engines().items()}
+    told = Counter(event.instance for event in events if event.kind is EventKind.EXIT)
+    return [
+        f"{name}: {count - alive.get(name, 0)} ends, {told[name]} told"
+        for name, count in started.items()
+        if count - alive.get(name, 0) != told[name]
+    ]
 
 
 def numbering(path: Path) -> list[str]:

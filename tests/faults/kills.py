@@ -16,7 +16,7 @@ from statistics import median
 from console.remote.errors import RemoteError
 from profiles.model import DesiredInstance, Wanted
 from profiles.status import EventKind, InstanceStatus, Phase
-from tests.faults.invariants import broken
+from tests.faults.invariants import broken, untold
 from tests.faults.load import load
 from tests.faults.node import FaultNode
 from tests.faults.watcher import Watcher, watching
@@ -45,10 +45,11 @@ class Outcome:
     invariants: list[str] = field(default_factory=list)
     ended_by_themselves: list[str] = field(default_factory=list)
     unexplained: list[str] = field(default_factory=list)
+    untold: list[str] = field(default_factory=list)
 
     @property
     def wrong(self) -> list[str]:
-        return [*self.failed_requests, *self.invariants, *self.ended_by_themselves, *self.unexplained]
+        return [*self.failed_requests, *self.invariants, *self.ended_by_themselves, *self.unexplained, *self.untold]
 
     def __str__(self) -> str:
         times = sorted(self.streaming_s) or [0.0]
@@ -56,7 +57,7 @@ class Outcome:
             f"seed {self.seed}: {self.kills} kills, {self.edits} edits, {self.starts} engine starts, "
             f"{self.served} requests served, {len(self.failed_requests)} failed; invariants broken "
             f"{len(self.invariants)}, ended by themselves {len(self.ended_by_themselves)}, unexplained "
-            f"{len(self.unexplained)}; agent started → streaming, of the {len(times)} that lived so long: median "
+            f"{len(self.unexplained)}, ends not told once {len(self.untold)}; agent started → streaming, of the {len(times)} that lived so long: median "
             f"{median(times):.2f} s, p99 {times[int(len(times) * 0.99) - 1]:.2f} s, longest {times[-1]:.2f} s"
         )
 
@@ -80,6 +81,7 @@ async def campaign(node: FaultNode, kills: int, seed: int) -> Outcome:
         outcome.served = counted.served
         outcome.failed_requests = [f"{reason} ×{times}" for reason, times in counted.failed.items()]
         outcome.invariants = broken(node, watcher, kept)
+        outcome.untold = untold(node, watcher.events)
         outcome.starts = len(node.starts())
         outcome.ended_by_themselves = [
             f"{event.seq} {event.instance} {event.text}"
