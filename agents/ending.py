@@ -58,8 +58,7 @@ class Ending:
 
     def tell(self, ended: Ended, code: str) -> None:
         """Of an end that was asked for."""
-        text = f"stopped: {ended.record.text()}" if ended.record else "stopped"
-        self._standing.tell(EventKind.EXIT, text, code)
+        self._tell_once(ended, f"stopped: {ended.record.text()}" if ended.record else "stopped", code)
 
     def rest(self) -> Outcome | None:
         """Nothing runs and nothing shall: stopped, once all is given back. None when it is."""
@@ -77,8 +76,14 @@ class Ending:
         if ended.record:
             text = f"ended by itself: {ended.record.text()}"
             reason = Reason("exited", f"{text}: {words}" if words else text, "see its log")
-        self._standing.tell(EventKind.EXIT, reason.text, reason.code)
+        self._tell_once(ended, reason.text, reason.code)
         return self._judge(serving, reason, ended, words)
+
+    def _tell_once(self, ended: Ended, text: str, code: str) -> None:
+        """A daemon that died just after it told of an end leaves it to be found again."""
+        if not self._standing.told(EventKind.EXIT, ended.since_unix_s):
+            self._standing.tell(EventKind.EXIT, text, code)
+        self._runner.forget()
 
     def _judge(self, serving: Serving | None, reason: Reason, ended: Ended, line: str) -> Outcome:
         if serving and serving.lasted_s() >= self._context.policy.stable_s:

@@ -1,6 +1,7 @@
 """One instance's process and the files that tell about it: adopt, start, ask, stop. Decides nothing."""
 
 import asyncio
+import contextlib
 import fcntl
 import math
 import os
@@ -49,6 +50,8 @@ class Ended(msgspec.Struct, frozen=True):
     record: Exit | None
     lived_s: float = 0.0
     asked: bool = False
+    since_unix_s: float = 0.0
+    """Whatever is told of it was told after this moment."""
 
 
 class Runner:
@@ -82,6 +85,8 @@ class Runner:
             return None
         rebooted = handle.boot_id != tree.boot_id()
         ended = await self.ended()
+        if rebooted:
+            self.forget()
         return None if rebooted else ended
 
     async def start(self, owned: DesiredInstance, *, taken: list[int], restarts: int) -> None:
@@ -132,7 +137,10 @@ class Runner:
             state.save(self._paths.spec, self.started)
 
     async def ended(self) -> Ended:
-        """After the main process is gone: kill what it left behind, and read the record of its end."""
+        """After the main process is gone: kill what it left behind, and read the record of its end.
+
+        Found again by every daemon until it is told, and `forget` is called.
+        """
         handle = self.process.handle if self.process else await self._handle(self._incarnation)
         self.close()
         if handle is None:
@@ -140,9 +148,15 @@ class Runner:
         await process.kill_all(handle, self._marker)
         record = await process.read_exit(self._paths, handle)
         asked = purpose.noted(self._paths, handle.incarnation)
-        self._paths.handle.unlink(missing_ok=True)  # dealt with: the next daemon must not tell of it again
+        lived_s = _lived_s(handle, record)
+        since_unix_s = record.at_unix_s if record else time.time() - lived_s
+        return Ended(record, lived_s, asked, since_unix_s)
+
+    def forget(self) -> None:
+        """The end is told of: the next daemon must not find it again. A disk that refuses lets it."""
+        with contextlib.suppress(OSError):
+            self._paths.handle.unlink(missing_ok=True)
         purpose.forget(self._paths)
-        return Ended(record, _lived_s(handle, record), asked)
 
     def last_words(self) -> str:
         return telling_line(self._paths.log(self._incarnation))

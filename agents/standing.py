@@ -49,6 +49,10 @@ class Standing:
     def tell(self, kind: EventKind, text: str, code: str) -> None:
         self._context.events.append(kind, text, instance=self._name, code=code)
 
+    def told(self, kind: EventKind, since_unix_s: float) -> bool:
+        """Whether there is such an event of this instance since then."""
+        return self._context.events.has(kind, self._name, since_unix_s)
+
     def publish(self) -> None:
         """Put what is known on the board; nothing where it neither runs nor is wanted."""
         started, living = self._runner.started, self._runner.process

@@ -106,6 +106,18 @@ def test_what_cannot_be_held_is_counted(tmp_path: Path, monkeypatch: pytest.Monk
     ]  # fmt: skip
 
 
+def test_has_knows_kind_instance_and_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    log = EventLog(tmp_path / "events.jsonl", wall=lambda: 100.0)
+    log.append(EventKind.EXIT, "x", instance="a/0")
+    assert log.has(EventKind.EXIT, "a/0", 100.0)
+    assert not log.has(EventKind.EXIT, "a/0", 100.5)
+    assert not log.has(EventKind.EXIT, "b/0", 0.0)
+    assert not log.has(EventKind.PHASE, "a/0", 0.0)
+    refusing(monkeypatch)
+    log.append(EventKind.PHASE, "y", instance="a/0")
+    assert log.has(EventKind.PHASE, "a/0", 99.0)
+
+
 def test_a_file_that_is_deleted_meanwhile_is_made_anew(tmp_path: Path) -> None:
     path = tmp_path / "events.jsonl"
     log = EventLog(path)

@@ -54,11 +54,12 @@ class Outcome:
     def __str__(self) -> str:
         times = sorted(self.streaming_s) or [0.0]
         return (
-            f"seed {self.seed}: {self.kills} kills, {self.edits} edits, {self.starts} engine starts, "
-            f"{self.served} requests served, {len(self.failed_requests)} failed; invariants broken "
-            f"{len(self.invariants)}, ended by themselves {len(self.ended_by_themselves)}, unexplained "
-            f"{len(self.unexplained)}, ends not told once {len(self.untold)}; agent started → streaming, of the {len(times)} that lived so long: median "
-            f"{median(times):.2f} s, p99 {times[int(len(times) * 0.99) - 1]:.2f} s, longest {times[-1]:.2f} s"
+            f"seed {self.seed}: {self.kills} kills, {self.edits} edits, {self.starts} engine starts\n"
+            f"  {self.served} requests served, {len(self.failed_requests)} failed; invariants broken "
+            f"{len(self.invariants)}; engines ended by themselves {len(self.ended_by_themselves)}; unexplained states "
+            f"{len(self.unexplained)}; ends not told exactly once {len(self.untold)}\n"
+            f"  agent started → streaming, {len(times)} that lived so long: median {median(times):.2f} s, "
+            f"p99 {times[int(len(times) * 0.99) - 1]:.2f} s, longest {times[-1]:.2f} s"
         )
 
 

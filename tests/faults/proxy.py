@@ -1,10 +1,10 @@
 """A TCP relay before a real sshd, with knobs for what networks do; one for each host that a test spoils.
 
-    console ──► Proxy ──► sshd        delay_s   each piece waits so long before it goes on
-                                      stalled   nothing goes on in these directions; nobody is told
-                                      trickle   one byte a piece
-                                      refuse    connections are reset as soon as they come
-                                      cut()     all connections are reset now
+console ──► Proxy ──► sshd        delay_s   each piece waits so long before it goes on
+                                  stalled   nothing goes on in these directions; nobody is told
+                                  trickle   one byte a piece
+                                  refuse    connections are reset as soon as they come
+                                  cut()     all connections are reset now
 """
 
 import asyncio
