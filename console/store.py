@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 
 from agents.wire import Delta, Happened, History, Snapshot
+from console.clock import elapsed_s
 from console.recorded import Recorded
 from console.views import EVENTS_KEPT, Key, Kind, NodeState, NodeView, service_of
 from profiles.status import GpuReading, InstanceStatus, Reason
@@ -26,7 +27,7 @@ CLOCK_JITTER_S = 0.25
 class Store:
     """All nodes, the keys that changed since the last flush, and what is recorded over time."""
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic, wall: Callable[[], float] = time.time) -> None:
+    def __init__(self, clock: Callable[[], float] = elapsed_s, wall: Callable[[], float] = time.time) -> None:
         self.clock = clock
         self.wall = wall
         self.nodes: dict[str, NodeView] = {}

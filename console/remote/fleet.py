@@ -1,6 +1,7 @@
 """All links of an inventory; the only thing of this package that the rest of the console talks to."""
 
 import asyncio
+import resource
 from contextlib import suppress
 from functools import partial
 from importlib.metadata import version
@@ -10,7 +11,7 @@ from agents.wire import AnswerT, AnyAsk, Hello
 from console import anchors
 from console.anchors import Anchors
 from console.inventory import Inventory, Node
-from console.remote import hostkeys, local
+from console.remote import hostkeys, local, waking
 from console.remote.hostkeys import UnknownKey
 from console.remote.link import Link
 from console.remote.stream import Connection, Dial
@@ -18,6 +19,9 @@ from console.store import Store
 
 if TYPE_CHECKING:
     from console.remote.ssh import Dialler
+
+
+FILES_AT_MOST = 65536
 
 
 class Fleet:
@@ -37,8 +41,10 @@ class Fleet:
 
     async def run(self) -> None:
         """Every link, until cancelled. Only here is the ssh library imported."""
+        allow_files()
         try:
             async with asyncio.TaskGroup() as links:
+                links.create_task(waking.watch(self._renew), name="waking")
                 for name, link in self._links.items():
                     links.create_task(link.run(), name=f"link {name}")
         finally:
@@ -68,6 +74,10 @@ class Fleet:
             link.unknown_key = None
             link.retry()
 
+    def _renew(self) -> None:
+        for link in self._links.values():
+            link.renew()
+
     def _dial(self, node: Node) -> Dial:
         return partial(_dial_local, node) if node.local else partial(self._ssh.dial, node)
 
@@ -93,6 +103,15 @@ class _LazySsh:
     async def close(self) -> None:
         if self._dialler is not None:
             await self._dialler.close()
+
+
+def allow_files() -> None:
+    """As many open files as this process may have: a link needs one, a local one several."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = FILES_AT_MOST if hard == resource.RLIM_INFINITY else min(hard, FILES_AT_MOST)
+    if soft < wanted:
+        with suppress(OSError, ValueError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 async def _dial_local(node: Node, socket: str) -> Connection:

@@ -46,6 +46,7 @@ class Link:
         self._bulk_opening = asyncio.Lock()
         self._bulk_run: asyncio.Task[None] | None = None
         self._wake = asyncio.Event()
+        self._life: asyncio.Timeout | None = None
         self._up = asyncio.Event()
         """Set while there is a session."""
 
@@ -73,6 +74,12 @@ class Link:
 
     def retry(self) -> None:
         """Do not wait any longer; a link that is up stays as it is."""
+        self._wake.set()
+
+    def renew(self) -> None:
+        """This machine slept: whatever link there is, is made anew."""
+        if self._life is not None and not self._life.expired():
+            self._life.reschedule(asyncio.get_running_loop().time())
         self._wake.set()
 
     async def request(self, ask: AnyAsk, answer: type[AnswerT], deadline_s: float, bulk: bool) -> AnswerT:
@@ -117,6 +124,15 @@ class Link:
 
     async def _live(self) -> None:
         """One life of the link; ends by Lost or LinkRefused."""
+        try:
+            async with asyncio.timeout(None) as self._life:
+                await self._connect_and_stream()
+        except TimeoutError:
+            raise Lost(Reason("slept", "this machine slept", "the link is being made anew")) from None
+        finally:
+            self._life = None
+
+    async def _connect_and_stream(self) -> None:
         self._connection = await self._dial(self._socket)
         try:
             session = await self._greet(self._connection, self._hello)

@@ -61,7 +61,8 @@ async def greet(stream: Stream, greeting: Hello) -> "Session":
                 payloads = await _feed(stream, splitter)
     except TimeoutError:
         text = f"no greeting within {GREETING_DEADLINE_S:.0f} s"
-        raise Lost(Reason("timeout", text, "the host may be overloaded; it is tried again")) from None
+        hint = "the agent there may be stopped, or the host overloaded; it is tried again"
+        raise Lost(Reason("timeout", text, hint)) from None
     except FramingError as error:
         raise await _explain(error, stream) from None
     except OSError as error:
@@ -92,15 +93,22 @@ class Session:
         self._over: Reason | None = None
 
     async def run(self, receive: Receive) -> None:
-        """Take in frames until the stream ends; always raises, Lost or LinkRefused. Requests in flight fail."""
-        pings = asyncio.create_task(self._keep_pinging())
+        """Take in frames until the stream ends or the peer is silent; always raises, Lost or LinkRefused.
+
+        Requests in flight fail.
+        """
+        parts = [asyncio.create_task(self._take_in(receive)), asyncio.create_task(self._keep_pinging())]
         try:
-            await self._take_in(receive)
+            done, _ = await asyncio.wait(parts, return_when=asyncio.FIRST_COMPLETED)
+            for part in done:
+                part.result()
         except RemoteError as error:
             self._over = error.reason
             raise
         finally:
-            pings.cancel()
+            for part in parts:
+                part.cancel()
+            await asyncio.gather(*parts, return_exceptions=True)
             self._over = self._over or Reason("lost", "the link was closed")
             for answer in self._waiting.values():
                 if not answer.done():
@@ -176,16 +184,14 @@ class Session:
             waiting.set_result(answer)
 
     async def _keep_pinging(self) -> None:
-        """A peer that answers nothing is cut off: closing the stream ends `run`."""
-        try:
-            while self._ping - self._ponged < PINGS_MISSED_AT_MOST:
-                self._ping += 1
-                self._ping_at = time.monotonic()
-                await self._send(Ping(number=self._ping))
-                await asyncio.sleep(PING_EVERY_S)
-            self._stream.close()
-        except Lost:
-            self._stream.close()
+        """Until a peer answers nothing any more, though what carries the stream still does. Raises Lost."""
+        while self._ping - self._ponged < PINGS_MISSED_AT_MOST:
+            self._ping += 1
+            self._ping_at = time.monotonic()
+            await self._send(Ping(number=self._ping))
+            await asyncio.sleep(PING_EVERY_S)
+        text = f"the host is there, but its agent has not answered for {PINGS_MISSED_AT_MOST * PING_EVERY_S:.0f} s"
+        raise Lost(Reason("silent", text, "see `ps` and the load there: it may be stopped, or the host be overloaded"))
 
     async def _send(self, frame: AnyFrame) -> None:
         try:

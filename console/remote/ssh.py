@@ -7,6 +7,7 @@ the agent sees who it is without any code of ours in between; where forwarding i
 
 import asyncio
 import shlex
+import socket
 from pathlib import Path
 
 import asyncssh
@@ -22,6 +23,7 @@ CONNECT_TIMEOUT_S = 10.0
 LOGIN_TIMEOUT_S = 20.0
 KEEPALIVE_S = 5
 KEEPALIVES_MISSED = 2
+UNACKNOWLEDGED_S = 15
 WINDOW_BYTES = 256 * 1024
 JUMPS_AT_MOST = 8
 SYSTEM_SOCKET = "/run/gpuyard/agent.sock"
@@ -63,7 +65,7 @@ class Dialler:
             guard.read(options.known_hosts)
             tunnel = await self._tunnel(host, options.tunnel if via is None else via, depth)
             async with self._logins:
-                return await asyncssh.connect(
+                connection = await asyncssh.connect(
                     host,
                     **wanted,
                     tunnel=tunnel or (),
@@ -75,6 +77,8 @@ class Dialler:
                     connect_timeout=CONNECT_TIMEOUT_S,
                     login_timeout=LOGIN_TIMEOUT_S,
                 )
+            _limit_silence(connection)
+            return connection
         except (OSError, asyncssh.Error, ValueError) as error:
             raise explain(error, guard) from None
 
@@ -217,6 +221,13 @@ async def _tail(reader: asyncssh.SSHReader[bytes]) -> str:
     except asyncssh.Error:
         pass
     return kept.decode("utf-8", "replace")
+
+
+def _limit_silence(connection: asyncssh.SSHClientConnection) -> None:
+    """Give up what we sent and nobody acknowledges; the keepalive alone waits for what the host sends."""
+    link = connection.get_extra_info("socket")
+    if link is not None and hasattr(socket, "TCP_USER_TIMEOUT"):
+        link.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, round(UNACKNOWLEDGED_S * 1000))
 
 
 def _identity(path: str) -> str:

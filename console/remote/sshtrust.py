@@ -4,6 +4,7 @@ asyncssh says "not trusted" for an unknown and for a changed host key alike, so 
 UNKNOWN may be vouched for by a person, CHANGED is never accepted.
 """
 
+import errno
 import shlex
 import socket
 from collections.abc import Sequence
@@ -79,6 +80,8 @@ def explain(error: Exception, guard: Guard) -> RemoteError:
             return _lost("refused", f"nothing listens for ssh on {guard.host}", "see that sshd runs, and `port`")
         case TimeoutError():
             return _lost("timeout", f"{guard.host} does not answer", "see that the host is up and reachable")
+        case OSError(errno=errno.EMFILE | errno.ENFILE):
+            return _lost("too_many_files", "this console has too many files open", "raise its limit: `ulimit -n 65536`")
         case OSError():
             return _lost("unreachable", f"{guard.host} cannot be reached: {error.strerror or error}")
         case asyncssh.ChannelOpenError():
