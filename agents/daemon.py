@@ -24,6 +24,7 @@ from agents.disk import Disk
 from agents.errors import AlreadyRunning, BadState
 from agents.events import EventLog
 from agents.gate import Gate
+from agents.gpuwatch import GpuWatch
 from agents.history import History
 from agents.isolation.choice import choose
 from agents.layout import SYSTEM_ROLES, SYSTEM_STATE, Layout
@@ -92,7 +93,14 @@ async def _run(layout: Layout, simulated: Path | None, roles: Roles) -> None:
         events = EventLog(layout.events)
         supervisor = Supervisor(layout, board, events, simulated=simulated, tier=tier)
         history = History(layout.history, board, events)
-        sampler = Sampler(board, supervisor, state=layout.state, simulated=simulated, scraped=history.scraped)
+        sampler = Sampler(
+            board,
+            supervisor,
+            state=layout.state,
+            simulated=simulated,
+            scraped=history.scraped,
+            gpus_read=GpuWatch(events).look,
+        )
         gate = _gate(layout, board, events, agent_version)
         node = Node(
             board=board,

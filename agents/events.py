@@ -61,7 +61,14 @@ class EventLog:
         return len(self._held) + self._uncounted
 
     def append(
-        self, kind: EventKind, text: str, *, instance: str | None = None, author: str = "", code: str = ""
+        self,
+        kind: EventKind,
+        text: str,
+        *,
+        instance: str | None = None,
+        author: str = "",
+        code: str = "",
+        gpu: str | None = None,
     ) -> None:
         """Number, write and announce an event; while the disk refuses, hold it for `flush`."""
         event = Event(
@@ -72,6 +79,7 @@ class EventLog:
             instance=instance,
             author=author,
             code=code,
+            gpu=gpu,
         )
         if len(self._held) < HELD_AT_MOST:
             self._held.append(event)

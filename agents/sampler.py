@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import msgspec
@@ -15,7 +15,7 @@ from agents.host import Host
 from agents.supervisor import Scraped, Supervisor
 from agents.windows import Window
 from engines.base import EngineSample
-from profiles.status import GpuProcess
+from profiles.status import GpuProcess, GpuReading
 
 HOST_PERIOD_S = 1.0
 SCRAPE_PERIOD_S = 2.0
@@ -32,11 +32,13 @@ class Sampler:
         state: Path,
         simulated: Path | None = None,
         scraped: Callable[[str, int, EngineSample], None] = lambda *_: None,
+        gpus_read: Callable[[Sequence[GpuReading]], None] = lambda _: None,
         wall: Callable[[], float] = time.time,
     ) -> None:
         self._board = board
         self._supervisor = supervisor
         self._scraped = scraped
+        self._gpus_read = gpus_read
         self._wall = wall
         self._host = Host()
         self._owners = Owners(supervisor, state)
@@ -60,13 +62,13 @@ class Sampler:
 
     def _show(self, frame: Frame) -> None:
         self._board.set_gpu_source(frame.source)
-        self._board.set_gpus(
-            [
-                msgspec.structs.replace(gpu, processes=tuple(map(self._owners.name, gpu.processes)))
-                if gpu.processes else gpu
-                for gpu in frame.gpus
-            ]
-        )  # fmt: skip
+        gpus = [
+            msgspec.structs.replace(gpu, processes=tuple(map(self._owners.name, gpu.processes)))
+            if gpu.processes else gpu
+            for gpu in frame.gpus
+        ]  # fmt: skip
+        self._board.set_gpus(gpus)
+        self._gpus_read(gpus)
         self._owners.forget_old()
 
     def _scrape_all(self, tasks: asyncio.TaskGroup) -> None:

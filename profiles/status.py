@@ -212,3 +212,5 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
     instance: str | None = None
     author: str = ""
     code: str = ""
+    gpu: str | None = None
+    """The uuid of the GPU that it is about."""

@@ -5,6 +5,7 @@ import msgspec
 from console.render.services import ServiceView
 from console.store import NodeView, Store
 from engines.base import Histogram
+from profiles.revision import Revision
 from profiles.slo import quantile
 from profiles.status import EngineReading, Event, GpuReading, InstanceStatus
 
@@ -54,7 +55,17 @@ def service_item(service: ServiceView) -> Item:
 
 
 def event_item(view: NodeView, event: Event) -> Item:
-    return {"node": view.name, "clock_skew_s": view.clock_skew_s, **msgspec.to_builtins(event)}
+    """`at_unix_s` is of the node's clock, `corrected_unix_s` the same moment by ours."""
+    corrected = event.at_unix_s - view.clock_skew_s
+    return {"node": view.name, "corrected_unix_s": corrected, "clock_skew_s": view.clock_skew_s,
+            **msgspec.to_builtins(event)}  # fmt: skip
+
+
+def revision_item(view: NodeView, head: Revision) -> Item:
+    """As an event's; null where nobody made it."""
+    corrected = None if head.at_unix_s is None else head.at_unix_s - view.clock_skew_s
+    return {"node": view.name, "corrected_unix_s": corrected, "clock_skew_s": view.clock_skew_s,
+            **msgspec.to_builtins(head)}  # fmt: skip
 
 
 def _reading(reading: EngineReading) -> Item:

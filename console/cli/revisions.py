@@ -3,8 +3,7 @@
 import argparse
 import asyncio
 
-import msgspec
-
+from console.cli.items import revision_item
 from console.cli.names import find_node
 from console.cli.output import Exit, Format, print_json, say_reason
 from console.cli.session import Reached, inventory_of, reached
@@ -49,15 +48,12 @@ async def _ask(found: Reached, nodes: list[str]) -> tuple[list[Kept], Exit]:
 
 
 def _print(found: Reached, kept: list[Kept], output: Format) -> None:
-    skews = {view.name: view.clock_skew_s for view in found.store.nodes.values()}
+    views = found.store.nodes
     if output is Format.JSON:
-        print_json(
-            "revisions",
-            [{"node": node, "clock_skew_s": skews[node], **msgspec.to_builtins(head)} for node, head in kept],
-        )
+        print_json("revisions", [revision_item(views[node], head) for node, head in kept])
     elif output is Format.NAME:
         for node, head in kept:
             print(f"{node}:{head.generation}")
     else:
-        rows = [revision_cells(node, head, skews[node]) for node, head in kept]
+        rows = [revision_cells(node, head, views[node].clock_skew_s) for node, head in kept]
         print_table(REVISION_COLUMNS, rows, wide=output is Format.WIDE)

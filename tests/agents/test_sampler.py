@@ -1,7 +1,7 @@
 import asyncio
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -9,13 +9,14 @@ import pytest
 from agents import tree
 from agents.board import Board
 from agents.events import EventLog
+from agents.gpuwatch import GpuWatch
 from agents.layout import Layout
 from agents.process import free_port
 from agents.sampler import Owners, Sampler
 from agents.supervisor import Scraped, Supervisor
 from engines.base import EngineSample, Probe
 from engines.simulated_device import CLAIMS_DIRECTORY, Claim, SimulatedGpu, claim_file, encode_claim, encode_devices
-from profiles.status import EngineReading, GpuProcess, GpuSource, GpuSourceKind, HostReading
+from profiles.status import EngineReading, GpuProcess, GpuReading, GpuSource, GpuSourceKind, HostReading
 
 FAKE = Path(__file__).parents[1] / "fakes" / "engine.py"
 
@@ -63,8 +64,14 @@ async def parts(tmp_path: Path) -> tuple[Board, Watched, Path]:
     return board, supervisor, tmp_path / "gpus"
 
 
-async def sample_until(board: Board, supervisor: Supervisor, gpus: Path, test: Callable[[], bool]) -> None:
-    sampler = Sampler(board, supervisor, state=gpus.parent / "state", simulated=gpus)
+async def sample_until(
+    board: Board,
+    supervisor: Supervisor,
+    gpus: Path,
+    test: Callable[[], bool],
+    gpus_read: Callable[[Sequence[GpuReading]], None] = lambda _: None,
+) -> None:
+    sampler = Sampler(board, supervisor, state=gpus.parent / "state", simulated=gpus, gpus_read=gpus_read)
     task = asyncio.create_task(sampler.run())
     try:
         async with asyncio.timeout(25):
@@ -106,6 +113,24 @@ async def test_scrapes_become_readings_and_a_dead_engine_leaves_the_last(parts: 
     assert last.running == 2.0
     assert last.requests_per_s is not None
     assert last.requests_per_s > 0
+
+
+async def test_a_stranger_on_a_gpu_becomes_an_event(parts: tuple[Board, Watched, Path], tmp_path: Path) -> None:
+    board, supervisor, gpus = parts
+    events = EventLog(tmp_path / "told.jsonl")
+    watch = GpuWatch(events)
+    supervisor.roots = dict  # type: ignore[method-assign, assignment]
+    claim = Claim(pid=os.getpid(), name="whisper", user="bob", gpus={"GPU-0": 100})
+
+    def arrived() -> bool:
+        if board.status().gpus and not (gpus / claim_file(os.getpid())).exists():
+            (gpus / claim_file(os.getpid())).write_bytes(encode_claim(claim))
+        return events.last_seq > 0
+
+    await sample_until(board, supervisor, gpus, arrived, watch.look)
+    event = events.after(0, 9)[0]
+    assert (event.code, event.gpu) == ("foreign_began", "GPU-0")
+    assert f"whisper (bob, {os.getpid()}" in event.text
 
 
 async def test_a_marked_process_of_another_state_is_foreign(parts: tuple[Board, Watched, Path]) -> None:

@@ -23,6 +23,7 @@ from console.render.table import Cell, Column
 from console.store import NodeState, Store
 from engines.base import LoadProgress
 from profiles.plan import Verb, plan_verb
+from profiles.revision import Revision
 from profiles.status import Phase, Reason
 from tests.console.peer import instance, snapshot
 from tests.fakes.fleet import filled
@@ -111,6 +112,18 @@ def test_items_are_plain_and_carry_quantiles_in_place_of_histograms():
     assert reading["absent"] == {"queue": "this engine has no queue time histogram"}
     assert found["rerank/0"]["reading"] is None
     assert found["rerank/0"]["reason"]["code"] == "crash_loop"
+
+
+def test_events_and_revisions_carry_the_time_of_our_clock_beside_the_nodes():
+    store = filled()
+    view = store.nodes["fra-2"]
+    view.clock_skew_s = 100.0
+    item = items.event_item(view, view.events[0])
+    assert item["corrected_unix_s"] == view.events[0].at_unix_s - 100.0
+    assert item["at_unix_s"] == view.events[0].at_unix_s
+    head = Revision(generation=3, digest="d", at_unix_s=500.0)
+    assert items.revision_item(view, head)["corrected_unix_s"] == 400.0
+    assert items.revision_item(view, replace(head, at_unix_s=None))["corrected_unix_s"] is None
 
 
 def test_a_node_item_says_how_it_is_reached():
