@@ -8,6 +8,7 @@ Groups of engines outlive the agent; the last one to leave removes them.
 import contextlib
 import hashlib
 import os
+import time
 from pathlib import Path
 
 from agents.isolation import hierarchy
@@ -16,6 +17,9 @@ from agents.isolation.systemd import RUNS, ask
 from agents.isolation.tier import Answer, Place, run_shim
 from profiles.isolation import NodeIsolation, Tier
 from profiles.resources import CPU_WEIGHT, CPUS, MEMORY, Limits
+
+PREFIX = "gpuyard-"
+STALE_S = 300.0
 
 CONTROLLERS = {MEMORY: "memory", CPU_WEIGHT: "cpu", CPUS: "cpuset"}
 FILES = {MEMORY: "cgroup memory.max", CPU_WEIGHT: "cgroup cpu.weight", CPUS: "cgroup cpuset.cpus"}
@@ -61,9 +65,21 @@ class Cgroup:
             (leaf / "cpuset.cpus").write_text(limits.cpus)
 
 
+def sweep(home: Path, base: Path) -> None:
+    """Remove empty groups whose shims did not live to do it: all of our own, and old ones of agents that are gone.
+
+    Nothing starts yet in our own; in another agent's, a group is empty from its making until its engine joins.
+    """
+    hierarchy.remove(base)
+    for leaf in home.glob(f"{PREFIX}*/*@*"):
+        with contextlib.suppress(OSError):
+            if time.time() - leaf.stat().st_mtime > STALE_S:
+                hierarchy.leave(leaf)
+
+
 def base_name(state: Path) -> str:
     """Of the agent of this state directory, for a machine may have several."""
-    return f"gpuyard-{hashlib.sha256(os.fsencode(state)).hexdigest()[:8]}"
+    return f"{PREFIX}{hashlib.sha256(os.fsencode(state)).hexdigest()[:8]}"
 
 
 def make_base(base: Path) -> None:
@@ -82,7 +98,7 @@ def probe(state: Path) -> Cgroup | str:
     if refused := _refused(home):
         return refused
     base = home / base_name(state)
-    hierarchy.remove(base)  # groups of engines whose shims did not live to remove them
+    sweep(home, base)
     try:
         make_base(base)
         usable = hierarchy.controllers(base) & _handed_down(base)

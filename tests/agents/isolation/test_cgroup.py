@@ -163,3 +163,19 @@ async def test_the_group_of_a_start_is_made_anew_when_the_base_has_gone(tmp_path
     second = Path(tier.place("a", 2, Limits()).cgroup)
     assert second.is_dir()
     hierarchy.leave(second)
+
+
+async def test_groups_that_nobody_removed_are_swept(engines: Engines, tmp_path: Path, tier: Cgroup) -> None:
+    handle = await engines.start("import time; time.sleep(600)")
+    base = Path(handle.cgroup).parent
+    other = base.with_name(cgroup.base_name(tmp_path / "other"))
+    for empty in (base / "gone.0@1", other / "gone.0@1"):
+        empty.mkdir(parents=True)
+    cgroup.sweep(base.parent, base)
+    assert hierarchy.pids(base) == {handle.pid}
+    assert not (base / "gone.0@1").exists()
+    assert other.exists()  # it may be the place of a start just now
+    os.utime(other / "gone.0@1", (0, 0))
+    cgroup.sweep(base.parent, base)
+    assert not other.exists()
+    assert hierarchy.pids(base) == {handle.pid}
