@@ -2,9 +2,7 @@
 
 import asyncio
 import contextlib
-import fcntl
 import math
-import os
 import shutil
 import time
 from collections.abc import Callable
@@ -18,6 +16,7 @@ from agents.dialogue import Dialogue
 from agents.failpoints import reach
 from agents.logtail import telling_line
 from agents.process import Exit, Handle, Process
+from agents.recovery import is_locked, last_taken, recover
 from agents.spawn import AlreadyLocked
 from engines.abilities import SignalStep
 from profiles.isolation import Isolation, agreement
@@ -94,7 +93,7 @@ class Runner:
         before = self.started
         port = preparation.choose_port(owned.spec, before.port if before else None, taken)
         described = preparation.describe(owned.spec, port)
-        incarnation = max(before.incarnation if before else 0, spawn.last_taken(self._paths)) + 1
+        incarnation = max(before.incarnation if before else 0, last_taken(self._paths)) + 1
         launch = preparation.prepare(self._context.layout, described, owned.spec, incarnation, self._context.simulated)
         self._paths.directory.mkdir(mode=0o700, exist_ok=True)
         tier, limits = self._context.tier, owned.spec.limits
@@ -188,29 +187,18 @@ class Runner:
         self.dialogue = Dialogue(described, started.port, self.process, self._paths.log(started.incarnation))
 
     async def _handle(self, incarnation: int) -> Handle | None:
-        """The handle of this incarnation; one whose shim is at work just now is waited for."""
+        """The handle of this incarnation; one whose shim is at work just now, or died at it, is waited for."""
         deadline = asyncio.get_running_loop().time() + LOCK_LIMIT_S
         while True:
             handle = state.load(self._paths.handle, Handle)
             if isinstance(handle, Handle) and handle.incarnation == incarnation:
                 return handle
-            if not self._locked() or asyncio.get_running_loop().time() > deadline:
+            if not is_locked(self._paths):
                 return None
+            if asyncio.get_running_loop().time() > deadline:
+                handle = await recover(self._paths, self._marker, self.started.port if self.started else 0)
+                return handle if handle and handle.incarnation == incarnation else None
             await asyncio.sleep(0.05)
-
-    def _locked(self) -> bool:
-        try:
-            lock = os.open(self._paths.lock, os.O_RDWR | os.O_CLOEXEC)
-        except FileNotFoundError:
-            return False
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return True
-        else:
-            return False
-        finally:
-            os.close(lock)
 
     async def released(self) -> str:
         """ "" once its port is free and no GPU reading names a process of it; else what is still held.

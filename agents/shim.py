@@ -11,8 +11,9 @@ which incarnation took it last, so that a shim that comes late starts nothing. T
 into a file, so nobody's death can block or break it; the shim frees the old ranges of that file.
 
 Exit status of the process that the agent waits for, with a sentence on stderr or in `answer`: 0 handle.json is
-written and a detached shim stays behind; 71 the engine could not be executed; 74 its handle could not be written,
-and it was killed again; 75 another engine of this instance holds the lock; 76 a newer incarnation was started.
+written and a detached shim stays behind; 70 the shim died on the way; 71 the engine could not be executed; 74 its
+handle could not be written, and it was killed again; 75 another engine of this instance holds the lock; 76 a newer
+incarnation was started.
 """
 
 # It is one file because it must import nothing of ours, and pathlib would cost every engine a megabyte:
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
         memory_mib: int | None
 
 
+DIED = 70
 CANNOT_EXECUTE = 71
 CANNOT_RECORD = 74
 BUSY = 75
@@ -128,7 +130,7 @@ def told_status(told: int) -> tuple[int, str]:
     while piece := os.read(told, 4096):
         said += piece
     status, _, text = said.decode(errors="replace").partition(" ")
-    return (int(status), text) if status else (CANNOT_EXECUTE, "the shim died")
+    return (int(status), text) if status else (DIED, "the shim died")
 
 
 def answer(tell: int, status: int, text: str) -> None:

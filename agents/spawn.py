@@ -3,19 +3,19 @@
 Launch ──► tier: a place for it ──► shim ──► handle.json ──► Handle
 """
 
-import os
 from pathlib import Path
 
 import msgspec
 
-from agents import shim, state
+from agents import shim, state, tree
 from agents.errors import AgentError
 from agents.failpoints import reach
 from agents.isolation import hierarchy
 from agents.isolation.plain import Plain
-from agents.isolation.tier import Tier
+from agents.isolation.tier import Answer, Tier
 from agents.layout import InstanceLayout
 from agents.process import Handle
+from agents.recovery import recover
 from profiles.resources import Limits, cpu_set
 
 NO_LIMITS = Limits()
@@ -65,10 +65,12 @@ async def spawn(paths: InstanceLayout, launch: Launch, tier: Tier | None = None,
     try:
         answer = await tier.start(paths.directory, msgspec.json.encode(launch), limits)
     except TimeoutError:
-        raise CannotExecute("the shim did not start the engine in time", "see the load of the machine") from None
+        answer = Answer(shim.DIED, "the shim did not start the engine in time: see the load of the machine")
     reach("after-spawn")
     if answer.status == 0:
         return _read_handle(paths, launch.incarnation)
+    if answer.status == shim.DIED and (handle := await _recover(paths, launch)):
+        return handle
     if place.cgroup:
         hierarchy.leave(Path(place.cgroup))
     if answer.status == shim.BUSY:
@@ -80,20 +82,15 @@ async def spawn(paths: InstanceLayout, launch: Launch, tier: Tier | None = None,
     raise CannotExecute(answer.text, "check the program of this engine")
 
 
+async def _recover(paths: InstanceLayout, launch: Launch) -> Handle | None:
+    """The engine of a shim that died on the way, if it came so far."""
+    marker = (launch.env.get(tree.MARKER, ""), launch.env.get(tree.MARKER_STATE, ""))
+    handle = await recover(paths, marker, launch.port)
+    return handle if handle and handle.incarnation == launch.incarnation else None
+
+
 def _read_handle(paths: InstanceLayout, incarnation: int) -> Handle:
     handle = state.load(paths.handle, Handle)
     if not isinstance(handle, Handle) or handle.incarnation != incarnation:
         raise CannotExecute("the shim wrote no readable handle.json", DISK_HINT)
     return handle
-
-
-def last_taken(paths: InstanceLayout) -> int:
-    """The newest incarnation that a shim ever began to start, 0 before the first: the next one must be later."""
-    try:
-        lock = os.open(paths.lock, os.O_RDONLY | os.O_CLOEXEC)
-    except FileNotFoundError:
-        return 0
-    try:
-        return shim.last_taken(lock)
-    finally:
-        os.close(lock)

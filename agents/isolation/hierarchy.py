@@ -5,11 +5,17 @@ A path here is a directory of the mounted hierarchy, also of the unified half of
 
 import contextlib
 import os
+import re
 import signal
 import time
 from pathlib import Path
 
+from agents.shim import UNIT_LEAF
+
 FREEZE_LIMIT_S = 1.0
+
+ENGINE_GROUP = re.compile(r"/gpuyard-[0-9a-f]{8}/[^/]+@[0-9]+$")
+"""What tier `cgroup` makes for an engine; a unit's shim makes UNIT_LEAF."""
 
 
 def mount() -> Path | None:
@@ -26,6 +32,17 @@ def own(root: Path) -> Path:
     lines = Path("/proc/self/cgroup").read_text().splitlines()
     path = next((line[3:] for line in lines if line.startswith("0::")), "/")
     return root / path.lstrip("/")
+
+
+def engine_group(pid: int) -> str:
+    """The group that was made for this engine, "" when it is in none of ours."""
+    root = mount()
+    with contextlib.suppress(OSError):
+        for line in Path(f"/proc/{pid}/cgroup").read_text().splitlines():
+            name = line.rpartition("/")[2]
+            if root and line.startswith("0::") and (ENGINE_GROUP.search(line) or name == UNIT_LEAF):
+                return str(root / line[3:].lstrip("/"))
+    return ""
 
 
 def pids(group: Path) -> set[int]:

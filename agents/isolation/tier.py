@@ -79,4 +79,5 @@ async def _ended(process: asyncio.subprocess.Process, sent: bytes | None) -> Ans
             process.kill()
             await process.wait()
     assert process.returncode is not None
-    return Answer(process.returncode, errors.decode(errors="replace").strip()[-500:])
+    text = errors.decode(errors="replace").strip()[-500:]
+    return Answer(process.returncode, text) if process.returncode >= 0 else Answer(shim.DIED, "the shim was killed")

@@ -9,7 +9,8 @@ import pytest
 from agents import process, tree
 from agents.layout import InstanceLayout
 from agents.process import Handle
-from agents.spawn import CameLate, CannotExecute, Launch, last_taken, spawn
+from agents.recovery import last_taken
+from agents.spawn import CameLate, CannotExecute, Launch, spawn
 
 MIB = 1024 * 1024
 
