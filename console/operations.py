@@ -15,34 +15,23 @@ import msgspec
 from msgspec.structs import replace
 
 from agents.wire import MAX_PROFILE_TEXT_BYTES, AnswerT, AnyAsk, DesiredSet, LogPiece, ReadLog, SetDesired
+from console import settling
 from console.remote.errors import NodeUnreachable, RequestFailed
-from console.store import UNREACHABLE_AFTER_S, NodeState, NodeView, Store
+from console.settling import Settling
+from console.store import NodeView, Store
 from profiles.model import Defaults, Desired, InstanceSpec, Profile, Service
 from profiles.place import Placement, place
-from profiles.plan import Action, Plan, Step, Verb, plan_profile, plan_verb
+from profiles.plan import Plan, Verb, plan_profile, plan_verb
 from profiles.shortfall import with_shortfall
-from profiles.status import InstanceStatus, NodeStatus, Phase, Reason
-
-EMPTY = "empty"
-"""The code of an instance's reason once a drain is done."""
+from profiles.status import InstanceStatus, NodeStatus, Reason
 
 ADHOC = "adhoc"
 """The profile of instances that were started without a file."""
 
 APPLY_DEADLINE_S = 10.0
-_NO_TOKENS: Mapping[str, int] = {}
-SETTLE_LIMIT_S = 900.0
-LOOK_EVERY_S = 0.1
 LOG_PIECE_BYTES = 64 * 1024
 FOLLOW_WAIT_S = 10.0
-
-_WAITED_FOR = {
-    Action.START: Phase.READY,
-    Action.REPLACE: Phase.READY,
-    Action.STOP: Phase.STOPPED,
-    Action.DRAIN: Phase.DRAINING,
-    Action.PRUNE: Phase.STOPPED,
-}
+_NO_TOKENS: Mapping[str, int] = {}
 
 
 class Applied(msgspec.Struct, frozen=True):
@@ -53,15 +42,6 @@ class Applied(msgspec.Struct, frozen=True):
     reason: Reason | None = None
     unreachable: bool = False
     """No answer came, so whether it took the edit is unknown."""
-
-
-class Settling(msgspec.Struct, frozen=True, kw_only=True):
-    """How far one step of a plan is. `ok` None: not there yet. `status` None: the instance is gone."""
-
-    step: Step
-    status: InstanceStatus | None
-    ok: bool | None
-    reason: Reason | None = None
 
 
 class Requests(Protocol):
@@ -141,27 +121,9 @@ class Operations:
         ]
         return tuple(await asyncio.gather(*(self._apply_one(node, body) for node, body in edits)))
 
-    async def wait_settled(self, plan: Plan, limit_s: float = SETTLE_LIMIT_S) -> AsyncIterator[Settling]:
-        """Each change of each step, until all are ready, stopped or failed; at the limit the rest is not ok."""
-        loop = asyncio.get_running_loop()
-        end = loop.time() + limit_s
-        last: dict[tuple[str, str], Settling] = {}
-        steps = [step for step in plan.steps if step.action is not Action.KEEP]
-        while steps:
-            over = loop.time() >= end
-            for step in list(steps):
-                now = self._settling(step)
-                if over and now.ok is None:
-                    text = f"{step.instance} is still {now.status.phase if now.status else 'unknown'}"
-                    hint = f"see `gpuyard logs {step.instance}`"
-                    now = replace(now, ok=False, reason=Reason("timeout", f"{text} after {limit_s:.0f} s", hint))
-                if now.ok is not None:
-                    steps.remove(step)
-                if now != last.get((step.node, step.instance)):
-                    last[step.node, step.instance] = now
-                    yield now
-            if steps:
-                await asyncio.sleep(LOOK_EVERY_S)
+    def wait_settled(self, plan: Plan, limit_s: float = settling.LIMIT_S) -> AsyncIterator[Settling]:
+        """Each change of each step, until all are ready, stopped, failed or wanted otherwise."""
+        return settling.settle(self._store, plan, self._before, limit_s)
 
     async def log(
         self, node: str, instance: str, *, previous: bool = False, tail_bytes: int = 65536, follow: bool = False
@@ -191,34 +153,6 @@ class Operations:
             return Applied(node, False, failed.reason, isinstance(failed, NodeUnreachable))
         return Applied(node, True)
 
-    def _settling(self, step: Step) -> Settling:
-        """Where `step` stands; what was so before the plan was applied does not count."""
-        view = self._store.nodes[step.node]
-        status = view.instances.get(step.instance)
-        if view.state is NodeState.REFUSED or self._is_gone(view):
-            return Settling(step=step, status=status, ok=False, reason=view.why)
-        if status is None:
-            return Settling(step=step, status=None, ok=True if step.action is Action.PRUNE else None)
-        moved = status.since_unix_s != self._since_before(step) or status.phase != self._phase_before(step)
-        if _is_done(step.action, status) and (moved or step.action is not Action.REPLACE):
-            return Settling(step=step, status=status, ok=True)
-        if status.phase is Phase.FAILED and moved:
-            return Settling(step=step, status=status, ok=False, reason=status.reason)
-        return Settling(step=step, status=status, ok=None, reason=status.reason)
-
-    def _is_gone(self, view: NodeView) -> bool:
-        """A link that broke is given the time of a few new attempts."""
-        age_s = self._store.age_s(view)
-        return view.state is NodeState.UNREACHABLE and (age_s is None or age_s >= UNREACHABLE_AFTER_S)
-
-    def _since_before(self, step: Step) -> float | None:
-        before = self._before.get((step.node, step.instance))
-        return before.since_unix_s if before else None
-
-    def _phase_before(self, step: Step) -> Phase | None:
-        before = self._before.get((step.node, step.instance))
-        return before.phase if before else None
-
     def _told(self, plan: Plan) -> Plan:
         return with_shortfall(plan, {name: status.isolation for name, status in self._statuses().items()})
 
@@ -231,12 +165,6 @@ class Operations:
             for name, view in self._store.nodes.items()
             if view.counted and view.status is not None
         }
-
-
-def _is_done(action: Action, status: InstanceStatus) -> bool:
-    if action is Action.DRAIN and (status.reason is None or status.reason.code != EMPTY):
-        return False
-    return action is Action.LIVE or status.phase is _WAITED_FOR[action]
 
 
 def _with_blockers(plan: Plan, placed: Placement) -> Plan:

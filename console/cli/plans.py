@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 import msgspec
 
-from console.operations import Settling
 from console.render.text import one_line, percent, plural
+from console.settling import Settling
 from profiles.plan import Action, Plan, Step
 
 _SIGNS = {

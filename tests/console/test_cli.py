@@ -17,9 +17,9 @@ from console.cli.output import CommandFailed, Exit
 from console.cli.plans import plan_items, plan_lines, settling_line
 from console.cli.session import Reached
 from console.cli.table import print_table
-from console.operations import Settling
 from console.render.services import services
 from console.render.table import Cell, Column
+from console.settling import Settling
 from console.store import NodeState, Store
 from engines.base import LoadProgress
 from profiles.plan import Verb, plan_verb

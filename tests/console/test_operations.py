@@ -6,11 +6,13 @@ import pytest
 from msgspec.structs import replace
 
 from agents import wire
-from console.operations import ADHOC, Operations, Settling
+from console.operations import ADHOC, Operations
 from console.remote.errors import NodeUnreachable, RequestFailed
+from console.settling import Settling
 from console.store import NodeState, Store
 from profiles.model import Desired, DesiredInstance, InstanceSpec, Profile, Service, Wanted
 from profiles.plan import Action, Plan, Verb
+from profiles.restart import Restart
 from profiles.status import Phase, Reason
 from tests.console.peer import instance, snapshot
 
@@ -204,3 +206,60 @@ async def test_a_drain_is_settled_once_it_is_empty():
     assert [(now.status.phase, now.ok) for now in await waiting if now.status] == [
         ("ready", None), ("draining", None), ("draining", True)
     ]  # fmt: skip
+
+
+def later(document: Desired, **instances: InstanceSpec | None) -> wire.Delta:
+    """Somebody's edit two generations on: `chat` stands for chat/0, None takes it out."""
+    merged = dict(document.instances)
+    for service, spec in instances.items():
+        if spec is None:
+            del merged[f"{service}/0"]
+        else:
+            merged[f"{service}/0"] = DesiredInstance(profile="p", revision=2, spec=spec)
+    return wire.Delta(
+        at_unix_s=3.0,
+        desired=Desired(generation=document.generation + 2, instances=merged, author="bob", reason="stop chat"),
+    )
+
+
+async def test_a_step_that_somebody_took_back_is_superseded():
+    document = desired("chat/0", "rag/0", wanted=Wanted.STOPPED)
+    store, _, operations = filled(Phase.STOPPED, a=document)
+    plan = operations.propose(Verb.START, [("a", "chat/0"), ("a", "rag/0")])
+    await operations.apply(plan, "why")
+    waiting = asyncio.create_task(settled(operations, plan))
+    await asyncio.sleep(0.12)
+    assert not waiting.done()
+    chat, rag = (replace(document.instances[name].spec, wanted=Wanted.RUNNING) for name in ("chat/0", "rag/0"))
+    store.receive("a", later(document, chat=chat, rag=replace(rag, wanted=Wanted.STOPPED)))
+    await asyncio.sleep(0.12)
+    assert not waiting.done(), "the other step is still wanted"
+    store.receive("a", wire.Delta(at_unix_s=4.0, instances=(instance("chat/0", Phase.READY, 4.0),)))
+    ended = {now.step.instance: now for now in await waiting if now.ok is not None}
+    assert (ended["chat/0"].ok, ended["rag/0"].ok) == (True, False)
+    assert ended["rag/0"].reason == Reason(
+        "superseded", "superseded by bob (stop chat)", "see `gpuyard revisions a`"
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("verb", [Verb.START, Verb.RESTART, Verb.STOP])
+async def test_a_step_whose_instance_was_pruned_is_superseded(verb):
+    document = desired("chat/0", wanted=Wanted.STOPPED if verb is Verb.START else Wanted.RUNNING)
+    store, _, operations = filled(Phase.LOADING, a=document)
+    plan = operations.propose(verb, [("a", "chat/0")])
+    await operations.apply(plan, "why")
+    gone = later(document, chat=None)
+    store.receive("a", wire.Delta(at_unix_s=3.0, desired=gone.desired, instances_gone=("chat/0",)))
+    last = (await settled(operations, plan))[-1]
+    assert (last.ok, last.reason and last.reason.code) == (False, "superseded")
+
+
+async def test_a_later_edit_that_only_changes_things_live_supersedes_nothing():
+    document = desired("chat/0", wanted=Wanted.STOPPED)
+    store, _, operations = filled(Phase.STOPPED, a=document)
+    plan = operations.propose(Verb.START, [("a", "chat/0")])
+    await operations.apply(plan, "why")
+    spec = replace(document.instances["chat/0"].spec, wanted=Wanted.RUNNING, restart=Restart(max_exits=9))
+    store.receive("a", later(document, chat=spec))
+    store.receive("a", wire.Delta(at_unix_s=4.0, instances=(instance("chat/0", Phase.READY, 4.0),)))
+    assert (await settled(operations, plan))[-1].ok is True

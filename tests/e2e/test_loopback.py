@@ -149,12 +149,15 @@ def test_a_lowered_role_may_look_and_not_touch(host: Host) -> None:
     assert "a viewer may not do this" in done.stderr
 
 
+def in_the_background(host: Host, *words: str) -> "subprocess.Popen[str]":
+    argv = [sys.executable, "-m", "console", *words, "--inventory", str(host.folder / "inventory.yaml")]
+    pipe = subprocess.PIPE
+    return subprocess.Popen(argv, stdout=pipe, stderr=pipe, text=True, env=host.environment(), cwd=host.folder)
+
+
 def test_following_a_log_ends_with_an_interrupt(host: Host) -> None:
     run(host, "apply", "-f", str(write_profile(host)), "--yes")
-    argv = [sys.executable, "-m", "console", "logs", "chat", "-f", "--inventory", str(host.folder / "inventory.yaml")]
-    with subprocess.Popen(
-        argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=host.environment(), cwd=host.folder
-    ) as process:
+    with in_the_background(host, "logs", "chat", "-f") as process:
         assert process.stdout is not None
         assert process.stdout.readline()
         process.send_signal(signal.SIGINT)
@@ -162,6 +165,19 @@ def test_following_a_log_ends_with_an_interrupt(host: Host) -> None:
     assert process.returncode == 130
     assert "Traceback" not in said
     run(host, "stop", "chat", "--yes")
+
+
+def test_a_wait_ends_when_somebody_else_wants_otherwise(host: Host) -> None:
+    run(host, "apply", "-f", str(write_profile(host, load_seconds=300)), "--yes", "--no-wait")
+    with in_the_background(host, "restart", "chat", "--yes") as process:
+        assert process.stderr is not None
+        while "loading" not in process.stderr.readline():
+            assert process.poll() is None
+        run(host, "stop", "chat", "--yes")
+        _, said = process.communicate(timeout=20)
+    assert process.returncode == 1
+    assert "superseded by" in said
+    assert "(stop chat)" in said
 
 
 def test_the_console_leaves_nothing_of_itself_on_the_host(host: Host) -> None:
@@ -175,20 +191,7 @@ def test_the_console_leaves_nothing_of_itself_on_the_host(host: Host) -> None:
 
 
 def test_watching_prints_again_until_nobody_reads(host: Host) -> None:
-    argv = [
-        sys.executable,
-        "-m",
-        "console",
-        "ps",
-        "-w",
-        "-o",
-        "wide",
-        "--inventory",
-        str(host.folder / "inventory.yaml"),
-    ]
-    with subprocess.Popen(
-        argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=host.environment(), cwd=host.folder
-    ) as process:
+    with in_the_background(host, "ps", "-w", "-o", "wide") as process:
         assert process.stdout is not None
         assert process.stderr is not None
         assert [process.stdout.readline().split()[0] for _ in range(2)] == ["Phase", "Phase"]
