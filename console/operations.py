@@ -9,13 +9,15 @@ plan was made refuses with `stale`.
 import asyncio
 import secrets
 from collections.abc import AsyncIterator, Mapping, Sequence
+from functools import partial
 from typing import Protocol
 
 import msgspec
 from msgspec.structs import replace
 
 from agents.wire import MAX_PROFILE_TEXT_BYTES, AnswerT, AnyAsk, DesiredSet, LogPiece, ReadLog, SetDesired
-from console import settling
+from console import logs, settling
+from console.logs import Interrupted
 from console.remote.errors import NodeUnreachable, RequestFailed
 from console.settling import Settling
 from console.store import NodeView, Store
@@ -29,8 +31,6 @@ ADHOC = "adhoc"
 """The profile of instances that were started without a file."""
 
 APPLY_DEADLINE_S = 10.0
-LOG_PIECE_BYTES = 64 * 1024
-FOLLOW_WAIT_S = 10.0
 _NO_TOKENS: Mapping[str, int] = {}
 
 
@@ -125,23 +125,12 @@ class Operations:
         """Each change of each step, until all are ready, stopped, failed or wanted otherwise."""
         return settling.settle(self._store, plan, self._before, limit_s)
 
-    async def log(
+    def log(
         self, node: str, instance: str, *, previous: bool = False, tail_bytes: int = 65536, follow: bool = False
-    ) -> AsyncIterator[LogPiece]:
-        """The last `tail_bytes` of a log; with `follow` then what is added, until cancelled.
-
-        Raises RequestFailed, or NodeUnreachable once the link is gone.
-        """
-        piece = await self._piece(node, ReadLog(instance=instance, limit_bytes=tail_bytes, previous=previous))
-        yield piece
-        end = piece.next_offset
-        while follow or (piece.text and piece.next_offset - piece.offset >= tail_bytes):
-            wait_s = FOLLOW_WAIT_S if follow else 0.0
-            body = ReadLog(instance=instance, offset=end, limit_bytes=LOG_PIECE_BYTES, wait_s=wait_s, previous=previous)
-            piece = await self._piece(node, body)
-            end = piece.next_offset
-            if piece.text or piece.skipped_bytes:
-                yield piece
+    ) -> AsyncIterator[LogPiece | Interrupted]:
+        """The last `tail_bytes` of a log; with `follow` then what is added, until cancelled. Raises RequestFailed."""
+        read = logs.follow if follow else logs.tail
+        return read(partial(self._piece, node), instance, tail_bytes, previous=previous)
 
     async def _piece(self, node: str, body: ReadLog) -> LogPiece:
         return await self._fleet.request(node, body, LogPiece, deadline_s=body.wait_s + APPLY_DEADLINE_S, bulk=True)

@@ -57,6 +57,14 @@ def print_json(kind: str, items: Sequence[Mapping[str, object]]) -> None:
     sys.stdout.flush()
 
 
+def print_json_line(kind: str, item: Mapping[str, object]) -> None:
+    """One versioned object on a line of its own, for what comes bit by bit."""
+    import msgspec
+
+    sys.stdout.write(msgspec.json.encode({"gpuyard": JSON_VERSION, "kind": kind, **item}).decode() + "\n")
+    sys.stdout.flush()
+
+
 def ask(question: str) -> bool:
     """A yes, from a terminal; anything else is a no."""
     print(f"{question} [y/N] ", end="", file=sys.stderr, flush=True)

@@ -8,6 +8,7 @@ from textual.widget import Widget
 from textual.widgets import Input
 
 from agents.wire import LogPiece
+from console.logs import Interrupted
 from console.remote.errors import RemoteError
 from console.render.fit import Line
 from console.render.table import Tone
@@ -61,7 +62,10 @@ class LogsScreen(YardScreen):
         try:
             pieces = operations.log(self.key.node, self.key.name, previous=self.previous, follow=not self.previous)
             async for piece in pieces:
-                self._take(piece)
+                if isinstance(piece, Interrupted):
+                    self._state = (f"the link is lost, waiting for it: {piece.reason.text}", Tone.WARN)
+                else:
+                    self._take(piece)
             self._state = ("end of the log", Tone.DIM)
         except RemoteError as error:
             self._state = (str(error), Tone.BAD)

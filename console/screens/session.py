@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from agents.wire import LogPiece
+from console.logs import Interrupted
 from console.render.fit import Line
 from console.render.table import Tone
 from console.store import NodeState, Store
@@ -31,7 +32,7 @@ class OperationsDoor(Protocol):
     async def apply(self, plan: Plan, reason: str) -> Sequence[AppliedNode]: ...
     def log(
         self, node: str, instance: str, *, previous: bool = False, tail_bytes: int = 65536, follow: bool = False
-    ) -> AsyncIterator[LogPiece]: ...
+    ) -> AsyncIterator[LogPiece | Interrupted]: ...
 
 
 class UnknownKeyShown(Protocol):

@@ -171,28 +171,6 @@ async def test_a_node_that_refuses_ends_the_wait():
     assert (last.ok, last.reason) == (False, Reason("host_key_changed", "changed"))
 
 
-async def test_a_log_is_read_to_its_end_and_followed_from_there():
-    _, nodes, operations = filled(a=desired("chat/0"))
-    tail = wire.LogPiece(text="one\n", offset=10, next_offset=14, incarnation=1)
-    quiet = wire.LogPiece(text="", offset=14, next_offset=14, incarnation=1)
-    more = wire.LogPiece(text="two\n", offset=14, next_offset=18, incarnation=1)
-    anew = wire.LogPiece(text="again\n", offset=0, next_offset=6, incarnation=2)
-    nodes.answers = {"a": [tail]}
-    assert [piece async for piece in operations.log("a", "chat/0")] == [tail]
-    nodes.answers = {"a": [tail, quiet, more, anew, NodeUnreachable(Reason("lost", "gone"), "a")]}
-    seen: list[wire.LogPiece] = []
-
-    async def follow() -> None:
-        async for piece in operations.log("a", "chat/0", follow=True):
-            seen.append(piece)
-
-    with pytest.raises(NodeUnreachable):
-        await follow()
-    assert seen == [tail, more, anew]
-    offsets = [body.offset for _, body in nodes.asked if isinstance(body, wire.ReadLog)]
-    assert offsets == [None, None, 14, 14, 18, 6]
-
-
 async def test_a_drain_is_settled_once_it_is_empty():
     store, _, operations = filled(a=desired("chat/0"))
     plan = operations.propose(Verb.DRAIN, [("a", "chat/0")])

@@ -1,6 +1,7 @@
 """Console ↔ sshd ↔ agent ↔ engine, both ways in: apply, ready, logs, restart, stop, nothing left."""
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -165,6 +166,25 @@ def test_following_a_log_ends_with_an_interrupt(host: Host) -> None:
     assert process.returncode == 130
     assert "Traceback" not in said
     run(host, "stop", "chat", "--yes")
+
+
+def test_following_a_log_goes_on_when_the_agent_comes_back(host: Host) -> None:
+    run(host, "apply", "-f", str(write_profile(host)), "--yes")
+    with in_the_background(host, "logs", "chat", "-f", "--json") as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        first = json.loads(process.stdout.readline())
+        os.kill(int((host.state / "agent.lock").read_text()), signal.SIGKILL)
+        assert "the link to here is lost" in process.stderr.readline()
+        assert "the link to here is back" in process.stderr.readline()
+        run(host, "stop", "chat", "--yes")
+        again = json.loads(process.stdout.readline())
+        while not again["text"]:
+            again = json.loads(process.stdout.readline())
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=20)
+    assert (first["kind"], first["node"], first["instance"]) == ("log", "here", "chat/0")
+    assert (again["offset"], again["incarnation"]) == (first["next_offset"], first["incarnation"])
 
 
 def test_a_wait_ends_when_somebody_else_wants_otherwise(host: Host) -> None:
