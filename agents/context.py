@@ -15,6 +15,7 @@ from agents.layout import Layout
 from agents.liveness import Pace
 from agents.loads import LoadMemory
 from agents.restart import RestartPolicy
+from agents.secrets import Secrets
 from agents.turns import Turns
 
 
@@ -26,6 +27,7 @@ class Context(msgspec.Struct, frozen=True, kw_only=True):
     events: EventLog
     loads: LoadMemory
     turns: Turns
+    secrets: Secrets
     policy: RestartPolicy = RestartPolicy()
     pace: Pace = Pace()
     grace_s: float = 45.0

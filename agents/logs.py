@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Protocol
 
 from agents.errors import Refused
+from agents.redaction import Redactor
 from agents.wire import LogPiece, ReadLog
 
 MAX_PIECE_BYTES = 128 * 1024
@@ -25,6 +26,8 @@ class LogSource(Protocol):
 
     def log_path(self, instance: str, previous: bool) -> tuple[Path, int] | None: ...
 
+    def redactor(self) -> Redactor: ...
+
 
 async def read_log(source: LogSource, request: ReadLog) -> LogPiece:
     """The piece that `request` asks for; an empty one when nothing came within its wait.
@@ -38,7 +41,7 @@ async def read_log(source: LogSource, request: ReadLog) -> LogPiece:
     offset = request.offset
     while True:
         waited_out = loop.time() >= give_up
-        piece = read_piece(path, offset, limit, incarnation, unfinished=waited_out)
+        piece = read_piece(path, offset, limit, incarnation, source.redactor(), unfinished=waited_out)
         if piece.text or piece.skipped_bytes or waited_out:
             return piece
         offset = piece.next_offset
@@ -48,7 +51,9 @@ async def read_log(source: LogSource, request: ReadLog) -> LogPiece:
             return LogPiece(text="", offset=0, next_offset=0, incarnation=now)
 
 
-def read_piece(path: Path, offset: int | None, limit: int, incarnation: int, *, unfinished: bool) -> LogPiece:
+def read_piece(
+    path: Path, offset: int | None, limit: int, incarnation: int, redactor: Redactor, *, unfinished: bool
+) -> LogPiece:
     """What `path` holds now. An offset past its end belongs to an earlier file: reading begins anew.
 
     `unfinished` also gives a line that has no end yet. Raises OSError.
@@ -62,21 +67,34 @@ def read_piece(path: Path, offset: int | None, limit: int, incarnation: int, *, 
         wanted = max(size - limit, 0) if offset is None else offset if 0 <= offset <= size else 0
         start = _data_start(descriptor, wanted, size)
         content = os.pread(descriptor, limit, start)
+        skipped = 0 if offset is None else start - wanted
+        if start > wanted or (offset is None and start > 0):
+            cut = content.find(b"\n") + 1
+            start, content = start + cut, content[cut:]
+            skipped += cut if skipped else 0
+        content = _whole(content, full=len(content) == limit or start + len(content) < size, unfinished=unfinished)
+        text, content = _without_secrets(descriptor, start, content, size, redactor)
     finally:
         os.close(descriptor)
-    skipped = 0 if offset is None else start - wanted
-    if start > wanted or (offset is None and start > 0):
-        cut = content.find(b"\n") + 1
-        start, content = start + cut, content[cut:]
-        skipped += cut if skipped else 0
-    content = _whole(content, full=len(content) == limit or start + len(content) < size, unfinished=unfinished)
     return LogPiece(
-        text=content.decode("utf-8", "replace"),
+        text=text.decode("utf-8", "replace"),
         offset=start,
         next_offset=start + len(content),
         incarnation=incarnation,
         skipped_bytes=skipped,
     )
+
+
+def _without_secrets(descriptor: int, start: int, content: bytes, size: int, redactor: Redactor) -> tuple[bytes, bytes]:
+    """What may be shown, and the bytes that it stands for: fewer where a secret may just be being written."""
+    reach = redactor.reach_bytes
+    if not reach:
+        return content, content
+    before = os.pread(descriptor, min(reach, start), start - min(reach, start))
+    if start + len(content) >= size:
+        content = content[: max(0, len(content) - redactor.begun_bytes((before + content)[-reach:]))]
+    after = os.pread(descriptor, reach, start + len(content))
+    return redactor.piece(before, content, after), content
 
 
 def _find(source: LogSource, request: ReadLog) -> tuple[Path, int]:

@@ -4,6 +4,8 @@ import os
 import re
 from pathlib import Path
 
+from agents.redaction import Redactor
+
 PIECE_BYTES = 64 * 1024
 _LINE_MAX = 300
 _TELLING = re.compile(r"error|exception|fatal|failed|out of memory|abort", re.IGNORECASE)
@@ -33,9 +35,19 @@ class LogTail:
         return clean(content[:whole])
 
 
-def telling_line(path: Path) -> str:
-    """The last line that speaks of an error, else the last line at all; "" for an empty log."""
-    lines = LogTail(path).lines()
+def telling_line(path: Path, redactor: Redactor) -> str:
+    """The last line that speaks of an error, else the last line at all; "" for an empty log. No secret is in it."""
+    try:
+        with path.open("rb") as file:
+            start = max(0, os.fstat(file.fileno()).st_size - PIECE_BYTES)
+            file.seek(start)
+            content = file.read(PIECE_BYTES)
+    except OSError:
+        return ""
+    if start:
+        content = content[content.find(b"\n") + 1 :]
+    content = content[: len(content) - redactor.begun_bytes(content)]
+    lines = clean(redactor.piece(b"", content, b""))
     return next((line for line in reversed(lines) if _TELLING.search(line)), lines[-1] if lines else "")
 
 

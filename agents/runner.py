@@ -80,6 +80,8 @@ class Runner:
         self.process = process.adopt(handle, self._changed)
         if self.process is not None:
             purpose.forget(self._paths)
+            named = {variable: value for variable, value in found.owned.spec.env.items() if not isinstance(value, str)}
+            self._context.secrets.remember_engine(handle.pid, {name: one.secret for name, one in named.items()})
             self._describe(found)
             return None
         rebooted = handle.boot_id != tree.boot_id()
@@ -94,6 +96,7 @@ class Runner:
         port = preparation.choose_port(owned.spec, before.port if before else None, taken)
         described = preparation.describe(owned.spec, port)
         incarnation = max(before.incarnation if before else 0, last_taken(self._paths)) + 1
+        self._context.secrets.look()
         launch = preparation.prepare(self._context.layout, described, owned.spec, incarnation, self._context.simulated)
         self._paths.directory.mkdir(mode=0o700, exist_ok=True)
         tier, limits = self._context.tier, owned.spec.limits
@@ -158,7 +161,7 @@ class Runner:
         purpose.forget(self._paths)
 
     def last_words(self) -> str:
-        return telling_line(self._paths.log(self._incarnation))
+        return telling_line(self._paths.log(self._incarnation), self._context.secrets.redactor())
 
     def log_path(self, previous: bool) -> tuple[Path, int] | None:
         incarnation = self._incarnation - 1 if previous else self._incarnation

@@ -25,9 +25,11 @@ from agents.keeper import Keeper
 from agents.layout import Layout
 from agents.liveness import Pace
 from agents.loads import LoadMemory
+from agents.redaction import Redactor
 from agents.restart import RestartPolicy
 from agents.revisions import Revisions
 from agents.runner import Started
+from agents.secrets import Secrets
 from agents.turns import Turns
 from agents.wire import SetDesired
 from engines.base import Engine, EngineSample, Probe
@@ -72,6 +74,7 @@ class Supervisor:
             events=events,
             loads=LoadMemory(layout.loads),
             turns=Turns(),
+            secrets=Secrets(layout.secrets),
             policy=policy or RestartPolicy(),
             pace=pace or Pace(),
             grace_s=grace_s,
@@ -126,6 +129,10 @@ class Supervisor:
         """The log file and incarnation of an instance; `previous` the one before. None where there is none."""
         keeper = self._keepers.get(instance)
         return keeper.runner.log_path(previous) if keeper else None
+
+    def redactor(self) -> Redactor:
+        """What engines print goes through it before anybody reads it."""
+        return self._context.secrets.redactor()
 
     def scraped(self) -> list[Scraped]:
         """The engines that serve and have metrics."""

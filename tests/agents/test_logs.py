@@ -1,12 +1,13 @@
 import asyncio
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 
 from agents.errors import Refused
 from agents.logs import read_log
+from agents.redaction import Redactor
 from agents.wire import LogPiece, ReadLog
 
 
@@ -16,6 +17,10 @@ class Source:
 
     directory: Path
     incarnation: int = 2
+    secrets: dict[str, list[str]] = field(default_factory=dict)
+
+    def redactor(self) -> Redactor:
+        return Redactor(self.secrets)
 
     def log_path(self, instance: str, previous: bool) -> tuple[Path, int] | None:
         number = self.incarnation - previous
@@ -122,3 +127,40 @@ async def test_freed_range_is_skipped_and_counted(source: Source) -> None:
 async def test_bytes_that_are_no_text_are_replaced(source: Source) -> None:
     source.write(b"\xff\xfe\n")
     assert (await source.read()).text == "\ufffd\ufffd\n"
+
+
+async def pieces(source: Source, limit: int) -> str:
+    """The whole log, read in pieces of at most `limit` bytes."""
+    text, offset = "", 0
+    size = (source.directory / f"log.{source.incarnation}").stat().st_size
+    while offset < size:
+        piece = await source.read(offset, limit)
+        assert piece.next_offset > offset or not piece.text
+        if piece.next_offset == offset:
+            break
+        text, offset = text + piece.text, piece.next_offset
+    return text
+
+
+@pytest.mark.parametrize("limit", [1, 2, 3, 5, 7, 11, 64, 65536])
+async def test_a_secret_is_in_no_piece_however_the_log_is_cut(source: Source, limit: int) -> None:
+    source.secrets = {"hf-token": ["hf_canary/0123456789"]}
+    source.write(b"start hf_canary/0123456789 end hf_canary/01 \nhf_canary%2F0123456789\nlast\n")
+    text = await pieces(source, limit)
+    assert "canary/0123456789" not in text
+    assert "canary%2F" not in text
+    marker = "•••(hf-token)"
+    assert text == f"start {marker} end hf_canary/01 \n{marker}\nlast\n"
+
+
+async def test_a_secret_that_is_being_written_is_held_back(source: Source) -> None:
+    source.secrets = {"hf-token": ["hf_canary"]}
+    source.write(b"token: hf_can")
+    piece = await source.read(0)
+    assert piece.text == "token: "
+    source.write(b"ary and more\n")
+    assert (await source.read(piece.next_offset)).text == "•••(hf-token) and more\n"
+    source.write(b"hf_can")
+    assert (await source.read(piece.next_offset + len("hf_canary and more\n"))).text == ""
+    source.write(b"ton\n")
+    assert (await source.read(piece.next_offset + len("hf_canary and more\n"))).text == "hf_canton\n"

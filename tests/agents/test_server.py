@@ -27,6 +27,7 @@ from agents.leases import Leases
 from agents.limits import Limits
 from agents.listener import listen
 from agents.node import Node
+from agents.redaction import Redactor
 from agents.revisions import Revisions
 from agents.roles import Roles
 from agents.server import Server
@@ -53,6 +54,9 @@ class Keeping:
         self.authors.append(author)
         self.board.set_desired(Desired(generation=generation + 1, author=author))
         return generation + 1
+
+    def redactor(self) -> Redactor:
+        return Redactor({})
 
     def log_path(self, instance: str, previous: bool) -> tuple[Path, int] | None:
         return (self.log, 1) if instance == "a/0" and not previous else None
