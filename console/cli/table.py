@@ -3,6 +3,7 @@
 import shutil
 import sys
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from console.render.fit import GAP, fit, layout
 from console.render.table import Cell, Column
@@ -28,10 +29,7 @@ def _line(columns: Sequence[Column], row: Sequence[Cell], shown: Sequence[tuple[
 
 def _sized(columns: Sequence[Column], rows: Sequence[Sequence[Cell]]) -> list[Column]:
     """Each column as wide as its widest cell."""
-    return [
-        Column(column.id, column.title, max(_widths(column, at, rows)), column.right, column.priority, column.grow)
-        for at, column in enumerate(columns)
-    ]
+    return [replace(column, width=max(_widths(column, at, rows))) for at, column in enumerate(columns)]
 
 
 def _widths(column: Column, at: int, rows: Sequence[Sequence[Cell]]) -> Iterator[int]:

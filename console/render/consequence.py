@@ -1,15 +1,18 @@
-"""What a plan will do, in one sentence with numbers."""
+"""What a plan will do, in a sentence or two with numbers."""
+
+from collections.abc import Sequence
 
 from console.render.text import plural
-from console.store import Store
-from profiles.plan import Action, Plan, Verb
+from console.store import Key, Kind, Store
+from profiles.plan import Action, Plan, Step, Verb
+from profiles.status import Phase
 
 _WORDS = {Verb.START: "Start", Verb.STOP: "Stop", Verb.RESTART: "Restart", Verb.DRAIN: "Drain",
           Verb.STOP_NOW: "Stop at once"}  # fmt: skip
 
 
 def consequence(verb: Verb, plan: Plan, store: Store) -> str:
-    """`Stop llama-70b/0 on fra-1: 61 requests in flight are cut off.`"""
+    """`Stop llama-70b/0 on fra-1: 61 requests in flight. llama-70b keeps 1 of 2 ready.`"""
     steps = [step for step in plan.steps if step.action is not Action.KEEP]
     nodes = sorted({step.node for step in steps})
     names = ", ".join(step.instance for step in steps[:3]) if len(steps) < 4 else plural(len(steps), "instance")
@@ -25,4 +28,18 @@ def consequence(verb: Verb, plan: Plan, store: Store) -> str:
     if verb is Verb.START:
         return f"{_WORDS[verb]} {names} on {where}."
     in_flight = plural(round(flying), "request") if known else "an unknown number of requests"
-    return f"{_WORDS[verb]} {names} on {where}: {in_flight} in flight."
+    return f"{_WORDS[verb]} {names} on {where}: {in_flight} in flight. {_capacity(steps, store)}".rstrip()
+
+
+def _capacity(steps: Sequence[Step], store: Store) -> str:
+    """`llama-70b keeps 1 of 2 ready.` for each service that loses replicas."""
+    touched = {Key(Kind.INSTANCE, step.node, step.instance) for step in steps}
+    ready: dict[str, tuple[int, int]] = {}
+    for view, status in store.instances():
+        if view.counted and status.phase is Phase.READY:
+            service = status.name.rpartition("/")[0]
+            kept, all_ready = ready.get(service, (0, 0))
+            stays = Key(Kind.INSTANCE, view.name, status.name) not in touched
+            ready[service] = (kept + stays, all_ready + 1)
+    return " ".join(f"{service} keeps {kept} of {count} ready." for service, (kept, count) in sorted(ready.items())
+                    if kept < count)  # fmt: skip

@@ -7,6 +7,7 @@ from rich.cells import cell_len, set_cell_size
 from console.render.table import Column, Tone
 
 GAP = 2
+SHRINK_FROM = 4
 Span = tuple[str, Tone]
 Line = tuple[Span, ...]
 
@@ -28,22 +29,54 @@ def fit(text: str, width: int, *, right: bool = False) -> str:
     return pad + text if right else text + pad
 
 
+def wrapped(lines: Sequence[Line], width: int) -> list[Line]:
+    """`lines` in which those of one span go on below where they do not fit."""
+    found: list[Line] = []
+    for line in lines:
+        if len(line) != 1 or cell_len(line[0][0]) <= width:
+            found.append(line)
+            continue
+        text, tone = line[0]
+        found += [((part, tone),) for part in wrap(printable(text), width)]
+    return found
+
+
+def wrap(text: str, width: int) -> list[str]:
+    """`text` in lines of at most `width` cells, cut between words where that is possible."""
+    lines = [""]
+    for word in text.split():
+        if lines[-1] and cell_len(f"{lines[-1]} {word}") <= width:
+            lines[-1] += f" {word}"
+            continue
+        if lines[-1]:
+            lines.append("")
+        while cell_len(word) > width:
+            lines[-1] = set_cell_size(word, width).rstrip() or word[:1]
+            word = word[len(lines[-1]) :]
+            lines.append("")
+        lines[-1] = word
+    return lines
+
+
 def layout(columns: Sequence[Column], width: int) -> list[tuple[int, int]]:
     """(position in `columns`, width in cells) of what fits in `width`.
 
-    The least important columns go first, from the right among equals; the growing column takes the rest.
+    The least important columns go first, from the right among equals; the growing columns share the rest.
     """
+    sizes = [column.width for column in columns]
     shown = list(range(len(columns)))
-    while len(shown) > 1 and _needed(columns, shown) > width:
-        shown.remove(max(shown, key=lambda at: (columns[at].priority, at)))
-    spare = max(0, width - _needed(columns, shown))
+    while len(shown) > 1 and _needed(sizes, shown) > width:
+        last = max(shown, key=lambda at: (columns[at].priority, at))
+        if columns[last].priority <= SHRINK_FROM:
+            sizes = [column.width if column.least is None else column.least for column in columns]
+            if _needed(sizes, shown) <= width:
+                break
+        shown.remove(last)
+    spare = max(0, width - _needed(sizes, shown))
     growing = [at for at in shown if columns[at].grow]
-    widths = []
-    for at in shown:
-        extra = spare // len(growing) if columns[at].grow else 0
-        widths.append((at, min(columns[at].width + extra, width)))
-    return widths
+    more = spare // len(growing) if growing else 0
+    return [(at, min(sizes[at] + (more if columns[at].grow else 0), width)) for at in shown]
 
 
-def _needed(columns: Sequence[Column], shown: Sequence[int]) -> int:
-    return sum(columns[at].width for at in shown) + GAP * (len(shown) - 1)
+def _needed(sizes: Sequence[int], shown: Sequence[int]) -> int:
+    return sum(sizes[at] for at in shown) + GAP * (len(shown) - 1)

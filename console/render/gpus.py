@@ -2,12 +2,12 @@
 
 from console.render.figures import bar, hundred, said
 from console.render.table import Cell, Column, Row, Tone
-from console.render.text import UNKNOWN, gib
+from console.render.text import UNKNOWN, age, gib
 from console.store import Key, NodeState, NodeView, Store
 from profiles.status import GpuReading, GpuState
 
 GPU_COLUMNS = (
-    Column("state", "State", 11, priority=1),
+    Column("state", "State", 14, priority=1),
     Column("node", "Node", 14, priority=1, names=True),
     Column("gpu", "GPU", 3, right=True, priority=1, names=True),
     Column("name", "Model", 16, priority=7),
@@ -21,6 +21,19 @@ GPU_COLUMNS = (
 )
 
 
+_NORMAL_AT_FULL_LOAD = frozenset({"sw_power_cap"})
+"""A GPU that works as hard as its power limit lets it (NVML, clocks event reasons)."""
+
+
+def throttled(gpu: GpuReading) -> str:
+    """What slows `gpu` down and should not; "" when nothing does."""
+    return next((reason.replace("_", " ") for reason in gpu.throttle if reason not in _NORMAL_AT_FULL_LOAD), "")
+
+
+def is_shared_with_strangers(gpu: GpuReading) -> bool:
+    return any(process.instance is None for process in gpu.processes)
+
+
 def gpu_row(store: Store, key: Key) -> Row | None:
     """`key` names a GPU by its uuid."""
     view = store.nodes.get(key.node)
@@ -29,7 +42,7 @@ def gpu_row(store: Store, key: Key) -> Row | None:
         return None
     dim = view.state is not NodeState.UP or gpu.state is not GpuState.OK
     cells = (
-        _gpu_state(view, gpu),
+        _gpu_state(view, gpu, store.age_s(view)),
         Cell(view.name, view.name),
         Cell(str(gpu.index), float(gpu.index)),
         Cell(gpu.name.removeprefix("NVIDIA "), gpu.name, Tone.DIM),
@@ -44,16 +57,19 @@ def gpu_row(store: Store, key: Key) -> Row | None:
     return Row(key, cells, dim=dim)
 
 
-def _gpu_state(view: NodeView, gpu: GpuReading) -> Cell:
+def _gpu_state(view: NodeView, gpu: GpuReading, age_s: float | None) -> Cell:
+    """With its age where the whole node is old; a reading that only the GPU is behind with says `stale` alone."""
     if view.state in (NodeState.UNREACHABLE, NodeState.REFUSED):
-        return Cell("× node lost", 1.0, Tone.BAD)
+        return Cell(f"× node {age(age_s)}", 1.0, Tone.BAD)
+    if view.state is not NodeState.UP:
+        return Cell(f"~ stale {age(age_s)}", 3.0, Tone.WARN)
     if gpu.state is GpuState.LOST:
         return Cell("× lost", 0.0, Tone.BAD)
-    if gpu.throttle:
-        return Cell("! throttled", 2.0, Tone.WARN)
-    if view.state is NodeState.STALE or gpu.state is GpuState.STALE:
+    if gpu.state is GpuState.STALE:
         return Cell("~ stale", 3.0, Tone.WARN)
-    if any(process.instance is None for process in gpu.processes):
+    if throttled(gpu):
+        return Cell("! throttled", 2.0, Tone.WARN)
+    if is_shared_with_strangers(gpu):
         return Cell("▒ foreign", 4.0, Tone.WARN)
     idle = gpu.busy_ratio is not None and gpu.busy_ratio < 0.02
     return Cell("· idle", 6.0, Tone.DIM) if idle else Cell("  ok", 5.0)

@@ -6,6 +6,7 @@ Levels are the busy ratio. What is wrong stands as a sign in the row below, so t
 from collections.abc import Iterable, Mapping
 
 from console.render.fit import Line
+from console.render.gpus import is_shared_with_strangers, throttled
 from console.render.spark import level
 from console.render.table import Tone
 from console.store import NodeState, NodeView
@@ -23,7 +24,7 @@ def heatmap(nodes: Mapping[str, NodeView], width: int, height: int) -> list[Line
     by_gpu = _by_gpu(nodes.values(), width)
     lines = by_gpu if len(by_gpu) <= height - 1 else _by_node(nodes.values(), width)
     grain = "a GPU" if lines is by_gpu else "a node"
-    legend = f"One cell {grain}: ▁–█ busy  · idle   below: ▒ foreign  ! throttled  ~ stale  × lost"
+    legend = f"A cell {grain}: ▁–█ busy  · idle   below: ▒ foreign  ! throttled  ~ stale  × lost"
     if len(lines) > height - 1:
         lines = [*lines[: height - 2], ((f" … {len(nodes)} nodes in all: 2 lists them", Tone.DIM),)]
     return [((f" {legend}", Tone.DIM),), *lines]
@@ -93,11 +94,11 @@ def _mean(view: NodeView) -> float | None:
 def _sign(view: NodeView, reading: GpuReading) -> str:
     if view.state in (NodeState.UNREACHABLE, NodeState.REFUSED) or reading.state is GpuState.LOST:
         return "×"
-    if reading.throttle:
+    if throttled(reading):
         return "!"
     if view.state is NodeState.STALE or reading.state is GpuState.STALE:
         return "~"
-    return "▒" if any(process.instance is None for process in reading.processes) else " "
+    return "▒" if is_shared_with_strangers(reading) else " "
 
 
 def _node_sign(view: NodeView) -> str:

@@ -4,16 +4,17 @@ from collections.abc import Mapping
 from math import isnan
 
 import msgspec
+from rich.cells import cell_len
 
 from console.render.figures import bar, latency, moment
-from console.render.fit import Line
+from console.render.fit import Line, wrap
 from console.render.instances import phase_cell, where
 from console.render.spark import scale, spark
 from console.render.table import Tone
-from console.render.text import age, percent, rate
+from console.render.text import NOT_AVAILABLE, age, number, percent, rate
 from console.store import Key, NodeState, NodeView, Store
 from profiles.model import InstanceSpec
-from profiles.status import EngineReading, InstanceStatus
+from profiles.status import EngineReading, InstanceStatus, Phase
 
 LABEL = 14
 _LATENCIES = (("TTFT", "ttft"), ("ITL", "itl"), ("E2E", "e2e"), ("Queue", "queue"))
@@ -26,15 +27,15 @@ def instance_lines(store: Store, key: Key, width: int) -> list[Line]:
     if status is None:
         return [(), ((f" {key.name} is no longer on {key.node}: esc goes back", Tone.DIM),)]
     return [
-        *_state(store, view, status),
+        *_state(store, view, status, width),
         (),
-        *_serving(status.reading),
+        *_serving(status.reading, width),
         (),
-        *_latencies(status.reading),
+        *_latencies(status.reading, width),
         (),
         *_series(store, key, width),
         (),
-        *_wanted(view, status),
+        *_wanted(view, status, width),
         (),
         *_events(store, view, key.name),
     ]
@@ -44,15 +45,21 @@ def _field(label: str, text: str, tone: Tone = Tone.PLAIN) -> Line:
     return ((f" {label:<{LABEL}}", Tone.DIM), (text, tone))
 
 
-def _state(store: Store, view: NodeView, status: InstanceStatus) -> list[Line]:
+def _long(label: str, text: str, width: int, tone: Tone = Tone.PLAIN) -> list[Line]:
+    """A field that goes on below where it does not fit."""
+    parts = wrap(text, max(20, width - LABEL - 2))
+    return [_field(label if at == 0 else "", part, tone) for at, part in enumerate(parts)]
+
+
+def _state(store: Store, view: NodeView, status: InstanceStatus, width: int) -> list[Line]:
     phase = phase_cell(status)
     since = age(store.wall() + view.clock_skew_s - status.since_unix_s)
     lines = [_field("Phase", f"{phase.text.strip()}   for {since}", phase.tone)]
     if view.state is not NodeState.UP:
         lines.append(_field("Node", f"{view.state}: all below is as of {age(store.age_s(view))} ago", Tone.WARN))
-    if status.reason is not None:
-        lines.append(_field("Why", status.reason.text, phase.tone))
-        lines.append(_field("", status.reason.hint, Tone.DIM))
+    if status.reason is not None and status.phase is not Phase.READY:
+        lines += _long("Why", status.reason.text, width, phase.tone)
+        lines += _long("", status.reason.hint, width, Tone.DIM) if status.reason.hint else []
     if status.load is not None:
         ratio = status.load.ratio
         drawn = "" if ratio is None else f"{bar(ratio, 30)} {percent(ratio)}   "
@@ -63,31 +70,44 @@ def _state(store: Store, view: NodeView, status: InstanceStatus) -> list[Line]:
     return lines
 
 
-def _serving(reading: EngineReading | None) -> list[Line]:
+def _serving(reading: EngineReading | None, width: int) -> list[Line]:
     if reading is None:
         return [_field("Serving", "no reading: the engine is not up, or has not been asked yet", Tone.DIM)]
-    fields = (
-        ("requests/s", "requests_per_s"), ("tokens/s", "generation_tok_s"), ("running", "running"),
-        ("queue", "waiting"), ("failed/s", "failed_per_s"),
-    )  # fmt: skip
-    values = {"requests_per_s": reading.requests_per_s, "generation_tok_s": reading.generation_tok_s,
-              "running": reading.running, "waiting": reading.waiting, "failed_per_s": reading.failed_per_s}  # fmt: skip
-    text = "   ".join(f"{name} {'n/a' if field in reading.absent else rate(values[field])}" for name, field in fields)
-    kv = "n/a" if "kv_usage_ratio" in reading.absent else percent(reading.kv_usage_ratio)
-    return [_field("Serving", f"{text}   KV {kv}")]
+    rates = (
+        ("requests/s", "requests_per_s", rate(reading.requests_per_s)),
+        ("failed/s", "failed_per_s", rate(reading.failed_per_s)),
+        ("tokens/s", "generation_tok_s", number(reading.generation_tok_s)),
+    )
+    levels = (
+        ("running", "running", number(reading.running)),
+        ("queue", "waiting", number(reading.waiting)),
+        ("KV", "kv_usage_ratio", percent(reading.kv_usage_ratio)),
+    )
+    lines = [
+        _field(label, "   ".join(f"{name} {NOT_AVAILABLE if field in reading.absent else text}"
+                                 for name, field, text in figures))
+        for label, figures in (("Serving", rates), ("", levels))
+    ]  # fmt: skip
+    for name, field, _ in (*rates, *levels):
+        if why := reading.absent.get(field):
+            lines += _long("", f"{name} {NOT_AVAILABLE}: {why}", width, Tone.DIM)
+    return lines
 
 
-def _latencies(reading: EngineReading | None) -> list[Line]:
-    window = f"of {reading.window_s:.0f} s" if reading and reading.window_s else ""
+def _latencies(reading: EngineReading | None, width: int) -> list[Line]:
+    window = f"over {reading.window_s:.0f} s" if reading and reading.window_s else ""
     lines: list[Line] = [((f" {'Latency':<{LABEL}}{'p50':>12}{'p95':>12}{'p99':>12}   {window}", Tone.DIM),)]
     absent: Mapping[str, str] = reading.absent if reading else {}
     for label, field in _LATENCIES:
         histogram = getattr(reading, field) if reading else None
         cells = [latency(histogram, q, field, absent) for q in (0.5, 0.95, 0.99)]
         figures = "".join(f"{cell.text:>12}" for cell in cells)
-        lines.append(
-            ((f" {label:<{LABEL}}", Tone.DIM), (figures, cells[0].tone), (f"   {absent.get(field, '')}", Tone.DIM))
-        )
+        why = f"   {absent[field]}" if field in absent else ""
+        row: Line = ((f" {label:<{LABEL}}", Tone.DIM), (figures, cells[0].tone))
+        if cell_len(why) <= width - LABEL - len(figures) - 1:
+            lines.append((*row, (why, Tone.DIM)))
+        else:
+            lines += [row, *_long("", why, width, Tone.DIM)]
     return lines
 
 
@@ -107,7 +127,7 @@ def _series(store: Store, key: Key, width: int) -> list[Line]:
     return lines
 
 
-def _wanted(view: NodeView, status: InstanceStatus) -> list[Line]:
+def _wanted(view: NodeView, status: InstanceStatus, width: int) -> list[Line]:
     owned = view.desired.instances.get(status.name)
     if owned is None:
         return [_field("Wanted", "nobody asks for this instance any more", Tone.WARN)]
@@ -117,7 +137,7 @@ def _wanted(view: NodeView, status: InstanceStatus) -> list[Line]:
     ]
     if owned.revision != status.revision:
         lines.append(_field("Running", f"r{status.revision}: not yet what is wanted", Tone.WARN))
-    return [*lines, _field("Options", _options(spec), Tone.DIM)]
+    return [*lines, *_long("Options", _options(spec), width, Tone.DIM)]
 
 
 def _options(spec: InstanceSpec) -> str:

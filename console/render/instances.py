@@ -1,31 +1,34 @@
 """Rows of instances: who serves, how well, what is wrong."""
 
+from math import log10
+
 from console.render.figures import hundred, latency, said
 from console.render.table import Cell, Column, Row, Tone
 from console.render.text import age, percent
 from console.store import Key, NodeState, NodeView, Store
-from profiles.status import HAS_PROCESS, PROBLEM, InstanceStatus, Phase
+from profiles.status import PROBLEM, InstanceStatus, Phase
 
 INSTANCE_COLUMNS = (
     Column("phase", "Phase", 10, priority=1),
     Column("instance", "Instance", 16, priority=1, names=True),
-    Column("where", "Where", 14, priority=3, names=True),
+    Column("where", "Where", 12, priority=3, names=True),
     Column("engine", "Engine", 9, priority=7),
     Column("requests", "Req/s", 6, right=True, priority=2),
     Column("tokens", "Tok/s", 7, right=True, priority=4),
     Column("ttft", "TTFT p95", 10, right=True, priority=2),
     Column("itl", "ITL p95", 9, right=True, priority=5),
     Column("running", "Run", 4, right=True, priority=5),
-    Column("queue", "Queue", 5, right=True, priority=3),
+    Column("queue", "Queue", 5, right=True, priority=4),
     Column("kv", "KV %", 4, right=True, priority=4),
     Column("for", "For", 6, right=True, priority=6),
-    Column("why", "What is wrong", 22, priority=3, grow=True),
+    Column("why", "Why", 26, priority=2, grow=True, least=14),
 )
 PHASE_ORDER = (
     Phase.STALLED, Phase.LOST, Phase.FAILED, Phase.BACKOFF, Phase.DEGRADED, Phase.PENDING, Phase.STARTING,
     Phase.LOADING, Phase.STOPPING, Phase.DRAINING, Phase.READY, Phase.SLEEPING, Phase.STOPPED,
 )  # fmt: skip
 """Worst first: a stalled engine holds requests that will never be answered."""
+_COMING_UP = frozenset({Phase.STARTING, Phase.LOADING})
 _PHASE_SIGN = {Phase.LOST: "×", Phase.FAILED: "×", Phase.STALLED: "?", Phase.BACKOFF: "!", Phase.DEGRADED: "!"}
 
 
@@ -57,8 +60,12 @@ def instance_row(store: Store, key: Key) -> Row | None:
 
 
 def phase_cell(status: InstanceStatus) -> Cell:
-    """A sign and the word; sorts by phase, problems first, and within a phase the longest queue first."""
+    """A sign and the word; sorts by phase, problems first, and within a phase by the magnitude of the queue.
+
+    Its magnitude alone, so that rows do not change places with every request.
+    """
     queue = (status.reading.waiting if status.reading else None) or 0.0
+    magnitude = log10(max(queue, 1)) // 1
     tone = Tone.PLAIN
     if status.phase in PROBLEM:
         tone = Tone.WARN if status.phase in (Phase.DEGRADED, Phase.BACKOFF) else Tone.BAD
@@ -66,7 +73,7 @@ def phase_cell(status: InstanceStatus) -> Cell:
         tone = Tone.DIM
     return Cell(
         f"{_PHASE_SIGN.get(status.phase, ' ')} {status.phase}",
-        PHASE_ORDER.index(status.phase) - queue / (queue + 1),
+        PHASE_ORDER.index(status.phase) - magnitude / 10,
         tone,
     )
 
@@ -83,9 +90,9 @@ def where(status: InstanceStatus, node: str) -> str:
 def instance_why(store: Store, view: NodeView, status: InstanceStatus) -> str:
     if view.state is not NodeState.UP:
         return f"{view.state}, as of {age(store.age_s(view))} ago"
-    if status.reason is not None and status.phase is not Phase.READY:
-        return status.reason.text
-    if status.load is not None and status.phase in HAS_PROCESS and status.phase is not Phase.READY:
+    if status.phase is Phase.READY:
+        return ""
+    if status.load is not None and status.phase in _COMING_UP:
         ratio = "" if status.load.ratio is None else f" {percent(status.load.ratio)}"
         return f"{status.load.step}{ratio}"
-    return ""
+    return status.reason.text if status.reason is not None else ""

@@ -19,7 +19,7 @@ NODE_COLUMNS = (
     Column("agent", "Agent %", 7, right=True, priority=7),
     Column("trip", "Trip ms", 7, right=True, priority=7),
     Column("isolation", "Isolation", 11, priority=8),
-    Column("why", "What is wrong", 30, priority=1, grow=True),
+    Column("why", "Why", 30, priority=1, grow=True, least=18),
 )
 _NODE_SIGN = {
     NodeState.REFUSED: ("× refused", Tone.BAD),

@@ -1,12 +1,19 @@
 """The start screen as lines: what is wrong, and what changed last."""
 
+from collections.abc import Iterator
+from heapq import merge
+from itertools import islice
+
+from rich.cells import cell_len
+
 from console.render.figures import moment
-from console.render.fit import Line
+from console.render.fit import Line, fit
+from console.render.gpus import is_shared_with_strangers, throttled
 from console.render.nodes import node_row
 from console.render.table import Tone
 from console.render.text import age
-from console.store import Key, Kind, Store
-from profiles.status import PROBLEM, GpuState
+from console.store import Key, Kind, NodeView, Store
+from profiles.status import PROBLEM, Event, GpuState
 
 
 def problems(store: Store) -> list[tuple[str, Tone]]:
@@ -24,13 +31,13 @@ def problems(store: Store) -> list[tuple[str, Tone]]:
         for status in view.instances.values():
             if status.phase in PROBLEM:
                 since = age(store.wall() + view.clock_skew_s - status.since_unix_s)
-                found.append((1, f"{status.name} {status.phase} {since}", Tone.BAD))
+                found.append((1, f"{status.name} {status.phase} {since} on {view.name}", Tone.BAD))
         for gpu in view.gpus.values():
             if gpu.state is GpuState.LOST:
                 found.append((2, f"{view.name} gpu{gpu.index} lost", Tone.BAD))
-            elif gpu.throttle:
-                found.append((3, f"{view.name} gpu{gpu.index} {gpu.throttle[0]} throttle", Tone.WARN))
-            elif any(process.instance is None for process in gpu.processes):
+            elif reason := throttled(gpu):
+                found.append((3, f"{view.name} gpu{gpu.index} throttled: {reason}", Tone.WARN))
+            elif is_shared_with_strangers(gpu):
                 found.append((4, f"{view.name} gpu{gpu.index} foreign process", Tone.WARN))
     found.sort(key=lambda one: one[0])
     return [(text, tone) for _, text, tone in found]
@@ -44,25 +51,31 @@ def problem_line(store: Store, width: int) -> list[Line]:
     spans: list[tuple[str, Tone]] = [(f" Problems {len(found)}", Tone.BAD)]
     used = len(spans[0][0])
     for at, (text, tone) in enumerate(found):
-        more = f"   … {len(found) - at} more"
-        if used + len(text) + 3 + (len(more) if at + 1 < len(found) else 0) > width:
-            spans.append((more, Tone.DIM))
+        left = len(found) - at - 1
+        room = width - used - 3 - len(_more(left))
+        if at and cell_len(text) > room:
+            spans.append((_more(left + 1), Tone.DIM))
             break
-        spans.append((f"   {text}", tone))
-        used += len(text) + 3
+        shown = fit(text, max(1, min(room, cell_len(text))))
+        spans.append((f"   {shown}", tone))
+        used += 3 + cell_len(shown)
     return [tuple(spans)]
+
+
+def _newest_first(view: NodeView) -> Iterator[tuple[float, str, Event]]:
+    return ((event.at_unix_s - view.clock_skew_s, view.name, event) for event in reversed(view.events))
+
+
+def _more(count: int) -> str:
+    return f"   … {count} more" if count else ""
 
 
 def changes(store: Store, count: int) -> list[Line]:
     """The newest events of all nodes, newest first, in this console's clock."""
-    events = [
-        (event.at_unix_s - view.clock_skew_s, view.name, event)
-        for view in store.nodes.values()
-        for event in list(view.events)[-count:]
-    ]
-    events.sort(key=lambda one: one[0], reverse=True)
+    newest = merge(*map(_newest_first, store.nodes.values()), key=lambda one: one[0], reverse=True)
+    events = list(islice(newest, count))
     lines: list[Line] = [((" Changes", Tone.DIM),)]
-    for at, node, event in events[:count]:
+    for at, node, event in events:
         what = f"{event.instance}  {event.text}" if event.instance else event.text
         by = f"   {event.author}" if event.author else ""
         lines.append(

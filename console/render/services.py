@@ -33,11 +33,11 @@ SERVICE_COLUMNS = (
     Column("queue", "Queue", 5, right=True, priority=3),
     Column("kv", "KV %", 4, right=True, priority=4),
     Column("since", "Since", 8, priority=4),
-    Column("where", "Where", 12, priority=2),
-    Column("why", "What is wrong", 18, priority=3, grow=True),
+    Column("where", "Where", 12, priority=3),
+    Column("why", "Why", 26, priority=2, grow=True, least=13),
     Column("engine", "Engine", 9, priority=8),
     Column("profile", "Profile", 10, priority=8, names=True),
-    Column("model", "Model", 20, priority=9),
+    Column("model", "Model", 20, priority=9, grow=True),
 )
 WORST_COLUMN = 2
 _ON_ITS_WAY = frozenset({Phase.PENDING, Phase.STARTING, Phase.LOADING})

@@ -36,7 +36,10 @@ class Cell(NamedTuple):
 
 @dataclass(frozen=True)
 class Column:
-    """One column. `priority` 1 stays longest when the terminal is narrow; `width` is a minimum in cells."""
+    """One column. `priority` 1 stays longest when the terminal is narrow; `width` is a minimum in cells.
+
+    Rather than lose a column of priority 1 to 4, one with a `least` shrinks to that.
+    """
 
     id: str
     title: str
@@ -45,6 +48,7 @@ class Column:
     priority: int = 5
     grow: bool = False
     """Takes the room that is left."""
+    least: int | None = None
     names: bool = False
     """Part of what a row is called: rows that are equal otherwise stand in the order of these columns."""
 

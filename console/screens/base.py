@@ -2,7 +2,8 @@
 
 from collections.abc import Iterable
 
-from textual import on
+from rich.cells import cell_len
+from textual import events, on
 from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.screen import Screen
@@ -77,8 +78,9 @@ class YardScreen(Screen[None]):
         self.show_keys()
 
     @on(Rows.Moved)
+    @on(events.DescendantFocus)
     def show_keys(self) -> None:
-        """What can be pressed here depends on the row in hand."""
+        """What can be pressed here depends on the row in hand, and on what has the focus."""
         if not self.composed:
             return
         places = bottom(self.size.width)
@@ -90,8 +92,8 @@ class YardScreen(Screen[None]):
 
     def _keys(self, room: int) -> Line:
         """The crumb and the keys of this view, as many as fit in `room` cells."""
-        spans: list[tuple[str, Tone]] = [(f" {self.crumb}  ", Tone.PLAIN)]
-        room -= len(spans[0][0])
+        spans: list[tuple[str, Tone]] = [(f" {self.crumb}  ", Tone.PLAIN), (self._narrowed(), Tone.WARN)]
+        room -= sum(cell_len(text) for text, _ in spans)
         shown: set[str | None] = set()
         bindings = [found.binding for found in self.active_bindings.values() if found.node is not self.app]
         for binding in sorted(bindings, key=lambda one: (one.id or "").startswith("screen.")):
@@ -105,6 +107,14 @@ class YardScreen(Screen[None]):
                 break
             spans += [(f"  ({key} {what})", Tone.DIM)] if refused else [(f"  {key}", Tone.KEY), (f" {what}", Tone.DIM)]
         return tuple(spans)
+
+    def _narrowed(self) -> str:
+        """What hides rows: nobody may take a part of a table for the whole of it."""
+        rows = self.rows
+        if rows is None or not (rows.order.needle or rows.order.only_problems):
+            return ""
+        what = "problems only: " if rows.order.only_problems else ""
+        return f"{what}{len(rows.order.keys):,} of {len(rows.order.rows):,}  "
 
     # Filter, problems, up: what a table offers; a screen without one has none of them
 

@@ -8,9 +8,13 @@ from textual.app import ComposeResult
 from textual.containers import Vertical
 from textual.screen import ModalScreen
 
-from console.render.fit import Line
+from console.render.fit import Line, wrapped
 from console.render.table import Tone
 from console.widgets.lines import Lines
+
+WIDTH = 80
+MARGIN = 16
+"""What stands left and right of the words: border, padding and a tenth of the screen."""
 
 
 class Dialog(ModalScreen[str]):
@@ -28,10 +32,17 @@ class Dialog(ModalScreen[str]):
             yield Lines(id="said")
 
     def on_mount(self) -> None:
-        spans = [part for key, text in self._choices for part in ((f" {key} ", Tone.KEY), (f"{text}    ", Tone.PLAIN))]
-        answers: Line = (*spans, (" enter/esc ", Tone.KEY), (self._safe, Tone.PLAIN))
-        self.query_one(Lines).show([*self._said, (), answers])
+        self._say()
         self.call_after_refresh(self._arm)
+
+    def on_resize(self) -> None:
+        self._say()
+
+    def _say(self) -> None:
+        """What there is to know, then one line a choice."""
+        choices = [*self._choices, ("enter/esc", self._safe)]
+        answers: list[Line] = [((f" {key:<9}  ", Tone.KEY), (text, Tone.PLAIN)) for key, text in choices]
+        self.query_one(Lines).show([*wrapped(self._said, min(WIDTH, self.app.size.width - MARGIN)), (), *answers])
 
     def _arm(self) -> None:
         self._painted_at = time.monotonic()

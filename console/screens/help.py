@@ -12,6 +12,9 @@ from console.screens.session import Session
 from console.widgets.lines import Lines
 
 WORDS = (
+    ("× ? ! ~", "lost or failed, stalled, sick, stale: before the word, for who sees no colours"),
+    ("DOWN UNSEEN", "wanted and nobody serves; nobody is seen to serve, for its nodes do not answer"),
+    ("(x actions)", "a key that does nothing now: press it to hear why"),
     ("–", "unknown now"),
     ("n/a", "can never be known here; an instance's page says why"),
     ("dim", "old, idle, or an explanation"),

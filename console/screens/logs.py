@@ -12,6 +12,7 @@ from console.logs import Interrupted
 from console.remote.errors import RemoteError
 from console.render.fit import Line
 from console.render.table import Tone
+from console.render.text import plural
 from console.screens.base import YardScreen
 from console.screens.session import Session
 from console.store import Key
@@ -21,6 +22,7 @@ from console.widgets.log_lines import LogLines
 
 class LogsScreen(YardScreen):
     BINDINGS = [
+        Binding("slash", "filter", "find", key_display="/", id="screen.filter", tooltip="Find the lines with a text"),
         Binding("p", "previous", "previous run", id="logs.previous", tooltip="The log of the run before, and back"),
     ]
 
@@ -92,6 +94,8 @@ class LogsScreen(YardScreen):
         if log.dropped or log.skipped_bytes:
             line = (*line, (f"   not shown: {log.dropped:,} lines, {log.skipped_bytes:,} bytes", Tone.WARN))
         line = (*line, ("   following" if log.following else "   paused: f follows", Tone.DIM))
+        if log.needle:
+            line = (*line, (f"   {plural(log.hits(), 'line')} with “{log.needle}”", Tone.WARN))
         self.query_one("#about", Lines).show([(*line, (f"   {self._state[0]}", self._state[1]))])
 
     def tick(self) -> None:
@@ -102,6 +106,7 @@ class LogsScreen(YardScreen):
     @on(Input.Changed, "#filter")
     def _find(self, event: Input.Changed) -> None:
         self.query_one(LogLines).find(event.value)
+        self.fill()
 
     @on(Input.Submitted, "#filter")
     def _found(self) -> None:

@@ -39,4 +39,4 @@ class PulseScreen(ServicesScreen):
         store, width, height = self.session.store, self.size.width, self.size.height
         self.query_one("#problems", Lines).show(problem_line(store, width))
         self.query_one("#map", Lines).show([*heatmap(store.nodes, width, max(4, height // 4)), ()])
-        self.query_one("#changes", Lines).show(changes(store, max(2, height // 6)))
+        self.query_one("#changes", Lines).show(changes(store, height))

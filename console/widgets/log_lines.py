@@ -84,6 +84,10 @@ class LogLines(ScrollView, can_focus=True):
         self.needle = needle.casefold()
         self.refresh()
 
+    def hits(self) -> int:
+        """How many lines hold the needle."""
+        return sum(self.needle in line.casefold() for line in self.lines)
+
     def on_resize(self) -> None:
         self._resized()
 

@@ -120,9 +120,12 @@ class Rows(ScrollView, can_focus=True):
             self.post_message(self.Moved())
         if len(self._strips) > 4 * max(500, len(self.order.keys)):
             self._strips.clear()
-        self.virtual_size = Size(self.size.width, len(self.order.keys) + 1)
+        before, self.virtual_size = self.virtual_size, Size(self.size.width, len(self.order.keys) + 1)
         self._keep_cursor_in_view()
-        self.refresh()
+        self.refresh(layout=self.styles.is_auto_height and before.height != self.virtual_size.height)
+
+    def get_content_height(self, container: Size, viewport: Size, width: int) -> int:
+        return 1 + max(2, len(self.order.keys))
 
     # Moving
 

@@ -90,7 +90,7 @@ async def test_help_names_every_key_and_every_binding_has_an_id_and_a_tooltip() 
         assert [one.action for one in own if not (one.id and one.tooltip)] == []
         await pilot.press("question_mark")
         assert isinstance(app.screen, HelpScreen)
-        assert "Start, stop or restart it" in text(app, "#detail")
+        assert "Start, stop, restart or drain it" in text(app, "#detail")
 
 
 async def test_head_counts_and_says_simulated_stale_and_lost() -> None:
@@ -242,7 +242,7 @@ async def test_what_is_typed_fast_is_what_is_typed_slowly() -> None:
             while app._typed or app._in_hand or not isinstance(app.screen, LogsScreen):
                 await pilot.pause(0.02)
         assert isinstance(app.screen, LogsScreen)
-        assert app.screen.key.name == "qwen3-32b/1"
+        assert app.screen.key.name == "qwen3-32b/0"
         assert [type(screen) for screen in app.screen_stack[2:]] == [InstancesScreen, InstanceScreen, LogsScreen]
 
 

@@ -1,9 +1,10 @@
 import pytest
 from msgspec.structs import replace
+from rich.cells import cell_len
 from textual.app import App, ComposeResult
 
 from agents.wire import Snapshot
-from console.render.fit import fit, layout
+from console.render.fit import fit, layout, wrap
 from console.render.gpus import GPU_COLUMNS, gpu_row
 from console.render.instances import INSTANCE_COLUMNS, instance_row
 from console.render.table import Cell, Column, Row, natural
@@ -52,6 +53,23 @@ def test_columns_drop_by_priority_and_never_wrap() -> None:
     assert [at for at, _ in layout(COLUMNS, 20)] == [0, 1]
     assert [at for at, _ in layout(COLUMNS, 9)] == [0]
     assert sum(width for _, width in layout(COLUMNS, 100)) + 4 == 100
+
+
+def test_a_column_that_can_shrink_does_so_before_one_that_matters_is_lost():
+    columns = (Column("name", "Name", 8, priority=1), Column("n", "N", 6, priority=3), Column("m", "M", 6, priority=5),
+               Column("why", "Why", 20, priority=2, grow=True, least=8))  # fmt: skip
+    assert layout(columns, 50) == [(0, 8), (1, 6), (2, 6), (3, 24)]
+    assert layout(columns, 40) == [(0, 8), (1, 6), (3, 22)]
+    assert layout(columns, 30) == [(0, 8), (1, 6), (3, 12)]
+    assert layout(columns, 22) == [(0, 8), (3, 12)]
+
+
+@pytest.mark.parametrize("text", ["", "a b c", "keeps 1 of 2 ready. " * 5, "x" * 200, "模型" * 50, "a " + "模" * 30])
+@pytest.mark.parametrize("width", [3, 20, 80])
+def test_wrapped_text_fits_and_nothing_of_it_is_lost(text: str, width: int):
+    lines = wrap(text, width)
+    assert all(cell_len(line) <= width for line in lines)
+    assert "".join(lines).replace(" ", "") == text.replace(" ", "")
 
 
 def test_wide_signs_are_cut_by_cells_and_controls_are_never_drawn() -> None:
