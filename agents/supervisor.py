@@ -162,7 +162,7 @@ class Supervisor:
     def _reconcile(self) -> None:
         if self._tasks is None:
             return
-        for name in self._keepers.keys() | self.document.now.instances.keys():
+        for name in dict.fromkeys([*self._keepers, *self.document.now.instances]):
             owned = self.document.now.instances.get(name)
             if keeper := self._keepers.get(name):
                 if keeper.owned != owned:

@@ -104,8 +104,12 @@ def _say_refusals(applied: Sequence[Applied]) -> dict[str, Exit]:
 async def _settle(found: Reached, plan: Plan) -> list[Exit]:
     """Tell every change on stderr until all is as planned; a code for each step that came to an end."""
     codes: list[Exit] = []
+    said: dict[tuple[str, str], str] = {}
     async for now in found.operations.wait_settled(plan):
-        say(settling_line(now))
+        key, line = (now.step.node, now.step.instance), settling_line(now, timed=False)
+        if said.get(key) != line:
+            said[key] = line
+            say(settling_line(now))
         if now.ok is False:
             codes.append(Exit.FAILED if found.store.nodes[now.step.node].counted else Exit.UNREACHABLE)
         elif now.ok:

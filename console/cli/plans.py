@@ -3,8 +3,10 @@
 from collections.abc import Iterator
 
 import msgspec
+from msgspec.structs import replace
 
-from console.render.text import one_line, percent, plural
+from console.render.load import load_text
+from console.render.text import one_line, plural
 from console.settling import Settling
 from profiles.plan import Action, Plan, Step
 
@@ -32,8 +34,8 @@ def plan_items(plan: Plan) -> list[dict[str, object]]:
     return items
 
 
-def settling_line(now: Settling) -> str:
-    """`fra-1 chat/0 loading reading weights 40%`."""
+def settling_line(now: Settling, *, timed: bool = True) -> str:
+    """`fra-1 chat/0 loading reading weights 40%, about 25s left`; without the time it changes by steps alone."""
     where = f"{now.step.node} {now.step.instance}"
     if now.ok is False and now.reason is not None:
         hint = f" — {now.reason.hint}" if now.reason.hint else ""
@@ -43,7 +45,7 @@ def settling_line(now: Settling) -> str:
         return f"{where} {'is gone' if now.ok else 'is wanted'}"
     words = [where, str(now.status.phase)]
     if now.ok is None and now.status.load is not None:
-        words += [now.status.load.step, "" if now.status.load.ratio is None else percent(now.status.load.ratio)]
+        words.append(load_text(now.status.load if timed else replace(now.status.load, expected_s=None)))
     if now.ok is None and now.reason is not None:
         words.append(f"({now.reason.text})")
     return one_line(" ".join(words))

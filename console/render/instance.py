@@ -9,6 +9,7 @@ from rich.cells import cell_len
 from console.render.figures import bar, latency, moment
 from console.render.fit import Line, wrap
 from console.render.instances import phase_cell, where
+from console.render.load import load_text
 from console.render.spark import scale, spark
 from console.render.table import Tone
 from console.render.text import NOT_AVAILABLE, age, number, percent, rate
@@ -63,7 +64,7 @@ def _state(store: Store, view: NodeView, status: InstanceStatus, width: int) -> 
     if status.load is not None:
         ratio = status.load.ratio
         drawn = "" if ratio is None else f"{bar(ratio, 30)} {percent(ratio)}   "
-        lines.append(_field("Load", f"{drawn}{status.load.step}"))
+        lines.append(_field("Load", f"{drawn}{load_text(msgspec.structs.replace(status.load, ratio=None))}"))
     lines.append(_field("Where", f"{where(status, view.name)}   port {status.port or '–'}   pid {status.pid or '–'}"))
     lines.append(_field("Engine", f"{status.engine}   {status.model}"))
     lines.append(_field("Profile", f"{status.profile} r{status.revision}   restarts {status.restarts}"))

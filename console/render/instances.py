@@ -3,8 +3,9 @@
 from math import log10
 
 from console.render.figures import hundred, latency, said
+from console.render.load import load_text
 from console.render.table import Cell, Column, Row, Tone
-from console.render.text import age, percent
+from console.render.text import age
 from console.store import Key, NodeState, NodeView, Store
 from profiles.status import PROBLEM, InstanceStatus, Phase
 
@@ -93,6 +94,5 @@ def instance_why(store: Store, view: NodeView, status: InstanceStatus) -> str:
     if status.phase is Phase.READY:
         return ""
     if status.load is not None and status.phase in _COMING_UP:
-        ratio = "" if status.load.ratio is None else f" {percent(status.load.ratio)}"
-        return f"{status.load.step}{ratio}"
+        return load_text(status.load)
     return status.reason.text if status.reason is not None else ""

@@ -212,6 +212,12 @@ def test_how_far_a_step_is():
     loading = instance("qwen3-32b/0", Phase.LOADING)
     loading = replace(loading, load=LoadProgress(step="weights", ratio=0.4))
     assert settling_line(Settling(step=step, status=loading, ok=None)) == "fra-2 qwen3-32b/0 loading weights 40%"
+    again = replace(loading, load=replace(loading.load, elapsed_s=5.0, expected_s=30.0))
+    line = "fra-2 qwen3-32b/0 loading weights 40%"
+    assert settling_line(Settling(step=step, status=again, ok=None)) == f"{line}, about 25s left"
+    assert settling_line(Settling(step=step, status=again, ok=None), timed=False) == line
+    late = replace(again, load=replace(again.load, elapsed_s=42.0))
+    assert settling_line(Settling(step=step, status=late, ok=None)) == f"{line}, 12s longer than last time"
     failed = Settling(step=step, status=loading, ok=False, reason=Reason("oom", "out of\nmemory", "take less"))
     assert settling_line(failed) == "fra-2 qwen3-32b/0 loading: out of memory — take less"
     assert settling_line(Settling(step=step, status=None, ok=True)) == "fra-2 qwen3-32b/0 is gone"
