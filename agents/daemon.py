@@ -30,6 +30,7 @@ from agents.isolation.choice import choose
 from agents.layout import SYSTEM_ROLES, SYSTEM_STATE, Layout
 from agents.leases import Leases
 from agents.listener import listen
+from agents.mounts import network_type
 from agents.node import Node
 from agents.roles import Roles
 from agents.sampler import Sampler
@@ -49,11 +50,21 @@ def serve(layout: Layout, simulated: Path | None, roles: Path | None = None) -> 
     """
     try:
         layout.make()
+        _check_local(layout)
         with hold(layout):
             state.check(layout.versioned())
             asyncio.run(_run(layout, simulated, Roles(roles or _system_roles(layout))))
     except OSError as error:
         raise BadState(f"the state directory {layout.state} cannot be used: {error}", "give another --state") from error
+
+
+def _check_local(layout: Layout) -> None:
+    """Raises BadState, OSError."""
+    if kind := network_type(layout.state):
+        text = (
+            f"the state directory {layout.state} is on a network file system ({kind}), whose locks cannot be relied on"
+        )
+        raise BadState(text, "give a --state on a disk of this node")
 
 
 @contextlib.contextmanager

@@ -11,6 +11,7 @@ from profiles.resources import BadLimit
 
 MAX_INSTANCES = 256
 _NAME = re.compile(r"[a-z0-9](?:[a-z0-9._-]{0,62}[a-z0-9])?(?:/[0-9]{1,4})?")
+_UUID = re.compile(r"[A-Za-z0-9][A-Za-z0-9/_.-]{0,95}")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _FORBIDDEN = re.compile(r"LD_(?!LIBRARY_PATH$).*|PYTHON.*|GPUYARD_.*|PATH|BASH_ENV|ENV|IFS|GCONV_PATH|NODE_OPTIONS")
 """Variables by which an edit could run other code than the engine. LD_LIBRARY_PATH is let through: builds of
@@ -53,13 +54,18 @@ def _check_name(name: str, owned: DesiredInstance) -> None:
         raise Refused("invalid", f"{name!r} is no name for an instance", "use a-z 0-9 . _ - and a number: chat-70b/0")
     if owned.spec.name != name:
         raise Refused("invalid", f"{name} holds the spec of {owned.spec.name}")
+    secrets = (value.secret for value in owned.spec.env.values() if not isinstance(value, str))
+    for other in (owned.profile, owned.spec.service, *secrets):
+        if "/" in other or not _NAME.fullmatch(other):
+            raise Refused("invalid", f"{name}: {other!r} cannot name a profile, a service or a secret", "see the docs")
+    for part in owned.spec.slices:
+        if not _UUID.fullmatch(part.gpu_uuid):
+            raise Refused("invalid", f"{name}: {part.gpu_uuid!r} is no UUID of a GPU", "see `gpuyard gpus`")
 
 
 def _check_spec(spec: InstanceSpec) -> None:
     if spec.port is not None and not 1024 <= spec.port <= 65535:
         raise Refused("invalid", f"{spec.name}: port {spec.port}", "use 1024 to 65535")
-    if spec.model.startswith("-") or "\0" in spec.model or not spec.model:
-        raise Refused("invalid", f"{spec.name}: {spec.model!r} is no model")
     for variable, value in spec.env.items():
         if not _VARIABLE.fullmatch(variable) or (isinstance(value, str) and "\0" in value):
             raise Refused("invalid", f"{spec.name}: {variable!r} is no environment variable")

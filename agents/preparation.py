@@ -13,7 +13,7 @@ from agents.errors import AgentError
 from agents.layout import Layout
 from agents.secrets import SecretUnusable, read_secret
 from engines import registry
-from engines.base import Command, Engine, EngineError, Launch, UnknownEngine, options_for
+from engines.base import Command, Engine, EngineError, Launch, UnknownEngine, options_for, unfit
 from engines.simulated_device import DIRECTORY_VARIABLE
 from profiles.model import InstanceSpec, SecretRef
 from profiles.resources import cpu_list, cpu_set
@@ -39,7 +39,7 @@ class Described(msgspec.Struct, frozen=True):
 
 
 def describe(spec: InstanceSpec, port: int) -> Described:
-    """Raises CannotStart for an unknown engine or options that it refuses."""
+    """Raises CannotStart for an unknown engine, options that it refuses, or a model that is no word."""
     try:
         engine = registry.get(spec.engine)
         options = options_for(engine, spec.options)
@@ -47,6 +47,8 @@ def describe(spec: InstanceSpec, port: int) -> Described:
         code = "unknown_engine" if isinstance(error, UnknownEngine) else "bad_options"
         raise CannotStart(code, error.message, error.hint) from None
     served = PurePath(spec.model).name.removesuffix(".gguf") if spec.model.startswith("/") else spec.model
+    if not served or (problem := unfit(spec.model) or unfit(served)):
+        raise CannotStart("bad_options", f"model: {problem if served else 'it has no name'}", "rename it")
     launch = Launch(
         instance=spec.name, model=spec.model, served_name=served, port=port, options=options, slices=spec.slices
     )

@@ -166,10 +166,13 @@ def guarded_options(engine: Engine) -> frozenset[str]:
 
 
 def options_for(engine: Engine, raw: Mapping[str, Any]) -> msgspec.Struct:
-    """The adapter's typed options from a plain mapping.
+    """The adapter's typed options from a plain mapping; each text among them fits a word of a command line.
 
     Raises BadOptions, with the key that does not fit where there is one.
     """
+    for name, value in raw.items():
+        if isinstance(value, str) and (problem := unfit(value)):
+            raise BadOptions(f"option `{name}`: {problem}", key=name)
     try:
         return msgspec.convert(dict(raw), engine.Options, strict=True)
     except msgspec.ValidationError as error:
@@ -179,6 +182,13 @@ def options_for(engine: Engine, raw: Mapping[str, Any]) -> msgspec.Struct:
             key = text.rsplit("`", 2)[1]
             raise BadOptions(f"{engine.name} has no option `{key}`", nearest(key, engine.Options), key) from None
         raise BadOptions(f"option `{key}`: {text}" if key else text, key=key) from None
+
+
+def unfit(value: str) -> str:
+    """Why `value` cannot stand as one word of a command line that some engine parses; "" when it can."""
+    if value.startswith("-"):
+        return "a value that begins with `-` would be read as an option"
+    return "" if value.isprintable() else "a value has no line ends and no control characters"
 
 
 def nearest(name: str, struct: type[msgspec.Struct]) -> str:

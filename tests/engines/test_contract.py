@@ -4,6 +4,9 @@ from dataclasses import dataclass
 
 import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from msgspec.structs import fields
 
 from engines import registry
 from engines.base import BadOptions, Engine, EngineSample, Launch, Progress, UnknownEngine, options_for
@@ -99,3 +102,40 @@ def test_progress_ignores_other_lines(case: Case) -> None:
     assert isinstance(case.engine, Progress)
     assert case.engine.progress("") is None
     assert case.engine.progress("GET /health 200") is None
+
+
+HOSTILE = st.one_of(
+    st.sampled_from(
+        ["--port", "-p", "--host=0.0.0.0", "a b", "a\n--port 1", "a\0b", "$(id)", "; id", "`id`", "..", "\u202e"]
+    ),
+    st.text(max_size=12),
+)
+
+
+@given(name=st.sampled_from(registry.names()), data=st.data())
+def test_no_value_becomes_a_word_of_its_own(name: str, data: st.DataObject) -> None:
+    """Whatever stands in an option: it is refused, or it is one word exactly where the option's value belongs."""
+    engine = registry.get(name)
+    texts = [one.encode_name for one in fields(engine.Options) if "str" in str(one.type)]
+    values = {text: data.draw(HOSTILE) for text in texts if data.draw(st.booleans())}
+    try:
+        hostile = options_for(engine, values)
+    except BadOptions:
+        return
+    assert not any(value.startswith("-") or not value.isprintable() for value in values.values())
+    launch = Launch(instance="chat/0", model="org/model", served_name="chat", port=8123, options=hostile)
+    plain = msgspec.structs.replace(launch, options=options_for(engine, dict.fromkeys(values, "x")))
+    before, after = engine.command(plain).argv, engine.command(launch).argv
+    if "program" in values and "python" in values["program"]:
+        return  # vLLM's interpreter is started in another way
+    assert len(before) == len(after)
+    changed = {new for old, new in zip(before, after, strict=True) if old != new}
+    assert changed <= set(values.values())
+
+
+@pytest.mark.parametrize("value", ["-x", "--port", "a\nb", "a\0", "\x1b[2J", "\u202e"])
+def test_what_could_be_an_option_is_refused_with_its_name(case: Case, value: str) -> None:
+    with pytest.raises(BadOptions) as caught:
+        options_for(case.engine, {"program": value})
+    assert caught.value.key == "program"
+    assert caught.value.message.startswith("option `program`: a value")
