@@ -7,10 +7,11 @@ from msgspec.structs import replace
 
 from console.cli.outcome import outcome
 from console.cli.output import CommandFailed, Exit, Format, ask, is_interactive, print_json, say, say_reason
-from console.cli.plans import plan_items, plan_lines, settling_line
+from console.cli.plans import plan_items, settling_line
 from console.cli.session import Reached
 from console.holding import NotHeld, held
 from console.operations import Applied
+from console.render.plan import plan_lines
 from profiles.plan import Action, Plan
 from profiles.status import Reason
 

@@ -1,30 +1,12 @@
-"""A plan as lines and as items, and how far it is."""
-
-from collections.abc import Iterator
+"""A plan as items, and how far it is."""
 
 import msgspec
 from msgspec.structs import replace
 
 from console.render.load import load_text
-from console.render.text import one_line, plural
+from console.render.text import one_line
 from console.settling import Settling
-from profiles.plan import Action, Plan, Step
-
-_SIGNS = {
-    Action.KEEP: "=", Action.START: "+", Action.STOP: "-", Action.DRAIN: "↓", Action.REPLACE: "±", Action.LIVE: "~",
-    Action.PRUNE: "×",
-}  # fmt: skip
-
-
-def plan_lines(plan: Plan) -> Iterator[str]:
-    """A title, a line per step and one per key that changes."""
-    kept = sum(step.action is Action.KEEP for step in plan.steps)
-    yield f"Plan  {plan.title}"
-    if kept:
-        yield f"  = keep     {plural(kept, 'instance')} unchanged"
-    for step in plan.steps:
-        if step.action is not Action.KEEP:
-            yield from _step_lines(step)
+from profiles.plan import Plan
 
 
 def plan_items(plan: Plan) -> list[dict[str, object]]:
@@ -49,12 +31,3 @@ def settling_line(now: Settling, *, timed: bool = True) -> str:
     if now.ok is None and now.reason is not None:
         words.append(f"({now.reason.text})")
     return one_line(" ".join(words))
-
-
-def _step_lines(step: Step) -> Iterator[str]:
-    yield f"  {_SIGNS[step.action]} {step.action:<8} {step.instance}  on {step.node}"
-    if step.action in (Action.REPLACE, Action.LIVE):
-        for change in step.changes:
-            yield f"      {change.key}: {change.old or '–'} → {change.new or '–'}"
-    for limit, why in step.not_enforced.items():
-        yield f"      {one_line(f'! {limit} is not enforced: {why}')}"

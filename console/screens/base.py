@@ -14,6 +14,7 @@ from console.render.fit import Line
 from console.render.table import Tone
 from console.screens.places import bottom
 from console.screens.session import Session
+from console.screens.undo import last_changed, undo_on
 from console.store import Key, NodeState
 from console.widgets.lines import EdgeLine
 from console.widgets.rows import Rows
@@ -30,6 +31,8 @@ class YardScreen(Screen[None]):
                 tooltip="Show the rows that hold a text"),
         Binding("exclamation_mark", "problems", "problems", key_display="!", id="screen.problems",
                 tooltip="Problems only, and back"),
+        Binding("U", "undo", "undo", show=False, id="screen.undo",
+                tooltip="Take back the last change of the node in hand"),
     ]  # fmt: skip
 
     def __init__(self, session: Session) -> None:
@@ -88,7 +91,7 @@ class YardScreen(Screen[None]):
 
     def why_not(self, action: str) -> str:
         """Why a key of this screen does nothing now; "" when it does. Its key is then drawn dim, in brackets."""
-        return ""
+        return self.session.why_not(self.node_in_hand()) if action == "undo" else ""
 
     def _keys(self, room: int) -> Line:
         """The crumb and the keys of this view, as many as fit in `room` cells."""
@@ -127,6 +130,18 @@ class YardScreen(Screen[None]):
         if action in ("filter", "problems"):
             return bool(self.query(Rows))
         return action != "up" or len(self.app.screen_stack) > 2
+
+    def node_in_hand(self) -> str:
+        """Whose changes the next key is about: that of the cursor's row, else the one that was changed last."""
+        cursor = self.rows.cursor if self.rows is not None else None
+        return (cursor.node if cursor else "") or last_changed(self.session.store)
+
+    def action_undo(self) -> None:
+        refusal = self.why_not("undo")
+        if refusal:
+            self.notify(f"Nothing can be changed: {refusal}.", severity="error", markup=False)
+        else:
+            self.run_worker(undo_on(self, self.session, self.node_in_hand()), exit_on_error=True, exclusive=True)
 
     def action_filter(self) -> None:
         box = self.query_one("#filter", Input)

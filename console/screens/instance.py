@@ -19,6 +19,9 @@ class InstanceScreen(ActsOnInstances):
         self.key = key
         self.crumb = f"{key.node} › {key.name}"
 
+    def node_in_hand(self) -> str:
+        return self.key.node
+
     def body(self) -> Iterable[Widget]:
         yield Lines(id="detail")
 

@@ -34,6 +34,9 @@ class LogsScreen(YardScreen):
         self._state: tuple[str, Tone] = ("reading …", Tone.DIM)
         self._incarnation: int | None = None
 
+    def node_in_hand(self) -> str:
+        return self.key.node
+
     def body(self) -> Iterable[Widget]:
         yield Lines(id="about")
         yield LogLines(id="log")

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from agents.wire import LogPiece
+from agents.wire import AnswerT, AnyAsk, LogPiece
 from console.logs import Interrupted
 from console.render.fit import Line
 from console.render.table import Tone
@@ -52,6 +52,9 @@ class FleetDoor(Protocol):
     """The part of console.remote.fleet.Fleet that screens use."""
 
     async def run(self) -> None: ...
+    async def request(
+        self, node: str, ask: AnyAsk, answer: type[AnswerT], *, deadline_s: float = 10.0, bulk: bool = False
+    ) -> AnswerT: ...
     def retry(self, node: str) -> None: ...
     def unknown_key(self, node: str) -> UnknownKeyShown | None: ...
     def trust(self, node: str) -> None: ...

@@ -174,3 +174,34 @@ async def test_a_node_that_went_away_is_not_asked(agent: Path) -> None:
         await until(lambda: found.app.session.store.nodes["here"].state is not NodeState.UP, LIMIT_S)
         await found.pilot.press("x")
         await found.note("nothing can be asked of it until it is back")
+
+
+async def test_undo_names_what_it_takes_back_and_undoing_that_returns(agent: Path) -> None:
+    async with console(agent) as found:
+        await serve(found)
+        await found.pilot.press("U")
+        question = said(await found.dialog(lambda dialog: True))
+        assert "Undoes generation 1 by" in question
+        assert "(a test): + chat/0" in question
+        assert "× prune    chat/0  on here" in question
+        await found.pilot.press("U", "enter")
+        await found.pilot.pause()
+        assert found.chat is not None
+        await found.pilot.press("U")
+        await found.dialog(lambda dialog: True)
+        await found.pilot.press("y")
+        await found.note("here goes back to what was before generation 1")
+        await until(lambda: found.chat is None, LIMIT_S)
+        await found.pilot.press("U")
+        assert "Undoes generation 2 by" in said(await found.dialog(lambda dialog: True))
+        await found.pilot.press("y")
+        await found.phase(Phase.READY)
+        plan = found.operations.propose(Verb.STOP, [("here", "chat/0")])
+        await found.operations.apply(plan, "the end")
+        await found.phase(Phase.STOPPED)
+
+
+async def test_undo_says_why_there_is_nothing_to_undo(agent: Path) -> None:
+    async with console(agent) as found:
+        await found.pilot.press("U")
+        await found.note("nothing was changed on this node yet")

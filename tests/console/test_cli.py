@@ -14,9 +14,10 @@ from console.cli import items
 from console.cli.lists import LISTINGS
 from console.cli.names import find_instance, find_instances
 from console.cli.output import CommandFailed, Exit
-from console.cli.plans import plan_items, plan_lines, settling_line
+from console.cli.plans import plan_items, settling_line
 from console.cli.session import Reached
 from console.cli.table import print_table
+from console.render.plan import plan_lines
 from console.render.services import services
 from console.render.table import Cell, Column
 from console.settling import Settling

@@ -1,0 +1,31 @@
+"""A plan as lines; the command line and the screens show the same."""
+
+from collections.abc import Iterator
+
+from console.render.text import one_line, plural
+from profiles.plan import Action, Plan, Step
+
+_SIGNS = {
+    Action.KEEP: "=", Action.START: "+", Action.STOP: "-", Action.DRAIN: "↓", Action.REPLACE: "±", Action.LIVE: "~",
+    Action.PRUNE: "×",
+}  # fmt: skip
+
+
+def plan_lines(plan: Plan) -> Iterator[str]:
+    """A title, a line per step and one per key that changes."""
+    kept = sum(step.action is Action.KEEP for step in plan.steps)
+    yield f"Plan  {plan.title}"
+    if kept:
+        yield f"  = keep     {plural(kept, 'instance')} unchanged"
+    for step in plan.steps:
+        if step.action is not Action.KEEP:
+            yield from _step_lines(step)
+
+
+def _step_lines(step: Step) -> Iterator[str]:
+    yield f"  {_SIGNS[step.action]} {step.action:<8} {step.instance}  on {step.node}"
+    if step.action in (Action.REPLACE, Action.LIVE):
+        for change in step.changes:
+            yield f"      {change.key}: {change.old or '–'} → {change.new or '–'}"
+    for limit, why in step.not_enforced.items():
+        yield f"      {one_line(f'! {limit} is not enforced: {why}')}"
