@@ -19,7 +19,6 @@ from textual.screen import Screen
 
 from console.inventory import Inventory
 from console.keyboard import OneKeyAtATime
-from console.render.text import plural
 from console.screens.base import YardScreen
 from console.screens.gpus import GpusScreen
 from console.screens.help import HelpScreen
@@ -150,9 +149,7 @@ def run(inventory: Inventory, *, read_only: bool = False) -> int:
     for name, node in inventory.nodes.items():
         store.add_node(name, node.site, node.labels)
     sites = sorted({node.site for node in inventory.nodes.values() if node.site})
-    app = Yard(
-        Session(sites[0] if len(sites) == 1 else plural(len(inventory.nodes), "node"), store, read_only), inventory
-    )
+    app = Yard(Session(sites[0] if len(sites) == 1 else "", store, read_only), inventory)
     app.run()
     if app.report is not None:
         print(f"gpuyard: stopped by a fault of its own; the report is in {app.report}", file=sys.stderr)

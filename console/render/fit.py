@@ -29,6 +29,17 @@ def fit(text: str, width: int, *, right: bool = False) -> str:
     return pad + text if right else text + pad
 
 
+def cut(line: Line, width: int) -> Line:
+    """`line` in at most `width` cells; what does not fit ends in `…`."""
+    kept: list[Span] = []
+    for text, tone in line:
+        if cell_len(text) > width:
+            return (*kept, (fit(text, max(1, width)), tone))
+        kept.append((text, tone))
+        width -= cell_len(text)
+    return tuple(kept)
+
+
 def wrapped(lines: Sequence[Line], width: int) -> list[Line]:
     """`lines` in which those of one span go on below where they do not fit."""
     found: list[Line] = []

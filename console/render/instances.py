@@ -55,7 +55,7 @@ def instance_row(store: Store, key: Key) -> Row | None:
         said(said_.waiting if said_ else None, "waiting", absent),
         said(hundred(said_.kv_usage_ratio) if said_ else None, "kv_usage_ratio", absent),
         Cell(age(for_s if for_s < 3600 else for_s // 60 * 60), status.since_unix_s, Tone.DIM),
-        Cell(instance_why(store, view, status), tone=Tone.DIM),
+        Cell(instance_why(store, view, status), tone=Tone.DIM if view.state is NodeState.UP else Tone.WARN),
     )
     return Row(key, cells, dim=view.state is not NodeState.UP)
 
@@ -90,7 +90,7 @@ def where(status: InstanceStatus, node: str) -> str:
 
 def instance_why(store: Store, view: NodeView, status: InstanceStatus) -> str:
     if view.state is not NodeState.UP:
-        return f"{view.state}, as of {age(store.age_s(view))} ago"
+        return f"{age(store.age_s(view))} old, node {view.state}"
     if status.phase is Phase.READY:
         return ""
     if status.load is not None and status.phase in _COMING_UP:

@@ -13,6 +13,7 @@ from console.screens.logs import LogsScreen
 from console.store import Key
 from profiles.plan import Plan, Verb
 
+GLANCE_S = 5.0
 READABLE_S = 12.0
 """How long a result stays on the screen."""
 
@@ -51,7 +52,7 @@ class ActsOnInstances(YardScreen):
     def action_act(self) -> None:
         refusal, targets = self.why_not("act"), self.targets()
         if refusal:
-            self._say(f"Nothing can be changed: {refusal}.", bad=True)
+            self.notify(f"Nothing can be changed: {refusal}.", severity="warning", timeout=GLANCE_S, markup=False)
             return
         choices = [(sign, str(verb)) for sign, verb in _MENU.items()]
 

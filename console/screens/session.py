@@ -65,6 +65,7 @@ class Session:
     """`operations` and `fleet` are None until the fleet has been started, after the first paint."""
 
     name: str
+    """The site, or "" where there are several."""
     store: Store
     read_only: bool = False
     operations: OperationsDoor | None = None
@@ -90,7 +91,11 @@ class Session:
         gone = count[NodeState.UNREACHABLE] + count[NodeState.REFUSED]
         roles = sorted({view.role for view in views if view.status}, key=lambda role: role.rank)
         role = "READ-ONLY" if self.read_only else str(roles[0]).upper() if roles else ""
-        spans = [(" gpuyard", Tone.KEY), (f"   {self.name}", Tone.PLAIN), (f"   {role}" if role else "", Tone.DIM)]
+        spans = [
+            (" gpuyard", Tone.KEY),
+            (f"   {self.name}" if self.name else "", Tone.PLAIN),
+            (f"   {role}" if role else "", Tone.DIM),
+        ]
         if any(view.status and view.status.gpu_source.kind is GpuSourceKind.SIMULATED for view in views):
             spans.append(("   SIMULATED", Tone.WARN))
         spans.append((f"   nodes {count[NodeState.UP]}/{len(views)} up", Tone.PLAIN))

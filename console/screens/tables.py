@@ -3,11 +3,14 @@
 from collections.abc import Iterable, Sequence
 from typing import ClassVar
 
+from textual import on
 from textual.widget import Widget
 
-from console.render.table import Column, Row
+from console.render.fit import fit
+from console.render.table import Column, Row, Tone
 from console.screens.base import YardScreen
 from console.store import Key, Kind, NodeState
+from console.widgets.lines import Lines
 from console.widgets.rows import Rows
 
 SETTLE_FLUSHES = 20
@@ -27,6 +30,7 @@ class TableScreen(YardScreen):
 
     def body(self) -> Iterable[Widget]:
         yield Rows(self.columns, self.make, empty=self.empty, id="rows")
+        yield Lines(id="whole")
 
     def make(self, key: Key) -> Row | None:
         raise NotImplementedError
@@ -46,6 +50,18 @@ class TableScreen(YardScreen):
         table = self.table()
         table.order.column = self.sorted_by
         table.focus()
+
+    def tick(self) -> None:
+        super().tick()
+        self.show_whole()
+
+    @on(Rows.Moved)
+    def show_whole(self) -> None:
+        """Below the table, the text of the row in hand that found no room in it."""
+        if not self.composed:
+            return
+        tail = self.table().tail()
+        self.query_one("#whole", Lines).show([((f" {fit(tail, self.size.width - 2)}", Tone.DIM),) if tail else ()])
 
     def fill(self) -> None:
         table = self.table()

@@ -8,7 +8,7 @@ from textual.geometry import Region, Size
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
-from console.render.fit import Line, printable
+from console.render.fit import Line, cut, printable
 from console.render.table import Tone
 from console.theme import Palette
 
@@ -52,7 +52,7 @@ class Lines(ScrollView, can_focus=False):
 
 
 class EdgeLine(Lines):
-    """One line with something at its right end."""
+    """One line with something at its right end, which is never lost."""
 
     DEFAULT_CSS = "EdgeLine { height: 1; }"
 
@@ -62,9 +62,9 @@ class EdgeLine(Lines):
 
     def set(self, line: Line, right: str = "") -> None:
         self._set = line, right
-        length = sum(cell_len(text) for text, _ in line)
-        gap = self.size.width - length - len(right) - 1
-        self.show([(*line, (" " * max(1, gap) + right, Tone.DIM))])
+        left = cut(line, self.size.width - len(right) - 2)
+        gap = self.size.width - sum(cell_len(text) for text, _ in left) - len(right) - 1
+        self.show([(*left, (" " * max(1, gap) + right, Tone.DIM))])
 
     def on_resize(self) -> None:
         self.set(*self._set)

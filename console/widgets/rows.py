@@ -5,6 +5,7 @@ Store ──dirty keys──► Rows.change ──► Order.update ──► ref
 
 from collections.abc import Collection, Iterable, Sequence
 
+from rich.cells import cell_len
 from rich.segment import Segment
 from textual import events
 from textual.binding import Binding
@@ -126,6 +127,15 @@ class Rows(ScrollView, can_focus=True):
 
     def get_content_height(self, container: Size, viewport: Size, width: int) -> int:
         return 1 + max(2, len(self.order.keys))
+
+    def tail(self) -> str:
+        """The growing text of the row with the cursor where the table cuts or drops it, else ""."""
+        row = self.order.rows.get(self.cursor) if self.cursor else None
+        at = next((at for at, column in enumerate(self.columns) if column.grow), None)
+        if row is None or at is None:
+            return ""
+        text = row.cells[at].text
+        return text if cell_len(text) > dict(self._layout).get(at, 0) else ""
 
     # Moving
 

@@ -25,7 +25,7 @@ from console.screens.nodes import NodesScreen
 from console.screens.pulse import PulseScreen
 from console.screens.services import ServicesScreen
 from console.screens.session import Session
-from console.store import NodeState, Store
+from console.store import Key, Kind, NodeState, Store
 from console.widgets.log_lines import LogLines
 from console.widgets.rows import Rows
 from profiles.status import Reason
@@ -113,6 +113,29 @@ async def test_head_counts_and_says_simulated_stale_and_lost() -> None:
         await pilot.pause()
         assert "no key fits: add one" in text(app, "#rows")
         assert "last word 5s ago" in text(app, "#rows")
+
+
+async def test_at_80_columns_the_clock_stays_and_what_a_row_cuts_is_said_below() -> None:
+    clock = Clock()
+    store = filled(clock)
+    app = yard(store)
+    why = Reason("silent", "the host is there, but its agent does not answer", "look at its log")
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.press("2")
+        store.link("fra-1", NodeState.REFUSED, why)
+        clock.passed_s = 5
+        app.flush()
+        assert isinstance(app.screen, NodesScreen)
+        app.screen.table().settle()
+        await pilot.press("g")
+        await pilot.pause()
+        app.screen.tick()
+        await pilot.pause()
+        assert text(app, "#head").endswith(app.session.clock())
+        assert "the host is there, but its agent does not answer: look at its log" in text(app, "#whole")
+        app.screen.table().select(Key(Kind.NODE, "fra-2"))
+        await pilot.pause()
+        assert "agent does not answer" not in text(app, "#whole")
 
 
 async def test_loading_and_error_say_what_is_going_on() -> None:

@@ -100,8 +100,9 @@ def test_what_is_old_is_dim_and_says_its_age_wherever_it_stands():
     assert row is not None
     assert gpu is not None
     assert row.dim
-    assert row.cells[-1].text == "stale, as of 5s ago"
+    assert row.cells[-1].text == "5s old, node stale"
     assert gpu.dim
+    assert row.is_problem
     assert gpu.cells[[column.id for column in GPU_COLUMNS].index("state")].text == "~ stale 5s"
     assert any("stale: all below is as of 5s ago" in line for line in said(instance_lines(store, key, 80)))
 
