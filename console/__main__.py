@@ -1,12 +1,34 @@
 """`gpuyard`: the command line. What a verb needs is imported when the verb is run."""
 
-import os
 import sys
+
+from console.streams import OutputFailed, discard, secure
+
+_FAILED, _INTERRUPTED = 1, 130
 
 
 def main(argv: list[str] | None = None) -> int:
     """The exit code; see docs/commands.md."""
-    words = sys.argv[1:] if argv is None else argv
+    if not secure():
+        return _say_no_output("it is closed")
+    try:
+        code = _run(sys.argv[1:] if argv is None else argv)
+        sys.stdout.flush()
+    except KeyboardInterrupt:
+        return _INTERRUPTED
+    except OutputFailed as failed:
+        discard()
+        seen_enough = isinstance(failed.cause, BrokenPipeError)
+        return 0 if seen_enough else _say_no_output(str(failed.cause.strerror))
+    return code
+
+
+def _say_no_output(why: str) -> int:
+    print(f"gpuyard: cannot write to stdout: {why}", file=sys.stderr)
+    return _FAILED
+
+
+def _run(words: list[str]) -> int:
     if words in (["--version"], ["version"]):
         from importlib.metadata import version
 
@@ -14,16 +36,7 @@ def main(argv: list[str] | None = None) -> int:
         return 0
     from console.cli.parser import run
 
-    try:
-        code = run(words)
-        sys.stdout.flush()
-    except KeyboardInterrupt:
-        return 130
-    except BrokenPipeError:
-        # Whoever read us has seen enough; the interpreter must not complain when it flushes at the end.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
-    return code
+    return run(words)
 
 
 if __name__ == "__main__":

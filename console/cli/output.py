@@ -53,16 +53,21 @@ def print_json(kind: str, items: Sequence[Mapping[str, object]]) -> None:
     import msgspec
 
     document = {"gpuyard": JSON_VERSION, "kind": kind, "items": items}
-    sys.stdout.write(msgspec.json.format(msgspec.json.encode(document), indent=2).decode() + "\n")
-    sys.stdout.flush()
+    _write(msgspec.json.format(msgspec.json.encode(document), indent=2))
 
 
 def print_json_line(kind: str, item: Mapping[str, object]) -> None:
     """One versioned object on a line of its own, for what comes bit by bit."""
     import msgspec
 
-    sys.stdout.write(msgspec.json.encode({"gpuyard": JSON_VERSION, "kind": kind, **item}).decode() + "\n")
+    _write(msgspec.json.encode({"gpuyard": JSON_VERSION, "kind": kind, **item}))
+
+
+def _write(json: bytes) -> None:
+    """As UTF-8, whatever the locale says: JSON is nothing else."""
     sys.stdout.flush()
+    sys.stdout.buffer.write(json + b"\n")
+    sys.stdout.buffer.flush()
 
 
 def ask(question: str) -> bool:

@@ -36,7 +36,17 @@ def reached(store: Store) -> Reached:
 
 @pytest.mark.parametrize(
     "words",
-    [["nodess"], ["apply"], ["run", "x"], ["stop"], ["logs"], ["nodes", "-o", "yaml"], ["--inventory"]],
+    [
+        ["demo", "--nodes", "abc"],
+        ["demo", "--gpus", "99"],
+        ["nodess"],
+        ["apply"],
+        ["run", "x"],
+        ["stop"],
+        ["logs"],
+        ["nodes", "-o", "yaml"],
+        ["--inventory"],
+    ],
 )
 def test_wrong_words_are_usage_errors_on_one_line(words, capsys):
     assert main(words) == 64
@@ -44,6 +54,7 @@ def test_wrong_words_are_usage_errors_on_one_line(words, capsys):
     assert said.out == ""
     assert said.err.startswith("gpuyard: ")
     assert said.err.count("\n") == 1
+    assert "invalid" not in said.err or "choice" in said.err, "say what would be right"
 
 
 def test_version_and_help(capsys):
@@ -90,6 +101,42 @@ def test_a_reader_that_has_seen_enough_is_no_error(tmp_path):
     script = f"'{sys.executable}' -m console demo --help | true; exit ${{PIPESTATUS[0]}}"
     done = subprocess.run(["bash", "-c", script], capture_output=True, text=True, check=False, cwd=tmp_path)
     assert (done.returncode, done.stderr) == (0, "")
+
+
+def nodes_of_nowhere(tmp_path, redirection, *words, **environ):
+    """`gpuyard nodes` on one node that refuses, its streams as the shell is told."""
+    inventory = tmp_path / "inventory.yaml"
+    inventory.write_text('{"gpuyard": 1, "nodes": {"here": {"local": true, "agent": "/nowhere/agent"}}}')
+    line = f'exec "$0" -m console nodes --inventory {inventory} {" ".join(words)} {redirection}'
+    return subprocess.run(
+        ["bash", "-c", line, sys.executable], capture_output=True, check=False, env=os.environ | environ, timeout=60
+    )
+
+
+@pytest.mark.parametrize("words", [(), ("--json",), ("--help",)])
+@pytest.mark.parametrize(
+    ("redirection", "cause"), [(">&-", "it is closed"), ("> /dev/full", "No space left on device")]
+)
+def test_a_stdout_that_takes_nothing_is_one_line_and_a_failure(tmp_path, redirection, cause, words):
+    done = nodes_of_nowhere(tmp_path, redirection, *words)
+    assert done.returncode == 1
+    assert done.stderr.decode().splitlines() == [f"gpuyard: cannot write to stdout: {cause}"]
+
+
+def test_other_streams_may_be_closed(tmp_path):
+    done = nodes_of_nowhere(tmp_path, "2>&- <&-")
+    assert (done.returncode, done.stderr) == (3, b"")
+    assert done.stdout.count(b"\n") == 2
+
+
+def test_a_locale_that_cannot_show_everything_shows_the_rest(tmp_path):
+    ascii_only = {"LC_ALL": "POSIX", "PYTHONUTF8": "0", "PYTHONIOENCODING": "ascii"}
+    done = nodes_of_nowhere(tmp_path, "", **ascii_only)
+    assert done.returncode == 3
+    assert b"here" in done.stdout.splitlines()[1]
+    assert b"agent cannot be run: No such file or directory ? see" in done.stderr
+    done = nodes_of_nowhere(tmp_path, "", "--json", **ascii_only)
+    assert json.loads(done.stdout.decode())["kind"] == "nodes"
 
 
 def test_every_list_has_rows_items_and_names_that_agree():
