@@ -6,16 +6,13 @@ from collections.abc import Callable, Mapping
 from agents.errors import Refused
 from agents.preparation import CannotStart, describe
 from agents.wire import MAX_PROFILE_TEXT_BYTES, SetDesired
+from profiles.allowed import NotAllowed, check_port, check_value, check_variable
 from profiles.model import Desired, DesiredInstance, InstanceSpec
 from profiles.resources import BadLimit
 
 MAX_INSTANCES = 256
 _NAME = re.compile(r"[a-z0-9](?:[a-z0-9._-]{0,62}[a-z0-9])?(?:/[0-9]{1,4})?")
 _UUID = re.compile(r"[A-Za-z0-9][A-Za-z0-9/_.-]{0,95}")
-_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-_FORBIDDEN = re.compile(r"LD_(?!LIBRARY_PATH$).*|PYTHON.*|GPUYARD_.*|PATH|BASH_ENV|ENV|IFS|GCONV_PATH|NODE_OPTIONS")
-"""Variables by which an edit could run other code than the engine. LD_LIBRARY_PATH is let through: builds of
-llama.cpp need it to find their own libraries."""
 
 
 def check(request: SetDesired, current: Desired, since: Callable[[int, Desired], str] = lambda *_: "") -> None:
@@ -64,17 +61,16 @@ def _check_name(name: str, owned: DesiredInstance) -> None:
 
 
 def _check_spec(spec: InstanceSpec) -> None:
-    if spec.port is not None and not 1024 <= spec.port <= 65535:
-        raise Refused("invalid", f"{spec.name}: port {spec.port}", "use 1024 to 65535")
-    for variable, value in spec.env.items():
-        if not _VARIABLE.fullmatch(variable) or (isinstance(value, str) and "\0" in value):
-            raise Refused("invalid", f"{spec.name}: {variable!r} is no environment variable")
-        if _FORBIDDEN.fullmatch(variable):
-            raise Refused("invalid", f"{spec.name}: {variable} may not be set", "it would change what is executed")
     try:
+        if spec.port is not None:
+            check_port(spec.port)
+        for variable, value in spec.env.items():
+            check_variable(variable)
+            if isinstance(value, str):
+                check_value(variable, value)
         spec.limits.check()
         describe(spec, spec.port or 0)
-    except (BadLimit, CannotStart) as error:
+    except (NotAllowed, BadLimit, CannotStart) as error:
         raise Refused("invalid", f"{spec.name}: {error.message}", error.hint) from None
 
 

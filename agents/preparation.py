@@ -4,7 +4,7 @@ import os
 import pwd
 import shutil
 from collections.abc import Iterable
-from pathlib import Path, PurePath
+from pathlib import Path
 
 import msgspec
 
@@ -13,8 +13,9 @@ from agents.errors import AgentError
 from agents.layout import Layout
 from agents.secrets import SecretUnusable, read_secret
 from engines import registry
-from engines.base import Command, Engine, EngineError, Launch, UnknownEngine, options_for, unfit
+from engines.base import Command, Engine, EngineError, Launch, UnknownEngine, options_for
 from engines.simulated_device import DIRECTORY_VARIABLE
+from profiles.allowed import NotAllowed, served_name
 from profiles.model import InstanceSpec, SecretRef
 from profiles.resources import cpu_list, cpu_set
 from profiles.status import Reason
@@ -43,12 +44,12 @@ def describe(spec: InstanceSpec, port: int) -> Described:
     try:
         engine = registry.get(spec.engine)
         options = options_for(engine, spec.options)
+        served = served_name(spec.model)
     except EngineError as error:
         code = "unknown_engine" if isinstance(error, UnknownEngine) else "bad_options"
         raise CannotStart(code, error.message, error.hint) from None
-    served = PurePath(spec.model).name.removesuffix(".gguf") if spec.model.startswith("/") else spec.model
-    if not served or (problem := unfit(spec.model) or unfit(served)):
-        raise CannotStart("bad_options", f"model: {problem if served else 'it has no name'}", "rename it")
+    except NotAllowed as error:
+        raise CannotStart("bad_options", error.message, error.hint) from None
     launch = Launch(
         instance=spec.name, model=spec.model, served_name=served, port=port, options=options, slices=spec.slices
     )

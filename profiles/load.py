@@ -1,11 +1,14 @@
 """Profiles from YAML files, checked as far as a file can be checked without a node."""
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from engines import registry
 from engines.base import BadOptions, UnknownEngine, options_for
+from profiles.allowed import MAX_PORT, NotAllowed, check_port, check_variable, served_name
 from profiles.conform import convert, in_words
 from profiles.document import Document, Where
 from profiles.model import Profile, Service
@@ -23,7 +26,6 @@ NAME = re.compile(r"[a-z0-9](?:[a-z0-9._-]{0,62}[a-z0-9])?")
 
 _NAME_HINT = "small letters, digits, `.`, `_` and `-`, at most 64, with a letter or digit at both ends"
 _DEVICE = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,61}[A-Za-z0-9])?/(?:0|[1-9][0-9]{0,3})", re.ASCII)
-_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
 _SECRETS = re.compile(
     r"\bhf_[A-Za-z0-9]{8}|\bsk-[A-Za-z0-9_-]{8}|\b(?:AKIA|ASIA)[A-Z0-9]{12}|-----BEGIN [A-Z ]*PRIVATE KEY"
 )
@@ -68,8 +70,8 @@ def _check_service(document: Document, profile: Profile, name: str, service: Ser
         raise document.error(here, f"`{name}` has no engine", hint, at_key=True)
     if service.engine is not None:
         _check_engine(document, (*here, "engine"), service.engine)
-    if not service.model.strip():
-        raise document.error((*here, "model"), "the model is empty", "a model's name, or the path of its file")
+    with _complaints(document, (*here, "model")):
+        served_name(service.model)
     _check_replicas(document, here, service)
     _check_devices(document, here, service)
     _check_resources(document, here, service)
@@ -77,6 +79,15 @@ def _check_service(document: Document, profile: Profile, name: str, service: Ser
         _check_restart(document, (*here, "restart"), service.restart)
     _check_env(document, here, service)
     _check_options(document, here, engine, service.options)
+
+
+@contextmanager
+def _complaints(document: Document, where: Where, *, at_key: bool = False) -> Iterator[None]:
+    """What is not allowed anywhere, said at its place in the file."""
+    try:
+        yield
+    except NotAllowed as error:
+        raise document.error(where, error.message, error.hint, at_key=at_key) from None
 
 
 def _check_engine(document: Document, where: Where, engine: str) -> None:
@@ -93,10 +104,10 @@ def _check_replicas(document: Document, here: Where, service: Service) -> None:
         raise document.error((*here, "replicas"), message, hint)
     if service.port is None:
         return
-    if not 1 <= service.port <= 65535:
-        raise document.error((*here, "port"), f"{service.port} is no port", "1 to 65535, or leave it to the node")
-    if service.port + service.replicas - 1 > 65535:
-        message = f"{service.replicas} replicas from port {service.port} on go past 65535"
+    with _complaints(document, (*here, "port")):
+        check_port(service.port)
+    if service.port + service.replicas - 1 > MAX_PORT:
+        message = f"{service.replicas} replicas from port {service.port} on go past {MAX_PORT}"
         raise document.error((*here, "port"), message, "each replica has the next port; choose a lower one")
 
 
@@ -130,9 +141,8 @@ def _check_devices(document: Document, here: Where, service: Service) -> None:
 def _check_env(document: Document, here: Where, service: Service) -> None:
     for variable, value in service.env.items():
         where = (*here, "env", variable)
-        if not _VARIABLE.fullmatch(variable):
-            hint = "letters, digits and `_`, not a digit first"
-            raise document.error(where, f"`{variable}` cannot name a variable", hint, at_key=True)
+        with _complaints(document, where, at_key=True):
+            check_variable(variable)
         if isinstance(value, str):
             if _SECRETS.search(value):
                 hint = f"store it on the node and write `{variable}: {{secret: name}}`"

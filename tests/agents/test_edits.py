@@ -57,3 +57,14 @@ def test_gpus_are_named_as_nvml_does(uuid: str) -> None:
 def test_variables_that_change_what_is_executed_are_refused(variable: str) -> None:
     with pytest.raises(Refused):
         check(edit(env={variable: "x"}), Desired())
+
+
+@pytest.mark.parametrize("port", [80, 0, 70000])
+def test_ports_are_those_of_users(port: int) -> None:
+    with pytest.raises(Refused, match="no port"):
+        check(edit(port=port), Desired())
+
+
+def test_values_that_no_environment_holds_are_refused() -> None:
+    with pytest.raises(Refused, match="NUL"):
+        check(edit(env={"A": "\0"}), Desired())

@@ -65,7 +65,24 @@ SERVICE = [
     ("  a: {engine: vllm, model: m, replicas: 5000}", "4:41: replicas must be 1 to 1000, not 5000", "list fewer"),
     ("  a: {engine: vllm, model: m, replicas: two}", "4:41: expected a whole number, found text", ""),
     ("  a: {engine: vllm, model: m, replicas: 1.5}", "4:41: expected a whole number, found a number", ""),
-    ("  a: {engine: vllm, model: m, port: 70000}", "4:37: 70000 is no port", "1 to 65535, or leave it to the node"),
+    *(
+        (
+            f"  a: {{engine: vllm, model: m, port: {port}}}",
+            f"4:37: {port} is no port for an engine",
+            "1024 to 65535, or leave it to the node",
+        )
+        for port in (70000, 80, 0, -1)
+    ),
+    (
+        "  a: {engine: vllm, model: '-m'}",
+        "4:28: model: a value that begins with `-` would be read as an option",
+        "rename it",
+    ),
+    (
+        "  a: {engine: vllm, model: m, env: {PATH: /tmp}}",
+        "4:37: PATH may not be set",
+        "it would change what is executed",
+    ),
     (
         "  a: {engine: vllm, model: m, port: 65535, replicas: 2}",
         "4:37: 2 replicas from port 65535 on go past 65535",
