@@ -14,7 +14,6 @@ async def test_f24_agent_killed_and_engines_go_on(node: FaultNode, watcher: Watc
     kept = {name: (await watcher.until_phase(name)).pid or 0 for name in ("a/0", "b/0")}
     for _ in range(5):
         node.kill()
-        node.start()
-        await watcher.until(lambda: watcher.since_s, "frames come again")
+        await watcher.restarted(node)
         assert {name: (await watcher.until_phase(name)).pid for name in kept} == kept
     assert broken(node, watcher, kept) == []

@@ -15,6 +15,7 @@ from console.remote.session import Session, greet
 from console.remote.stream import Ending
 from profiles.model import Desired, DesiredInstance
 from profiles.status import Event, InstanceStatus, Phase, Reason
+from tests.faults.node import FaultNode
 
 LIMIT_S = 30.0
 AGAIN_S = 0.02
@@ -98,6 +99,12 @@ class Watcher:
         except TimeoutError:
             told = [f"{event.seq} {event.instance} {event.text}" for event in self.events[-12:]]
             raise AssertionError(f"waited {limit_s:g} s in vain: {what}; {self.instances}; {told}") from None
+
+    async def restarted(self, node: FaultNode) -> None:
+        """Start the agent of `node` and wait until what is shown is the new one's."""
+        before_s = time.monotonic()
+        node.start()
+        await self.until(lambda: self.since_s and self.since_s > before_s, "the next agent streams")
 
     async def until_phase(self, name: str, *phases: Phase) -> InstanceStatus:
         await self.until(
