@@ -21,7 +21,7 @@ from agents.spawn import AlreadyLocked
 from engines.abilities import SignalStep
 from profiles.isolation import Isolation, agreement
 from profiles.model import DesiredInstance
-from profiles.status import GpuState
+from profiles.status import EventKind, GpuState
 
 LOGS_KEPT = 5
 LOCK_LIMIT_S = 5.0
@@ -196,6 +196,11 @@ class Runner:
             handle = state.load(self._paths.handle, Handle)
             if isinstance(handle, Handle) and handle.incarnation == incarnation:
                 return handle
+            if isinstance(handle, state.Damaged) and handle.set_aside:
+                self._context.events.append(
+                    EventKind.AGENT, handle.problem, instance=self._marker[0], code="state_damaged"
+                )
+                deadline = 0.0  # it was written once: nobody is at work on it
             if not is_locked(self._paths):
                 return None
             if asyncio.get_running_loop().time() > deadline:

@@ -65,6 +65,7 @@ SHIM_OOM_SCORE, ENGINE_OOM_SCORE = -600, 100
 
 _PR_SET_CHILD_SUBREAPER = 36  # linux/prctl.h
 _FREE_RANGE = 0x02 | 0x01  # linux/falloc.h: PUNCH_HOLE | KEEP_SIZE
+_DISK_REFUSES = (5, 27, 28, 30, 122)  # EIO, EFBIG, ENOSPC, EROFS, EDQUOT
 _NOT_SUPPORTED = (38, 95)  # ENOSYS, EOPNOTSUPP
 _BLOCK_BYTES = 1024 * 1024
 _BUSY_LOOK_S, _CALM_LOOK_S = 0.02, 0.25
@@ -168,7 +169,8 @@ def supervise(directory: str, launch: "Launch", lock: int, tell: int) -> None:
         pid = start(launch, log, lock, leaf)
     except OSError as error:
         remove_leaf(leaf)
-        answer(tell, CANNOT_EXECUTE, f"{error.filename or launch['argv'][0]}: {error.strerror}")
+        status = CANNOT_RECORD if error.errno in _DISK_REFUSES else CANNOT_EXECUTE
+        answer(tell, status, f"{error.filename or launch['argv'][0]}: {error.strerror}")
         return
     reach("shim-spawned")
     try:

@@ -30,6 +30,10 @@ class CannotExecute(AgentError):
     """The kernel refused to execute the program."""
 
 
+class CannotRecord(AgentError):
+    """The disk refused what would have to be known of the engine, so it does not run. Another try may succeed."""
+
+
 class CameLate(CannotExecute):
     """A newer incarnation of the instance was started before."""
 
@@ -51,7 +55,7 @@ class Launch(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def spawn(paths: InstanceLayout, launch: Launch, tier: Tier | None = None, limits: Limits = NO_LIMITS) -> Handle:
-    """Start an engine in `tier`, or plainly. Raises AlreadyLocked, CameLate, CannotExecute, OSError."""
+    """Start an engine in `tier`, or plainly. Raises AlreadyLocked, CameLate, CannotExecute, CannotRecord, OSError."""
     tier = tier or Plain()
     place = tier.place(paths.directory.name, launch.incarnation, limits)
     launch = msgspec.structs.replace(
@@ -78,7 +82,7 @@ async def spawn(paths: InstanceLayout, launch: Launch, tier: Tier | None = None,
     if answer.status == shim.LATE:
         raise CameLate(answer.text, "start it once more")
     if answer.status == shim.CANNOT_RECORD:
-        raise CannotExecute(f"the engine could not be recorded, so it was ended again: {answer.text}", DISK_HINT)
+        raise CannotRecord(f"the engine could not be recorded, so it does not run: {answer.text}", DISK_HINT)
     raise CannotExecute(answer.text, "check the program of this engine")
 
 

@@ -27,6 +27,7 @@ from agents.liveness import Pace
 from agents.loads import LoadMemory
 from agents.redaction import Redactor
 from agents.restart import RestartPolicy
+from agents.restoring import restore
 from agents.revisions import Revisions
 from agents.runner import Started
 from agents.secrets import Secrets
@@ -88,6 +89,7 @@ class Supervisor:
         self.revisions = Revisions(layout.revisions, events)
         started = {name: found.owned for name, found in self._found.items()}
         self.document = DesiredDocument(layout, events, started, self.revisions.last, wall)
+        self._found = restored(layout, self._found, self.document.now)
         self.revisions.record(self.document.now)
         board.set_desired(self.document.now)
 
@@ -189,13 +191,24 @@ class Supervisor:
 
 
 def find(layout: Layout, events: EventLog) -> dict[str, Started]:
-    """Instances that have a directory. One whose spec.json is unreadable is told of and left alone."""
+    """Instances that have a directory, with what is left of a spec.json that cannot be read."""
     found = {}
     for directory in sorted(layout.instances.iterdir()):
         match state.load(directory / "spec.json", Started):
             case Started() as started:
                 found[started.owned.spec.name] = started
-            case state.Damaged(problem=problem):
-                text = f"{directory.name}: {problem}; an engine that it describes is not adopted"
-                events.append(EventKind.AGENT, text, code="state_damaged")
+            case state.Damaged(problem=problem, previous=previous):
+                events.append(EventKind.AGENT, f"{directory.name}: {problem}", code="state_damaged")
+                if previous is not None:
+                    found[previous.owned.spec.name] = previous
     return found
+
+
+def restored(layout: Layout, found: dict[str, Started], wanted: Desired) -> dict[str, Started]:
+    """`found`, with every spec.json there again that can be made anew. Raises OSError."""
+    owned = {name: started.owned for name, started in found.items()} | wanted.instances
+    lost = [
+        name for name in owned if layout.instance(name).directory.exists() and not layout.instance(name).spec.exists()
+    ]
+    again = {name: restore(layout.instance(name), owned[name], found.get(name)) for name in lost}
+    return found | {name: started for name, started in again.items() if started}

@@ -10,7 +10,7 @@ from agents import process, tree
 from agents.layout import InstanceLayout
 from agents.process import Handle
 from agents.recovery import last_taken
-from agents.spawn import CameLate, CannotExecute, Launch, spawn
+from agents.spawn import CameLate, CannotRecord, Launch, spawn
 
 MIB = 1024 * 1024
 
@@ -83,7 +83,7 @@ async def test_an_engine_that_cannot_be_recorded_is_ended_again(tmp_path: Path) 
     (tmp_path / ".handle.json.new").mkdir()  # nobody can write a file there
     mark = {tree.MARKER: "test/0", tree.MARKER_STATE: str(tmp_path)}
     launch = Launch(argv=(sys.executable, "-S", "-c", "import time; time.sleep(600)"), env=mark, incarnation=1, port=1)
-    with pytest.raises(CannotExecute, match="could not be recorded, so it was ended again"):
+    with pytest.raises(CannotRecord, match="could not be recorded, so it does not run"):
         await spawn(paths, launch)
     assert not [pid for pid in tree.everyone() if tree.marked(pid) == ("test/0", str(tmp_path))]
 
