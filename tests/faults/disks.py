@@ -40,6 +40,12 @@ def fill(disk: Path) -> Path:
     return filler
 
 
-def remount(disk: Path, how: str) -> None:
-    """`how` is ro or rw."""
-    subprocess.run(["mount", "-o", f"remount,{how}", str(disk)], check=True)
+@contextmanager
+def read_only(place: Path) -> Iterator[None]:
+    """Whatever is opened below `place` from now on finds a read-only file system; what is open stays as it is."""
+    for words in (["--bind", str(place), str(place)], ["-o", "remount,bind,ro", str(place)]):
+        subprocess.run(["mount", *words], check=True)
+    try:
+        yield
+    finally:
+        subprocess.run(["umount", "-l", str(place)], check=True)

@@ -6,7 +6,7 @@ import os
 import resource
 import signal
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import pytest
@@ -15,7 +15,7 @@ from agents.layout import Layout
 from console.remote.errors import RequestFailed
 from profiles.model import DesiredInstance, Wanted
 from profiles.status import Phase
-from tests.faults.disks import fill, remount, small_disk
+from tests.faults.disks import fill, read_only, small_disk
 from tests.faults.invariants import broken, numbering, untold
 from tests.faults.node import FaultNode
 from tests.faults.node import node as make
@@ -23,26 +23,28 @@ from tests.faults.watcher import Watcher, watching
 
 pytestmark = pytest.mark.faults
 
-Refusal = Callable[[FaultNode], Callable[[], None]]
-"""Makes the disk refuse; what it returns makes it take again."""
+Refusal = Callable[[FaultNode], AbstractContextManager[object]]
 
 
-def full(node: FaultNode) -> Callable[[], None]:
+@contextmanager
+def full(node: FaultNode) -> Iterator[None]:
     filler = fill(node.state)
-    return filler.unlink
+    yield
+    filler.unlink()
 
 
-def read_only(node: FaultNode) -> Callable[[], None]:
-    remount(node.state, "ro")
-    return lambda: remount(node.state, "rw")
+def mounted_read_only(node: FaultNode) -> AbstractContextManager[None]:
+    return read_only(node.state)
 
 
-def no_file_may_grow(node: FaultNode) -> Callable[[], None]:
+@contextmanager
+def no_file_may_grow(node: FaultNode) -> Iterator[None]:
     """RLIMIT_FSIZE 0: every write fails, with SIGXFSZ ignored as Python does."""
     assert node.agent is not None
     before = resource.prlimit(node.agent.pid, resource.RLIMIT_FSIZE)
     resource.prlimit(node.agent.pid, resource.RLIMIT_FSIZE, (0, before[1]))
-    return lambda: resource.prlimit(node.agent.pid, resource.RLIMIT_FSIZE, before) and None
+    yield
+    resource.prlimit(node.agent.pid, resource.RLIMIT_FSIZE, before)
 
 
 @contextmanager
@@ -54,27 +56,25 @@ def on_a_small_disk() -> Iterator[FaultNode]:
             node.clean()
 
 
-@pytest.mark.parametrize("refusal", [full, read_only, no_file_may_grow], ids=lambda one: one.__name__)
+@pytest.mark.parametrize("refusal", [full, mounted_read_only, no_file_may_grow], ids=lambda one: one.__name__)
 async def test_f56_f57_a_disk_that_refuses_refuses_changes_and_nothing_else(refusal: Refusal) -> None:
     with on_a_small_disk() as node:
         node.start()
         async with watching(node.layout.socket) as watcher:
             await watcher.edit(lambda _: {name: node.spec(name) for name in ("a/0", "b/0")})
             kept = {name: (await watcher.until_phase(name)).pid or 0 for name in ("a/0", "b/0")}
-            events = len(watcher.events)
-            undo = refusal(node)
-            with pytest.raises(RequestFailed) as refused:
-                await watcher.edit(lambda now: now | {"c/0": node.spec("c/0")})
-            assert refused.value.reason.code == "unavailable"
-            assert "disk" in refused.value.reason.text
-            await watcher.until(lambda: watcher.troubles, "consoles see why changes are refused")
-            assert "cannot be written" in watcher.troubles[0].text
-            assert broken(node, watcher, kept) == []
-            await watcher.edit(lambda now: now | {"a/0": node.spec("a/0", wanted=Wanted.STOPPED)})
-            await watcher.until_phase("a/0", Phase.STOPPED)
-            assert "a/0" not in node.engines()
-            undo()
-            await watcher.until(lambda: not watcher.troubles, "it is over by itself")
+            with refusal(node):
+                await watcher.until(lambda: "disk" in troubles(watcher), "consoles see why changes are refused")
+                with pytest.raises(RequestFailed) as refused:
+                    await watcher.edit(lambda now: now | {"c/0": node.spec("c/0")})
+                assert refused.value.reason.code == "unavailable"
+                assert "refused" in refused.value.reason.text
+                assert broken(node, watcher, kept) == []
+                events = len(watcher.events)
+                await watcher.edit(lambda now: now | {"a/0": node.spec("a/0", wanted=Wanted.STOPPED)})
+                await watcher.until_phase("a/0", Phase.STOPPED)
+                assert "a/0" not in node.engines()
+            await watcher.until(lambda: not troubles(watcher), "it is over by itself")
             await watcher.until(lambda: len(watcher.events) > events, "what was held is told")
             await watcher.edit(lambda now: now | {"c/0": node.spec("c/0")})
             await watcher.until_phase("c/0")
@@ -83,6 +83,11 @@ async def test_f56_f57_a_disk_that_refuses_refuses_changes_and_nothing_else(refu
             await watcher.restarted(node)
             assert (await watcher.until_phase("a/0", Phase.STOPPED)).pid is None
             assert (await watcher.until_phase("b/0")).pid == kept["b/0"]
+            assert untold(node, watcher.events) == []
+
+
+def troubles(watcher: Watcher) -> list[str]:
+    return [one.code for one in watcher.troubles]
 
 
 async def test_f56_a_start_on_a_full_disk_waits_and_then_succeeds() -> None:
@@ -91,16 +96,19 @@ async def test_f56_a_start_on_a_full_disk_waits_and_then_succeeds() -> None:
         async with watching(node.layout.socket) as watcher:
             await watcher.edit(lambda _: {"a/0": node.spec("a/0")})
             first = await watcher.until_phase("a/0")
-            undo = full(node)
-            os.kill(first.pid or 0, signal.SIGKILL)
-            await watcher.until(lambda: watcher.instances["a/0"].phase is not Phase.READY, "the end is seen")
-            await asyncio.sleep(3)
-            assert watcher.instances["a/0"].phase is not Phase.FAILED
-            undo()
+            with full(node):
+                os.kill(first.pid or 0, signal.SIGKILL)
+                await watcher.until_phase("a/0", Phase.BACKOFF, Phase.LOST)
+                await watcher.until(lambda: refused_start(watcher), "a start is refused by the disk")
             second = await watcher.until_phase("a/0")
             assert second.pid != first.pid
             await watcher.until(lambda: untold(node, watcher.events) == [], "the end is told of")
             assert broken(node, watcher) == []
+
+
+def refused_start(watcher: Watcher) -> bool:
+    reason = watcher.instances["a/0"].reason
+    return reason is not None and "No space left" in reason.text
 
 
 Damage = Callable[[Path], None]
