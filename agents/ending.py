@@ -5,11 +5,12 @@ import math
 
 import msgspec
 
+from agents import tree
 from agents.attempts import Attempts
 from agents.context import Context
 from agents.draining import HURRIED_S, limit_s
 from agents.outcome import Again, GivenUp, Outcome
-from agents.reasons import LOST, not_released, stopped, survived_kill
+from agents.reasons import LOST, not_released, stopped, survived_kill, survivors_gone
 from agents.runner import Ended, Runner
 from agents.serving import Serving
 from agents.standing import Standing
@@ -43,10 +44,10 @@ class Ending:
             reason = msgspec.structs.replace(reason, text=f"{reason.text}; cut off: {serving.cut_off}")
         self._standing.move(Phase.STOPPING, reason)
         step_limit_s = HURRIED_S if limit_s(self._standing.owned) == 0 else math.inf
-        survivors = await self._runner.stop(self._hurry, step_limit_s)
+        await self._runner.stop(self._hurry, step_limit_s)
         ended = await self._runner.ended()
-        if survivors:
-            return GivenUp(survived_kill(survivors))
+        if self._runner.survivors:
+            return self.unkilled()
         self.tell(ended, reason.code)
         if then is None:
             return self._judge(serving, reason, ended, reason.text)
@@ -54,6 +55,18 @@ class Ending:
         if held and then is Phase.STOPPED:
             return GivenUp(not_released(held))
         self._standing.move(then, reason)
+        return Again()
+
+    def unkilled(self) -> Outcome:
+        """What survived SIGKILL holds the instance, which starts nothing, until it is gone; that is told."""
+        before = self._runner.survivors
+        self._runner.survivors = tuple(filter(tree.lives, before))
+        if left := self._runner.survivors:
+            return GivenUp(survived_kill([one.pid for one in left]))
+        gone = survivors_gone([one.pid for one in before])
+        self._standing.tell(EventKind.EXIT, gone.text, gone.code)
+        self._runner.forget()
+        self._standing.move(Phase.FAILED, gone)
         return Again()
 
     def tell(self, ended: Ended, code: str) -> None:

@@ -34,6 +34,8 @@ from profiles.status import Phase, Reason
 
 WATCH_S = 0.5
 TROUBLE_S = 5.0
+WAITED_FOR = ("not_released", "survived_kill")
+"""Why an instance is failed that may be over at any moment, by itself."""
 
 logger = logging.getLogger(__name__)
 
@@ -114,7 +116,8 @@ class Keeper:
             self.standing.move(Phase.FAILED, reason)
 
     def _gone(self) -> bool:
-        return self.owned is None and self.runner.process is None and self.standing.phase is not Phase.FAILED
+        left = self.runner.process or self.runner.survivors
+        return self.owned is None and not left and self.standing.phase is not Phase.FAILED
 
     async def _guarded_step(self) -> Outcome:
         try:
@@ -138,10 +141,12 @@ class Keeper:
                 return after_s
             case GivenUp(reason):
                 self.standing.move(Phase.FAILED, reason)
-                return TROUBLE_S if reason.code == "not_released" else None
+                return TROUBLE_S if reason.code in WAITED_FOR else None
         return None
 
     async def _step(self) -> Outcome:
+        if self.runner.survivors:
+            return self._ending.unkilled()
         living = self.runner.process
         if living and living.exited.is_set():
             return self._ending.by_itself(self._serving, await self.runner.ended())

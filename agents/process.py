@@ -132,8 +132,8 @@ def members(handle: Handle, marker: tuple[str, str]) -> list[tree.Stat]:
 
 async def stop(
     process: Process, marker: tuple[str, str], steps: Iterable[SignalStep], hurry: asyncio.Event | None = None
-) -> list[int]:
-    """End the engine and everything that it started: ask, wait, kill. The pids that even SIGKILL left.
+) -> list[tree.Stat]:
+    """End the engine and everything that it started: ask, wait, kill. What even SIGKILL left.
 
     Setting `hurry` ends the wait of the step in hand; each step after it is waited for anew.
     """
@@ -159,7 +159,7 @@ async def _ends(process: Process, limit_s: float, hurry: asyncio.Event) -> bool:
     return process.exited.is_set()
 
 
-async def kill_all(handle: Handle, marker: tuple[str, str]) -> list[int]:
+async def kill_all(handle: Handle, marker: tuple[str, str]) -> list[tree.Stat]:
     """SIGKILL to every process of the engine until none is left; what survives KILL_LIMIT_S is returned."""
     deadline = asyncio.get_running_loop().time() + KILL_LIMIT_S
     group = Path(handle.cgroup) if handle.cgroup else None
@@ -169,7 +169,7 @@ async def kill_all(handle: Handle, marker: tuple[str, str]) -> list[int]:
         for one in left:
             tree.send(one, signal.SIGKILL)
         if asyncio.get_running_loop().time() > deadline:
-            return [one.pid for one in left]
+            return left
         await asyncio.sleep(0.02)
     if group:
         hierarchy.leave(group)

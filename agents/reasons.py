@@ -97,6 +97,11 @@ def survived_kill(pids: Sequence[int]) -> Reason:
     return Reason("survived_kill", f"processes {', '.join(map(str, pids))} survived SIGKILL", hint)
 
 
+def survivors_gone(pids: Sequence[int]) -> Reason:
+    text = f"processes {', '.join(map(str, pids))}, which survived SIGKILL, are gone now"
+    return Reason("survived_kill", text, "start it again")
+
+
 def not_released(held: str) -> Reason:
     hint = "it is stopped once that is given back: see `nvidia-smi`, and who else uses the port"
     return Reason("not_released", f"its processes are gone, but it still holds {held}", hint)

@@ -64,6 +64,8 @@ class Runner:
         self.started: Started | None = None
         self.process: Process | None = None
         self.dialogue: Dialogue | None = None
+        self.survivors: tuple[tree.Stat, ...] = ()
+        """What even SIGKILL left of the newest incarnation."""
 
     async def adopt(self) -> Ended | None:
         """Find what an earlier daemon left. Sets `process` if it lives.
@@ -118,8 +120,8 @@ class Runner:
         self._describe(started)
         reach("after-adopt")
 
-    async def stop(self, hurry: asyncio.Event, step_limit_s: float = math.inf) -> list[int]:
-        """End the engine and all its children; the pids that survived even SIGKILL.
+    async def stop(self, hurry: asyncio.Event, step_limit_s: float = math.inf) -> None:
+        """End the engine and all its children, as far as SIGKILL can; `ended` says what is left.
 
         `hurry` goes on to the next of the adapter's steps, none of which is waited for longer than `step_limit_s`.
         """
@@ -128,9 +130,8 @@ class Runner:
         grace_s = self._context.grace_s
         steps = self.dialogue.stop_steps(grace_s) if self.dialogue else (SignalStep("SIGTERM", grace_s),)
         steps = tuple(SignalStep(step.signal, min(step.wait_s, step_limit_s)) for step in steps)
-        survivors = await process.stop(self.process, self._marker, steps, hurry)
+        await process.stop(self.process, self._marker, steps, hurry)
         reach("after-stop")
-        return survivors
 
     def mark_ready(self) -> None:
         """Raises OSError."""
@@ -147,7 +148,7 @@ class Runner:
         self.close()
         if handle is None:
             return Ended(None)
-        await process.kill_all(handle, self._marker)
+        self.survivors = tuple(await process.kill_all(handle, self._marker))
         record = await process.read_exit(self._paths, handle)
         asked = purpose.noted(self._paths, handle.incarnation)
         lived_s = _lived_s(handle, record)
@@ -155,7 +156,12 @@ class Runner:
         return Ended(record, lived_s, asked, since_unix_s)
 
     def forget(self) -> None:
-        """The end is told of: the next daemon must not find it again. A disk that refuses lets it."""
+        """The end is told of: the next daemon must not find it again. A disk that refuses lets it.
+
+        While something of it lives, the handle stays: by it the next daemon knows what to wait for.
+        """
+        if self.survivors:
+            return
         with contextlib.suppress(OSError):
             self._paths.handle.unlink(missing_ok=True)
         purpose.forget(self._paths)

@@ -100,5 +100,11 @@ def send(one: Stat, number: signal.Signals) -> None:
             os.close(pidfd)
 
 
+def lives(one: Stat) -> bool:
+    """Whether this very process still runs; a zombie does not."""
+    now = stat(one.pid)
+    return _same(now, one) and now is not None and not now.zombie
+
+
 def _same(now: Stat | None, then: Stat) -> bool:
     return now is not None and now.start_ticks == then.start_ticks
