@@ -32,6 +32,7 @@ from agents.leases import Leases
 from agents.listener import listen
 from agents.mounts import network_type
 from agents.node import Node
+from agents.orphans import Orphans
 from agents.roles import Roles
 from agents.sampler import Sampler
 from agents.server import Server
@@ -123,6 +124,7 @@ async def _run(layout: Layout, simulated: Path | None, roles: Roles) -> None:
             socket=str(layout.socket),
             roles=roles,
             gate=gate,
+            orphans=Orphans(layout.state, board, events, supervisor.living, supervisor.redactor),
         )
         events.append(EventKind.AGENT, f"gpuyard-agent {agent_version} started", code="agent_started")
         if roles.problem:

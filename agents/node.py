@@ -10,6 +10,7 @@ from agents.gate import Gate
 from agents.history import History
 from agents.limits import DEFAULT, Bucket, Limits
 from agents.logs import LogSource
+from agents.orphans import Orphans
 from agents.revisions import Revisions
 from agents.roles import Roles
 
@@ -35,6 +36,7 @@ class Node:
     socket: str
     roles: Roles
     gate: Gate
+    orphans: Orphans
     limits: Limits = DEFAULT
     log_rate: Bucket = field(default_factory=lambda: Bucket(DEFAULT.log_bytes_per_s, DEFAULT.log_bytes_per_s))
     """Bytes of engines' logs, to all consoles together."""

@@ -36,7 +36,7 @@ from agents.wire import SetDesired
 from engines.base import Engine, EngineSample, Probe
 from profiles.model import Desired, DesiredInstance
 from profiles.revision import changed, in_short
-from profiles.status import SERVES, EngineReading, EventKind
+from profiles.status import SERVES, EngineReading, EventKind, Phase
 
 
 class Scraped(msgspec.Struct, frozen=True):
@@ -160,6 +160,16 @@ class Supervisor:
         living = [(name, keeper.runner.process) for name, keeper in self._keepers.items()]
         pairs = [(name, process.handle) for name, process in living if process]
         return {pid: name for name, handle in pairs for pid in (handle.pid, handle.shim_pid)}
+
+    def living(self) -> dict[str, int]:
+        """Instances that run → when their engine was started, in ticks; 0 for one that starts or is being found."""
+        found = {}
+        for name, keeper in self._keepers.items():
+            if process := keeper.runner.process:
+                found[name] = process.handle.start_ticks
+            elif keeper.standing.phase is Phase.STARTING or keeper.standing.life.reason.code == "new":
+                found[name] = 0
+        return found
 
     def _reconcile(self) -> None:
         if self._tasks is None:

@@ -28,6 +28,8 @@ NEEDED: Mapping[type[wire.AnyAsk], Role] = {
     wire.SetDesired: Role.OPERATOR,
     wire.TakeLease: Role.OPERATOR,
     wire.ReleaseLease: Role.OPERATOR,
+    wire.ListProcesses: Role.VIEWER,
+    wire.Reap: Role.ADMIN,
 }
 """The least role for each request; what is in it may need a higher one (`_needed`)."""
 
@@ -44,13 +46,13 @@ async def carry_out(node: Node, caller: Caller, ask: wire.AnyAsk) -> wire.AnyAns
     except Refused as refusal:
         node.gate.denied(caller, role, ask, current, refusal.message)
         raise
-    act = partial(_act, node, caller, ask)
+    act = partial(_act, node, caller, role, ask)
     if not isinstance(ask, wire.Change):
         return await act()
     return await node.gate.change(caller, role, ask, current, act, emergency=_is_emergency(role, ask, current))
 
 
-async def _act(node: Node, caller: Caller, ask: wire.AnyAsk) -> wire.AnyAnswer:
+async def _act(node: Node, caller: Caller, role: Role, ask: wire.AnyAsk) -> wire.AnyAnswer:
     match ask:
         case wire.SetDesired(key=key) if key and key == node.board.desired.key:
             # Done by an agent that died before it could keep the answer.
@@ -61,6 +63,12 @@ async def _act(node: Node, caller: Caller, ask: wire.AnyAsk) -> wire.AnyAnswer:
             return node.gate.leases.take(caller, ask)
         case wire.ReleaseLease():
             return node.gate.leases.release(ask)
+        case wire.Reap(pid=pid, start_ticks=start_ticks):
+            await node.orphans.reap(pid, start_ticks, caller.author)
+            return wire.Reaped()
+        case wire.ListProcesses():
+            # Arguments of other people's processes may hold what is not for everybody's eyes.
+            return wire.Processes(processes=await node.orphans.survey(commands=role.rank >= Role.OPERATOR.rank))
     return await _read(node, ask)
 
 

@@ -6,6 +6,7 @@ import msgspec
 
 from profiles.history import HistoryKind, HistorySeries
 from profiles.model import DesiredInstance
+from profiles.processes import NodeProcess
 from profiles.revision import Revision
 
 
@@ -114,6 +115,17 @@ class ReadHistory(Ask, frozen=True, kw_only=True):
     step_s: float = 10.0
 
 
+class ListProcesses(Ask, frozen=True, kw_only=True):
+    """Processes on GPUs, and those that carry this agent's mark; their arguments for operators alone."""
+
+
+class Reap(Change, frozen=True, kw_only=True):
+    """End one orphan. Refused for every process that is none of this node's."""
+
+    pid: int
+    start_ticks: int
+
+
 class DesiredSet(Answer, frozen=True, kw_only=True):
     """The new desired document is durable; its effects follow as Deltas and Events."""
 
@@ -146,6 +158,16 @@ class Anchor(Answer, frozen=True, kw_only=True):
 
     seq: int
     hash: str = ""
+
+
+class Processes(Answer, frozen=True, kw_only=True):
+    """Orphans first."""
+
+    processes: tuple[NodeProcess, ...]
+
+
+class Reaped(Answer, frozen=True, kw_only=True):
+    """It is gone."""
 
 
 class LogPiece(Answer, frozen=True, kw_only=True):
@@ -196,9 +218,21 @@ AnyAsk = (
     | ReleaseLease
     | VerifyAudit
     | ReadAnchor
+    | ListProcesses
+    | Reap
 )
 AnyAnswer = (
-    DesiredSet | LogPiece | Revisions | RevisionDocument | History | LeaseTaken | LeaseReleased | AuditVerified | Anchor
+    DesiredSet
+    | LogPiece
+    | Revisions
+    | RevisionDocument
+    | History
+    | LeaseTaken
+    | LeaseReleased
+    | AuditVerified
+    | Anchor
+    | Processes
+    | Reaped
 )
 AnswerT = TypeVar("AnswerT", bound=Answer)
 """The kind of answer that an ask expects."""

@@ -67,6 +67,7 @@ def build() -> argparse.ArgumentParser:
     _add_lists(verbs, common)
     _add_logs(verbs, common)
     _add_audit(verbs, common)
+    _add_processes(verbs, common)
     _add_changes(verbs, common)
     _add_past(verbs, common)
     from console.demo.command import add_parser
@@ -120,6 +121,18 @@ def _add_audit(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]", com
     audit.add_argument(
         "--accept", action="store_true", help="forget what was remembered, and remember what is there now"
     )
+
+
+def _add_processes(
+    verbs: "argparse._SubParsersAction[argparse.ArgumentParser]", common: argparse.ArgumentParser
+) -> None:
+    text = "who is on the GPUs, and what an instance left behind"
+    listed = _add(verbs, "processes", text, "console.cli.processes", "run", [common])
+    listed.add_argument("--orphans", action="store_true", help="only what an instance left behind")
+    listed.add_argument("--node", metavar="N", help="left out, all of them")
+    reap = _add(verbs, "reap", "end what an instance left behind", "console.cli.processes", "reap", [common])
+    reap.add_argument("targets", metavar="NODE/PID", nargs="+", help="as `processes --orphans` lists them")
+    reap.add_argument("--yes", action="store_true", default=argparse.SUPPRESS, help="do not ask")
 
 
 def _changing() -> argparse.ArgumentParser:

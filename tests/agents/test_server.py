@@ -27,6 +27,7 @@ from agents.leases import Leases
 from agents.limits import Limits
 from agents.listener import listen
 from agents.node import Node
+from agents.orphans import Orphans
 from agents.redaction import Redactor
 from agents.revisions import Revisions
 from agents.roles import Roles
@@ -160,6 +161,7 @@ async def serving(directory: Path, roles: Roles | None = None, **limits: float) 
         socket=str(path),
         roles=roles,
         gate=gate,
+        orphans=Orphans(directory, board, events, dict, lambda: Redactor({})),
         limits=chosen,
     )
     with listen(path, roles.group) as door:

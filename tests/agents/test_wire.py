@@ -6,6 +6,7 @@ from agents import wire
 from agents.framing import FrameReader
 from profiles.history import HistogramSeries, HistoryKind, HistorySeries
 from profiles.model import Desired, DesiredInstance, InstanceSpec
+from profiles.processes import NodeProcess, ProcessKind
 from profiles.revision import Revision
 from profiles.status import Event, EventKind, GpuSource, GpuSourceKind, HostReading, NodeStatus, Phase, Role
 
@@ -70,6 +71,37 @@ RECORDED: list[tuple[bytes, wire.AnyFrame]] = [
     (
         b'{"type":"request","id":4,"body":{"op":"readlog","instance":"a/0","offset":7},"deadline_s":3.0}',
         wire.Request(id=4, body=wire.ReadLog(instance="a/0", offset=7), deadline_s=3.0),
+    ),
+    (
+        b'{"type":"request","id":5,"body":{"op":"listprocesses"}}',
+        wire.Request(id=5, body=wire.ListProcesses()),
+    ),
+    (
+        b'{"type":"request","id":6,"body":{"op":"reap","pid":7,"start_ticks":8,"key":"k"}}',
+        wire.Request(id=6, body=wire.Reap(pid=7, start_ticks=8, key="k")),
+    ),
+    (b'{"type":"reply","id":6,"body":{"op":"reaped"}}', wire.Reply(id=6, body=wire.Reaped())),
+    (
+        b'{"type":"reply","id":5,"body":{"op":"processes","processes":[{"pid":7,"start_ticks":8,"kind":"orphan",'
+        b'"name":"python","user":"serve","instance":"a/0","age_s":2.5,"gpus":[0,1],"memory_mib":70000}]}}',
+        wire.Reply(
+            id=5,
+            body=wire.Processes(
+                processes=(
+                    NodeProcess(
+                        pid=7,
+                        start_ticks=8,
+                        kind=ProcessKind.ORPHAN,
+                        name="python",
+                        user="serve",
+                        instance="a/0",
+                        age_s=2.5,
+                        gpus=(0, 1),
+                        memory_mib=70000,
+                    ),
+                )
+            ),
+        ),
     ),
     (
         b'{"type":"reply","id":3,"body":{"op":"desiredset","generation":2}}',

@@ -1,0 +1,181 @@
+"""Whose a process is, told by real ones: an engine, what it left behind, and a stranger."""
+
+import asyncio
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+
+from agents import tree
+from agents.errors import Refused
+from agents.isolation import cgroup, hierarchy
+from agents.isolation.cgroup import Cgroup
+from agents.layout import InstanceLayout
+from agents.orphans import Orphans, held_by
+from agents.process import kill_all
+from agents.redaction import Redactor
+from agents.spawn import Launch, spawn
+from agents.whois import HIDDEN, without_secrets
+from engines import registry
+from profiles.processes import NodeProcess, ProcessKind
+from profiles.status import GpuProcess, GpuReading, Phase
+from tests.fakes.supervised import Agent, FakeEngine, spec
+
+SLEEP = (sys.executable, "-S", "-c", "import time; time.sleep(600)", "--api-key", "canary-key", "--port=1")
+
+
+@pytest.fixture
+async def agent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Agent]:
+    monkeypatch.setattr(registry, "names", lambda: ("fake",))
+    monkeypatch.setattr(registry, "get", {"fake": FakeEngine()}.__getitem__)
+    one = Agent(tmp_path)
+    one.start()
+    yield one
+    if one.task is not None and not one.task.done():
+        await one.kill()
+    for pid in one.mine():
+        os.kill(pid, signal.SIGKILL)
+
+
+@pytest.fixture
+def stranger() -> Iterator["subprocess.Popen[bytes]"]:
+    with subprocess.Popen(SLEEP, env={}) as process:
+        yield process
+        process.kill()
+
+
+def orphans(agent: Agent) -> Orphans:
+    redactor = Redactor({"token": ["canary-value"]})
+    return Orphans(agent.layout.state, agent.board, agent.events, agent.supervisor.living, lambda: redactor)
+
+
+async def listed(agent: Agent, *, commands: bool = True) -> dict[int, NodeProcess]:
+    return {one.pid: one for one in await orphans(agent).survey(commands=commands)}
+
+
+async def left_behind(agent: Agent) -> int:
+    """A worker of an instance that the agent no longer knows: its record was lost while no agent ran."""
+    agent.set(spec("chat/0", "--children", "1", "--ignore-term"))
+    ready = await agent.until_phase(Phase.READY)
+    assert ready.pid is not None
+    [worker] = [pid for pid in agent.mine() if pid != ready.pid]
+    process = agent.supervisor._keepers["chat/0"].runner.process
+    assert process is not None
+    await agent.kill()
+    for pid in (process.handle.shim_pid, ready.pid):
+        os.kill(pid, signal.SIGKILL)
+    shutil.rmtree(agent.layout.instance("chat/0").directory)
+    agent.layout.desired.unlink()
+    agent.layout.desired.with_name("desired.json.prev").unlink(missing_ok=True)
+    shutil.rmtree(agent.layout.revisions, ignore_errors=True)
+    agent.start()
+    return worker
+
+
+async def test_an_engine_and_its_workers_are_ours(agent: Agent) -> None:
+    agent.set(spec("chat/0", "--children", "2"))
+    ready = await agent.until_phase(Phase.READY)
+    assert ready.pid is not None
+    found = await listed(agent)
+    assert found.keys() == set(agent.mine())
+    assert {(one.kind, one.instance) for one in found.values()} == {(ProcessKind.OURS, "chat/0")}
+    main = found[ready.pid]
+    assert main.start_ticks == tree.stat(ready.pid).start_ticks  # type: ignore[union-attr]
+    assert 0 <= (main.age_s or 0) < 60
+    assert "--children 2" in main.command
+    assert main.user
+    with pytest.raises(Refused, match="belongs to chat/0, which runs") as refused:
+        await orphans(agent).reap(main.pid, main.start_ticks or 0, "ann")
+    assert refused.value.hint == "stop chat/0 instead"
+
+
+async def test_what_an_unknown_instance_left_is_an_orphan_and_can_be_reaped(agent: Agent) -> None:
+    worker = await left_behind(agent)
+    found = await listed(agent)
+    assert list(found) == [worker]
+    assert (found[worker].kind, found[worker].instance) == (ProcessKind.ORPHAN, "chat/0")
+    with pytest.raises(Refused, match="no process"):
+        await orphans(agent).reap(worker, (found[worker].start_ticks or 0) + 1, "ann")
+    await orphans(agent).reap(worker, found[worker].start_ticks or 0, "ann")  # deaf to SIGTERM
+    assert await listed(agent) == {}
+    told = [event for event in agent.events.after(0, 99) if event.code == "reaped"]
+    assert [(event.author, event.instance) for event in told] == [("ann", "chat/0")]
+    assert str(worker) in told[0].text
+
+
+async def test_an_older_incarnation_s_worker_is_an_orphan_beside_the_new_engine(agent: Agent) -> None:
+    worker = await left_behind(agent)
+    agent.set(spec("chat/0"))
+    ready = await agent.until_phase(Phase.READY)
+    found = await listed(agent)
+    assert ready.pid is not None
+    assert found[ready.pid].kind is ProcessKind.OURS
+    assert found[worker].kind is ProcessKind.ORPHAN
+    assert next(iter(found)) == worker  # what somebody should look at comes first
+
+
+async def test_a_stranger_on_a_gpu_is_foreign_and_never_reaped(
+    agent: Agent, stranger: "subprocess.Popen[bytes]"
+) -> None:
+    held = GpuProcess(pid=stranger.pid, memory_mib=1000)
+    other = GpuProcess(pid=999_999_999, name="hidden", user="bob")
+    agent.board.set_gpus(
+        [GpuReading(uuid=f"GPU-{index}", index=index, name="x", processes=(held, other)) for index in (1, 0)]
+    )
+    found = await listed(agent)
+    one = found[stranger.pid]
+    assert (one.kind, one.gpus, one.memory_mib, one.instance) == (ProcessKind.FOREIGN, (0, 1), 2000, None)
+    assert "canary-key" not in one.command
+    assert f"--api-key {HIDDEN} --port=1" in one.command
+    unseen = found[999_999_999]
+    assert (unseen.start_ticks, unseen.name, unseen.user, unseen.memory_mib) == (None, "hidden", "bob", None)
+    with pytest.raises(Refused, match="none of this agent's"):
+        await orphans(agent).reap(stranger.pid, one.start_ticks or 0, "ann")
+    assert stranger.poll() is None
+    assert all(one.command == "" for one in (await listed(agent, commands=False)).values())
+
+
+async def test_one_without_a_mark_is_known_by_its_group(agent: Agent, tmp_path: Path) -> None:
+    tier = cgroup.probe(agent.layout.state)
+    if not isinstance(tier, Cgroup):
+        pytest.skip(f"no cgroup of our own on this machine: {tier}")
+    paths = InstanceLayout(tmp_path / "gone.3")
+    paths.directory.mkdir()
+    handle = await spawn(paths, Launch(argv=SLEEP, env={}, incarnation=1, port=1), tier)
+    found = await listed(agent)
+    assert (found[handle.pid].kind, found[handle.pid].instance) == (ProcessKind.ORPHAN, "gone/3")
+    await orphans(agent).reap(handle.pid, handle.start_ticks, "ann")
+    async with asyncio.timeout(10):
+        while Path(handle.cgroup).exists():
+            await asyncio.sleep(0.02)
+    assert await kill_all(handle, ("", "")) == []
+    assert not hierarchy.pids(Path(handle.cgroup))
+
+
+def test_memory_is_summed_over_gpus_and_unknown_stays_unknown() -> None:
+    a, b = GpuProcess(pid=1, memory_mib=5, busy_ratio=0.2), GpuProcess(pid=1, busy_ratio=0.9)
+    gpus = [GpuReading(uuid="a", index=3, name="x", processes=(a, b)), GpuReading(uuid="b", index=1, name="x")]
+    held = held_by(gpus)[1]
+    assert (held.memory_mib, held.busy_ratio, held.gpus) == (5, 0.9, (3,))
+    assert held_by([GpuReading(uuid="a", index=0, name="x", processes=(b,))])[1].memory_mib is None
+
+
+@pytest.mark.parametrize(
+    ("argv", "shown"),
+    [
+        (["x", "--api-key", "v", "--port", "1"], ["x", "--api-key", HIDDEN, "--port", "1"]),
+        (["x", "--hf-token=v"], ["x", f"--hf-token={HIDDEN}"]),
+        (["env", "DB_PASSWORD=v", "x"], ["env", f"DB_PASSWORD={HIDDEN}", "x"]),
+        (["x", "--use-auth", "--port", "1"], ["x", "--use-auth", "--port", "1"]),
+        (["x", "hf_abcdefghij", "sk-abcdefgh1"], ["x", HIDDEN, HIDDEN]),
+        (["x", "http://user:pass@host/m"], ["x", f"http://{HIDDEN}@host/m"]),
+        (["python", "-m", "vllm"], ["python", "-m", "vllm"]),
+    ],
+)
+def test_arguments_that_speak_of_a_secret_are_hidden(argv: list[str], shown: list[str]) -> None:
+    assert without_secrets(argv) == shown
