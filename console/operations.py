@@ -8,7 +8,7 @@ plan was made refuses with `stale`.
 
 import asyncio
 import secrets
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from functools import partial
 from typing import Protocol
 
@@ -93,6 +93,18 @@ class Operations:
             if others:
                 wanted.setdefault(node, []).extend(others)
         return self._told(_with_blockers(plan_profile(ADHOC, wanted, self._desired()), placed))
+
+    def propose_down(self, profile: str, targets: Collection[tuple[str, str]]) -> Plan:
+        """The plan that takes `targets`, (node, instance) pairs, off their nodes and keeps the rest of `profile`."""
+        kept = {
+            node: [
+                owned.spec
+                for name, owned in document.instances.items()
+                if owned.profile == profile and (node, name) not in targets
+            ]
+            for node, document in self._desired().items()
+        }
+        return replace(plan_profile(profile, kept, self._desired()), title=f"down {profile}")
 
     async def apply(self, plan: Plan, reason: str, tokens: Mapping[str, int] = _NO_TOKENS) -> tuple[Applied, ...]:
         """Ask every node of `plan` at once. A plan with blockers raises ValueError.

@@ -43,7 +43,8 @@ def parse_profile(document: Document) -> Profile:
     if not NAME.fullmatch(profile.profile):
         raise document.error(("profile",), f"`{profile.profile}` cannot name a profile", _NAME_HINT)
     if not profile.services:
-        raise document.error(("services",), "no service is listed", "add one: `chat: {engine: vllm, model: …}`")
+        hint = f"add one: `chat: {{engine: vllm, model: …}}`; to run none of it, `gpuyard down {profile.profile}`"
+        raise document.error(("services",), "no service is listed", hint)
     if profile.defaults.engine is not None:
         _check_engine(document, ("defaults", "engine"), profile.defaults.engine)
     _check_restart(document, ("defaults", "restart"), profile.defaults.restart)

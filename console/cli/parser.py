@@ -158,7 +158,12 @@ def _add_changes(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]", c
     parents = [common, _changing()]
     apply = _add(verbs, "apply", "make the nodes run what a profile says", "console.cli.change", "apply", parents)
     apply.add_argument("-f", "--file", metavar="FILE", required=True, help="the profile, a YAML file")
-    apply.add_argument("--take-over", action="store_true", help="as an admin, take the nodes from whoever holds them")
+    text = "take a profile, or some of it, off every node"
+    down = _add(verbs, "down", text, "console.cli.down", "run", parents)
+    down.add_argument("profile", metavar="PROFILE", help="`adhoc` is that of what was started by `run`")
+    down.add_argument("names", metavar="NAME", nargs="*", help=f"only these of it: {_NAMES}")
+    for parser in (apply, down):
+        parser.add_argument("--take-over", action="store_true", help="as an admin, take the nodes from who holds them")
     one = _add(
         verbs, "run", "run one instance without a file, in profile `adhoc`", "console.cli.change", "run", parents
     )

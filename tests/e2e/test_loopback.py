@@ -119,7 +119,19 @@ def test_run_without_a_file_and_start_what_was_stopped(host: Host) -> None:
     run(host, "start", "one", "--yes")
     assert {one["phase"] for one in items(host, "instances")} == {"ready"}
     assert [one["author"] for one in items(host, "events") if one["kind"] == "desired"]
-    run(host, "stop", "one", "two", "--yes")
+    pids = {one["name"]: one["pid"] for one in items(host, "instances")}
+    run(host, "down", "adhoc", "one", "--yes")
+    assert {one["name"] for one in items(host, "instances")} == {"two/0"}
+    assert "no instance of profile p" in host.console("down", "p", "--yes").stderr
+    with (host.folder / "inventory.yaml").open("a") as inventory:
+        inventory.write("  gone: {local: true, agent: /nowhere/agent}\n")
+    done = host.console("down", "adhoc", "--yes")
+    assert (done.returncode, "× prune    two/0  on here" in done.stdout) == (6, True), done.stderr
+    assert "gone: /nowhere/agent cannot be run" in done.stderr
+    assert host.console("down", "adhoc", "--yes").returncode == 3
+    host.write_inventory()
+    assert items(host, "instances") == []
+    assert not [pid for pid in pids.values() if psutil.pid_exists(pid)]
 
 
 def test_a_change_that_is_done_in_part_says_so(host: Host) -> None:

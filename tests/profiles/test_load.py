@@ -30,7 +30,7 @@ WHOLE = [
     (
         "gpuyard: 1\nprofile: p\nservices: {}\n",
         "3:11: no service is listed",
-        "add one: `chat: {engine: vllm, model: …}`",
+        "add one: `chat: {engine: vllm, model: …}`; to run none of it, `gpuyard down p`",
     ),
     ("gpuyard: 1\nprofile: 7\nservices: {}\n", "2:10: expected text, found a whole number", "put it in quotes"),
     ("gpuyard: 1\nprofile: p\nservces: {}\n", "3:1: unknown key `servces`", "did you mean `services`?"),
