@@ -15,6 +15,7 @@ from agents import process
 from agents.board import Board
 from agents.events import EventLog
 from agents.layout import Layout
+from agents.liveness import Pace
 from agents.supervisor import Supervisor
 from agents.wire import SetDesired
 from profiles.model import DesiredInstance, InstanceSpec, Wanted
@@ -29,13 +30,13 @@ NAME = "small/0"
 class Machine:
     """A supervisor and what it has written on its board."""
 
-    def __init__(self, state: Path) -> None:
+    def __init__(self, state: Path, pace: Pace | None = None) -> None:
         layout = Layout.find(state)
         layout.make()
         host = HostReading(cores=2, memory_total_mib=1024)
         source = GpuSource(GpuSourceKind.NONE)
         self.board = Board(hostname="here", agent_version="test", boot_id="test", host=host, gpu_source=source)
-        self.supervisor = Supervisor(layout, self.board, EventLog(layout.events))
+        self.supervisor = Supervisor(layout, self.board, EventLog(layout.events), pace=pace)
         self._generation = 0
 
     def want(self, served: Served, **changes: Any) -> None:
