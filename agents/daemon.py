@@ -30,6 +30,7 @@ from agents.isolation.choice import choose
 from agents.layout import SYSTEM_ROLES, SYSTEM_STATE, Layout
 from agents.leases import Leases
 from agents.listener import listen
+from agents.logspace import LogSpace
 from agents.mounts import network_type
 from agents.node import Node
 from agents.orphans import Orphans
@@ -131,7 +132,8 @@ async def _run(layout: Layout, simulated: Path | None, roles: Roles) -> None:
             events.append(EventKind.AGENT, roles.problem, code="roles_refused")
         async with asyncio.TaskGroup() as group:
             disk = Disk(layout.state, board, (supervisor.document, supervisor.revisions, events, gate.audit))
-            parts = (supervisor.run(), sampler.run(), history.run(), Server(door, node).run(), disk.run())
+            logs = LogSpace(layout.state, supervisor.written)
+            parts = (supervisor.run(), sampler.run(), history.run(), Server(door, node).run(), disk.run(), logs.run())
             tasks = [group.create_task(part) for part in parts]
             logger.info("serving %s, state in %s", layout.socket, layout.state)
             await stop.wait()

@@ -10,10 +10,11 @@ from pathlib import Path
 
 import msgspec
 
-from agents import preparation, process, purpose, spawn, state, tree
+from agents import logspace, preparation, process, purpose, spawn, state, tree
 from agents.context import Context
 from agents.dialogue import Dialogue
 from agents.failpoints import reach
+from agents.logspace import Written
 from agents.logtail import telling_line
 from agents.process import Exit, Handle, Process
 from agents.recovery import is_locked, last_taken, recover
@@ -23,7 +24,6 @@ from profiles.isolation import Isolation, agreement
 from profiles.model import DesiredInstance
 from profiles.status import EventKind, GpuState
 
-LOGS_KEPT = 5
 LOCK_LIMIT_S = 5.0
 RELEASE_LIMIT_S = 10.0
 
@@ -100,6 +100,8 @@ class Runner:
         incarnation = max(before.incarnation if before else 0, last_taken(self._paths)) + 1
         self._context.secrets.look()
         launch = preparation.prepare(self._context.layout, described, owned.spec, incarnation, self._context.simulated)
+        budget = logspace.budget_bytes(self._context.layout.state, len(self._context.board.desired.instances))
+        launch = msgspec.structs.replace(launch, log_budget_bytes=budget)
         self._paths.directory.mkdir(mode=0o700, exist_ok=True)
         tier, limits = self._context.tier, owned.spec.limits
         isolation = agreement(limits, tier.isolation)
@@ -107,7 +109,7 @@ class Runner:
         state.save(self._paths.spec, started)
         reach("after-spec")
         self.started = started
-        self._paths.log(incarnation - LOGS_KEPT).unlink(missing_ok=True)
+        logspace.drop_old(self._paths, incarnation)
         try:
             handle = await spawn.spawn(self._paths, launch, tier, limits)
         except AlreadyLocked:
@@ -165,6 +167,10 @@ class Runner:
         with contextlib.suppress(OSError):
             self._paths.handle.unlink(missing_ok=True)
         purpose.forget(self._paths)
+
+    def written(self) -> Written | None:
+        """The log of the engine that lives."""
+        return Written(self.process.handle, self._paths.log(self._incarnation)) if self.process else None
 
     def last_words(self) -> str:
         return telling_line(self._paths.log(self._incarnation), self._context.secrets.redactor())

@@ -289,6 +289,7 @@ def reap(engine: int, libc: ctypes.CDLL, log: int, budget: int) -> int:
         try:
             pid, ended = os.waitpid(-1, os.WNOHANG)
         except ChildProcessError:
+            free_old(libc, log, budget, freed)
             return status
         if pid == engine:
             status = ended

@@ -25,6 +25,7 @@ from agents.keeper import Keeper
 from agents.layout import Layout
 from agents.liveness import Pace
 from agents.loads import LoadMemory
+from agents.logspace import Written
 from agents.redaction import Redactor
 from agents.restart import RestartPolicy
 from agents.restoring import restore
@@ -160,6 +161,10 @@ class Supervisor:
         living = [(name, keeper.runner.process) for name, keeper in self._keepers.items()]
         pairs = [(name, process.handle) for name, process in living if process]
         return {pid: name for name, handle in pairs for pid in (handle.pid, handle.shim_pid)}
+
+    def written(self) -> list[Written]:
+        """The logs of engines that live."""
+        return [found for keeper in self._keepers.values() if (found := keeper.runner.written())]
 
     def living(self) -> dict[str, int]:
         """Instances that run → when their engine was started, in ticks; 0 for one that starts or is being found."""
