@@ -65,8 +65,11 @@ def run(options: argparse.Namespace) -> None:
         import logging
 
         from agents.daemon import serve
+        from agents.talk import CleanFormatter
 
-        logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
+        handler = logging.StreamHandler()
+        handler.setFormatter(CleanFormatter("%(asctime)s %(levelname)s %(message)s"))
+        logging.basicConfig(level=logging.INFO, handlers=[handler])
         serve(layout, options.simulated, options.roles)
 
 

@@ -21,7 +21,9 @@ class AgentError(Exception):
         self.hint = hint
 
     def __str__(self) -> str:
-        return f"{self.message} — {self.hint}" if self.hint else self.message
+        text = f"{self.message} — {self.hint}" if self.hint else self.message
+        # Names, paths and the tail of a log are in here; profiles.clean is not for the bridge, which imports us.
+        return "".join(char if char.isprintable() else " " for char in text)
 
 
 class Refused(AgentError):

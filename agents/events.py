@@ -21,6 +21,7 @@ from msgspec.structs import replace
 
 from agents.failpoints import reach
 from agents.state import set_aside, write_atomic
+from profiles.clean import clean
 from profiles.status import Event, EventKind
 
 KEPT = 5000
@@ -75,9 +76,9 @@ class EventLog:
             seq=0,
             at_unix_s=self._wall(),
             kind=kind,
-            text=text[:MAX_TEXT_CHARS],
+            text=clean(text)[:MAX_TEXT_CHARS],
             instance=instance,
-            author=author,
+            author=clean(author),
             code=code,
             gpu=gpu,
         )

@@ -5,12 +5,11 @@ import re
 from pathlib import Path
 
 from agents.redaction import Redactor
+from profiles.clean import clean
 
 PIECE_BYTES = 64 * 1024
 _LINE_MAX = 300
 _TELLING = re.compile(r"error|exception|fatal|failed|out of memory|abort", re.IGNORECASE)
-# Control characters, and the colour sequences that begin with one.
-_UNPRINTABLE = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]|[\x00-\x1f\x7f-\x9f]")
 
 
 class LogTail:
@@ -32,7 +31,7 @@ class LogTail:
             return []
         whole = max(content.rfind(b"\n"), content.rfind(b"\r")) + 1  # progress bars end their lines with \r
         self._offset += whole
-        return clean(content[:whole])
+        return _lines(content[:whole])
 
 
 def telling_line(path: Path, redactor: Redactor) -> str:
@@ -47,12 +46,11 @@ def telling_line(path: Path, redactor: Redactor) -> str:
     if start:
         content = content[content.find(b"\n") + 1 :]
     content = content[: len(content) - redactor.begun_bytes(content)]
-    lines = clean(redactor.piece(b"", content, b""))
+    lines = _lines(redactor.piece(b"", content, b""))
     return next((line for line in reversed(lines) if _TELLING.search(line)), lines[-1] if lines else "")
 
 
-def clean(content: bytes) -> list[str]:
+def _lines(content: bytes) -> list[str]:
     """Printable, non-blank lines of at most 300 characters."""
-    text = content.decode(errors="replace").replace("\r", "\n").strip("\0")
-    lines = (_UNPRINTABLE.sub("", line).strip() for line in text.split("\n"))
+    lines = (line.strip() for line in clean(content.decode(errors="replace")).split("\n"))
     return [line[:_LINE_MAX] for line in lines if line]

@@ -26,6 +26,7 @@ from agents.errors import Refused
 from agents.events import append_whole
 from agents.limits import DEFAULT, Bucket, Limits
 from agents.state import sync_directory
+from profiles.clean import clean
 
 FILE_BYTES = 16 * 1024 * 1024
 TOTAL_BYTES = 1024 * 1024 * 1024
@@ -138,6 +139,8 @@ class AuditLog:
 
     def _add(self, record: Record) -> None:
         """The newest are kept where nothing can be written for long: they hold the emergency's end."""
+        said = ("reason", "author", "address", "label", "target", "text")
+        record = replace(record, **{name: clean(getattr(record, name)) for name in said})
         base = self._base
         self._held.append(
             replace(record, at_unix_s=self._wall(), boottime_s=round(boottime_s(), 3), boot_id=base.boot_id,

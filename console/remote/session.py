@@ -29,9 +29,10 @@ from agents.wire import (
     decode,
     no_common_protocol,
 )
-from console.remote.clean import clean, clean_json
+from console.remote.clean import clean_json
 from console.remote.errors import LinkRefused, Lost, RemoteError, RequestFailed
 from console.remote.stream import Ending, Stream
+from profiles.clean import clean
 from profiles.status import Reason
 
 GREETING_DEADLINE_S = 15.0
