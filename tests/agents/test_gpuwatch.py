@@ -1,6 +1,5 @@
 """Which changes of GPUs become events, on readings of the simulated source whose processes come and go."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -49,7 +48,7 @@ class Bench:
 
 
 @pytest.fixture
-def bench(tmp_path: Path) -> Iterator[Bench]:
+def bench(tmp_path: Path) -> Bench:
     return Bench(tmp_path)
 
 

@@ -1,7 +1,6 @@
 """History from the board to an answer: gaps, clocks that are set, restarts, sizes, quantiles."""
 
 import math
-from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
@@ -82,7 +81,7 @@ class Node:
 
 
 @pytest.fixture
-def node(tmp_path: Path) -> Iterator[Node]:
+def node(tmp_path: Path) -> Node:
     return Node(tmp_path)
 
 

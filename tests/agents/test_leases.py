@@ -1,7 +1,6 @@
 """Leases and their tokens: one holder at a time, and nothing from a token that is not the newest."""
 
 import os
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -50,7 +49,7 @@ ANN, BOB = caller("ann"), caller("bob")
 
 
 @pytest.fixture
-def node(tmp_path: Path) -> Iterator[Node]:
+def node(tmp_path: Path) -> Node:
     return Node(tmp_path)
 
 

@@ -33,12 +33,12 @@ async def engines(tmp_path: Path) -> AsyncIterator[Callable[..., "asyncio.Future
         handles.append(await spawn(paths, launch))
         return handles[-1]
 
-    yield start  # type: ignore[misc]
+    yield start
     for handle in handles:
         assert await process.kill_all(handle, (MARKER, str(tmp_path))) == []
 
 
-async def test_spawn_stop_leaves_a_record_and_no_process(engines, tmp_path):  # type: ignore[no-untyped-def]
+async def test_spawn_stop_leaves_a_record_and_no_process(engines, tmp_path):
     handle = await engines()
     assert tree.stat(handle.pid).start_ticks == handle.start_ticks  # type: ignore[union-attr]
     assert os.getsid(handle.pid) == handle.pid
@@ -53,7 +53,7 @@ async def test_spawn_stop_leaves_a_record_and_no_process(engines, tmp_path):  # 
     living.close()
 
 
-async def test_an_engine_deaf_to_sigterm_goes_with_its_children(engines, tmp_path):  # type: ignore[no-untyped-def]
+async def test_an_engine_deaf_to_sigterm_goes_with_its_children(engines, tmp_path):
     handle = await engines("--ignore-term", "--children", "2")
     living = process.adopt(handle, lambda: None)
     assert living is not None
@@ -68,7 +68,7 @@ async def test_an_engine_deaf_to_sigterm_goes_with_its_children(engines, tmp_pat
     living.close()
 
 
-async def test_a_hurried_stop_goes_on_to_the_next_step(engines, tmp_path):  # type: ignore[no-untyped-def]
+async def test_a_hurried_stop_goes_on_to_the_next_step(engines, tmp_path):
     handle = await engines("--ignore-term")
     living = process.adopt(handle, lambda: None)
     assert living is not None
@@ -83,14 +83,14 @@ async def test_a_hurried_stop_goes_on_to_the_next_step(engines, tmp_path):  # ty
     living.close()
 
 
-async def test_the_lock_refuses_a_second_start(engines):  # type: ignore[no-untyped-def]
+async def test_the_lock_refuses_a_second_start(engines):
     first = await engines()
     with pytest.raises(AlreadyLocked):
         await engines(incarnation=2)
     assert tree.stat(first.pid) is not None
 
 
-async def test_the_engine_itself_holds_the_lock_when_its_shim_is_killed(engines, tmp_path):  # type: ignore[no-untyped-def]
+async def test_the_engine_itself_holds_the_lock_when_its_shim_is_killed(engines, tmp_path):
     handle = await engines()
     os.kill(handle.shim_pid, signal.SIGKILL)
     while (found := tree.stat(handle.shim_pid)) and not found.zombie:
@@ -99,7 +99,7 @@ async def test_the_engine_itself_holds_the_lock_when_its_shim_is_killed(engines,
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
-async def test_exit_is_seen_though_not_our_child(engines):  # type: ignore[no-untyped-def]
+async def test_exit_is_seen_though_not_our_child(engines):
     handle = await engines("--crash-at-start")
     living: Process | None = process.adopt(handle, lambda: None)
     if living is not None:
@@ -108,7 +108,7 @@ async def test_exit_is_seen_though_not_our_child(engines):  # type: ignore[no-un
     assert process.adopt(handle, lambda: None) is None
 
 
-async def test_a_reused_pid_is_not_adopted(engines):  # type: ignore[no-untyped-def]
+async def test_a_reused_pid_is_not_adopted(engines):
     import msgspec
 
     handle = await engines()

@@ -171,12 +171,12 @@ def spec(number: int = 0, **more: object) -> DesiredInstance:
     ],
 )
 def test_guarded_settings_need_an_admin_until_the_service_has_them(guarded: dict[str, object]) -> None:
-    plain, edited = spec(), spec(**guarded)
+    plain, edited = spec(), spec(**guarded)  # type: ignore[arg-type]
     assert "a/0" in admin_only({"a/0": edited}, Desired(instances={"a/0": plain}))
     assert "a/0" in admin_only({"a/0": edited}, Desired())
     here = Desired(instances={"a/0": edited})
     assert admin_only({"a/0": edited, "a/1": spec(1, **guarded)}, here) == ""
-    assert admin_only({"a/0": spec(restarts_asked=1, **guarded)}, here) == ""
+    assert admin_only({"a/0": spec(restarts_asked=1, **guarded)}, here) == ""  # type: ignore[arg-type]
     assert admin_only({"a/0": plain}, here) == ""
     other = DesiredInstance(profile="q", revision=1, spec=spec(1, **guarded).spec)
     assert "a/1" in admin_only({"a/1": other}, here)

@@ -119,7 +119,7 @@ async def test_a_stranger_on_a_gpu_becomes_an_event(parts: tuple[Board, Watched,
     board, supervisor, gpus = parts
     events = EventLog(tmp_path / "told.jsonl")
     watch = GpuWatch(events)
-    supervisor.roots = dict  # type: ignore[method-assign, assignment]
+    supervisor.roots = dict  # type: ignore[method-assign]
     claim = Claim(pid=os.getpid(), name="whisper", user="bob", gpus={"GPU-0": 100})
 
     def arrived() -> bool:

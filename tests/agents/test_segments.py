@@ -25,7 +25,7 @@ def opened(directory: Path, limits: Limits | None = None, boot: str = "boot") ->
 
 def put(segments: Segments, *slots: int, size: int = 0) -> None:
     for slot in slots:
-        segments.append(lambda number, slot=slot: step(slot, size))  # type: ignore[misc]
+        segments.append(lambda number, slot=slot: step(slot, size))
 
 
 def slots(segments: Segments) -> list[int]:

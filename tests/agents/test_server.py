@@ -299,7 +299,7 @@ async def test_unknown_instance(node: Running) -> None:
 async def test_requests_overlap_up_to_a_limit_and_meet_their_deadlines(
     directory: Path, limits: dict[str, float], at_most: int
 ) -> None:
-    async with serving(directory, **limits) as node:
+    async with serving(directory, None, **limits) as node:
         console = await node.operator(telemetry=False)
         waiting = wire.ReadLog(instance="a/0", offset=0, wait_s=20)
         for number in range(at_most + 1):
@@ -445,7 +445,7 @@ async def test_peer_that_takes_nothing_is_closed(node: Running, monkeypatch: pyt
     ("limits", "said"), [({"clients": 2}, "2 connections are open"), ({"clients_a_person": 2}, "has 2 connections")]
 )
 async def test_too_many_consoles(directory: Path, limits: dict[str, float], said: str) -> None:
-    async with serving(directory, **limits) as node:
+    async with serving(directory, None, **limits) as node:
         first, second = await node.operator(telemetry=False), await node.operator(telemetry=False)
         third = await node.connect()
         failure = await third.expect(wire.Failure)

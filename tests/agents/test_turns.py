@@ -40,7 +40,9 @@ GPUS = st.frozensets(st.sampled_from(["GPU-1", "GPU-2", "GPU-3"]), max_size=2)
 
 @given(st.lists(st.tuples(NAMES, GPUS | st.none())))
 def test_no_gpu_is_held_twice_and_somebody_can_always_go_on(steps: list[tuple[str, frozenset[str] | None]]) -> None:
-    turns, held, asked = Turns(), {}, {}
+    turns = Turns()
+    held: dict[str, frozenset[str]] = {}
+    asked: dict[str, frozenset[str]] = {}
     for name, gpus in steps:
         if gpus is None:
             turns.leave(name)

@@ -38,11 +38,11 @@ def freeze(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> I
     except OSError as error:
         pytest.skip(f"no freezer of cgroup v1: {error.strerror}")
 
-    def begin(pids: list[int]) -> Callable[[], None]:
+    def begin(pids: list[int]) -> Callable[[], object]:
         for pid in pids:
             (group / "cgroup.procs").write_text(str(pid))
         (group / "freezer.state").write_text("FROZEN")
-        return lambda: (group / "freezer.state").write_text("THAWED") and None
+        return lambda: (group / "freezer.state").write_text("THAWED")
 
     yield begin
     (group / "freezer.state").write_text("THAWED")

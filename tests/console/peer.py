@@ -102,7 +102,7 @@ class Line:
     async def __call__(self, socket: str) -> "Line":
         self.sockets.append(socket)
         if self.peers and isinstance(self.peers[0], Exception):
-            raise self.peers.pop(0)  # type: ignore[misc]
+            raise self.peers.pop(0)
         return self
 
     async def open(self) -> Peer:

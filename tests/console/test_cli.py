@@ -150,8 +150,7 @@ def test_every_list_has_rows_items_and_names_that_agree():
 
 def test_items_are_plain_and_carry_quantiles_in_place_of_histograms():
     store = filled()
-    found = {item["name"]: item for item in LISTINGS["instances"].items(store)}
-    json.dumps(list(found.values()))
+    found = {item["name"]: item for item in json.loads(json.dumps(list(LISTINGS["instances"].items(store))))}
     reading = found["qwen3-32b/0"]["reading"]
     assert reading["ttft"]["p50"] == {"low_s": 0.05, "high_s": 0.1}
     assert reading["ttft"]["count"] == 100
@@ -257,14 +256,14 @@ def test_a_plan_is_shown_before_it_is_applied():
 
 def test_how_far_a_step_is():
     (step,) = plan_verb(Verb.STOP, [("fra-2", "qwen3-32b/0")], {"fra-2": filled().nodes["fra-2"].desired}).steps
-    loading = instance("qwen3-32b/0", Phase.LOADING)
-    loading = replace(loading, load=LoadProgress(step="weights", ratio=0.4))
+    load = LoadProgress(step="weights", ratio=0.4)
+    loading = replace(instance("qwen3-32b/0", Phase.LOADING), load=load)
     assert settling_line(Settling(step=step, status=loading, ok=None)) == "fra-2 qwen3-32b/0 loading weights 40%"
-    again = replace(loading, load=replace(loading.load, elapsed_s=5.0, expected_s=30.0))
+    again = replace(loading, load=replace(load, elapsed_s=5.0, expected_s=30.0))
     line = "fra-2 qwen3-32b/0 loading weights 40%"
     assert settling_line(Settling(step=step, status=again, ok=None)) == f"{line}, about 25s left"
     assert settling_line(Settling(step=step, status=again, ok=None), timed=False) == line
-    late = replace(again, load=replace(again.load, elapsed_s=42.0))
+    late = replace(again, load=replace(load, elapsed_s=42.0, expected_s=30.0))
     assert settling_line(Settling(step=step, status=late, ok=None)) == f"{line}, 12s longer than last time"
     failed = Settling(step=step, status=loading, ok=False, reason=Reason("oom", "out of\nmemory", "take less"))
     assert settling_line(failed) == "fra-2 qwen3-32b/0 loading: out of memory — take less"

@@ -1,9 +1,10 @@
+from console.render.fit import Line
 from console.render.heatmap import heatmap
 from console.store import NodeState
 from tests.fakes.fleet import filled, many
 
 
-def texts(lines: list) -> list[str]:
+def texts(lines: list[Line]) -> list[str]:
     return ["".join(text for text, _ in line).rstrip() for line in lines]
 
 

@@ -32,7 +32,9 @@ class Remembering:
             raise NodeUnreachable(Reason("lost", "gone"), node)
         name = "g" if ask.kind is HistoryKind.GPU else "chat/0"
         fields = ask.fields or ("busy_ratio", "waiting")
-        values = {field: (0.25,) * 10 for field in fields if field not in HISTOGRAMS}
+        values: dict[str, tuple[float | None, ...]] = {
+            field: (0.25,) * 10 for field in fields if field not in HISTOGRAMS
+        }
         ttft = HistogramSeries(bounds_s=(0.1,), counts=((1.0, 2.0),) * 10, sum_s=(0.1,) * 10)
         histograms = {"ttft": ttft} if "ttft" in fields else {}
         begins = ask.from_unix_s or 1000.0 - 10 * ask.step_s

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from console.app import Yard
+from console.screens.base import YardScreen
 from console.screens.session import Session
 from tests.fakes.fleet import FakeOperations, filled
 
@@ -40,6 +41,7 @@ async def shown(place: str, size: tuple[int, int]) -> tuple[str, list[str]]:
             await pilot.pause()
         lines: list[str] = []
         for _ in range(250):
+            assert isinstance(app.screen, YardScreen)
             app.screen.tick()
             await pilot.pause(0.02)
             before, lines = lines, [strip.text for strip in app.screen._compositor.render_strips()]

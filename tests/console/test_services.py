@@ -111,7 +111,8 @@ def test_the_store_knows_who_belongs_together_as_instances_come_and_go():
     store.receive("n0", snapshot())
     assert CHAT in store.take_dirty()
     assert store.keys(Kind.SERVICE) == [Key(Kind.SERVICE, "", "other:chat")]
-    assert worst_replica(store, CHAT) is service_row(store, CHAT) is None
+    assert worst_replica(store, CHAT) is None
+    assert service_row(store, CHAT) is None
 
 
 def yard() -> tuple[Yard, FakeOperations]:

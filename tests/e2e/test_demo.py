@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import AbstractAsyncContextManager, suppress
 from pathlib import Path
 
 import asyncssh
@@ -62,7 +62,8 @@ class Demo:
     @property
     def cluster(self) -> int:
         children = psutil.Process(self.process.pid).children()
-        return next(child.pid for child in children if "console.demo.cluster" in child.cmdline())
+        found: int = next(child.pid for child in children if "console.demo.cluster" in child.cmdline())
+        return found
 
 
 @pytest.fixture
@@ -227,7 +228,7 @@ def address(node: Node) -> dict[str, object]:
     return {"host": node.address, "port": node.port, "known_hosts": node.known_hosts, "config": [], "agent_path": None}
 
 
-def login(node: Node, user: str) -> "asyncssh.connection._ACMWrapper[asyncssh.SSHClientConnection]":
+def login(node: Node, user: str) -> AbstractAsyncContextManager[asyncssh.SSHClientConnection]:
     return asyncssh.connect(**address(node), username=user, client_keys=[node.identity_file])
 
 

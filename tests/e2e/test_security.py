@@ -18,7 +18,7 @@ from tests.e2e.test_loopback import items, run, write_profile
 @contextmanager
 def applying(host: Host, **options: object) -> Iterator["subprocess.Popen[str]"]:
     """An apply that goes on while the caller does something else."""
-    path = write_profile(host, **options)
+    path = write_profile(host, **options)  # type: ignore[arg-type]
     words = ["apply", "-f", str(path), "--yes", "--inventory", str(host.folder / "inventory.yaml")]
     with subprocess.Popen(
         [sys.executable, "-m", "console", *words],

@@ -18,6 +18,7 @@ import threading
 import time
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
+from typing import Any
 
 
 def parse() -> argparse.Namespace:
@@ -61,8 +62,8 @@ class Handler(BaseHTTPRequestHandler):
         Handler.made += status == 200
         self.answer(status, "{}")
 
-    def told(self) -> dict:
-        told = json.loads(Path(Handler.control).read_text()) if Handler.control else {}
+    def told(self) -> dict[str, Any]:
+        told: dict[str, Any] = json.loads(Path(Handler.control).read_text()) if Handler.control else {}
         if self.path in told.get("mute", ()):
             time.sleep(600)
         return told

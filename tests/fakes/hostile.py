@@ -7,7 +7,6 @@ The frames are made from the types themselves, so a field that is added tomorrow
 
 import os
 import select
-import sys
 import time
 from collections.abc import Iterable
 from typing import TypeVar
@@ -160,4 +159,4 @@ def _say(*frames: wire.AnyFrame) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

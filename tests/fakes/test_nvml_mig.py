@@ -4,6 +4,7 @@ import contextlib
 import ctypes
 import os
 from types import ModuleType
+from typing import Any
 
 import pytest
 
@@ -32,7 +33,7 @@ def place(nvml: ModuleType, gpu: object, profile: int, start: int) -> tuple[obje
     return instance, nvml.nvmlGpuInstanceCreateComputeInstance(instance, compute.id)
 
 
-def placements(nvml: ModuleType, gpu: object, profile_id: int) -> list[object]:
+def placements(nvml: ModuleType, gpu: object, profile_id: int) -> list[Any]:
     found, count = (nvml.c_nvmlGpuInstancePlacement_t * 8)(), ctypes.c_uint(8)
     nvml.nvmlDeviceGetGpuInstancePossiblePlacements(gpu, profile_id, found, ctypes.byref(count))
     return list(found[: count.value])

@@ -111,7 +111,7 @@ def refused_start(watcher: Watcher) -> bool:
     return reason is not None and "No space left" in reason.text
 
 
-Damage = Callable[[Path], None]
+Damage = Callable[[Path], object]
 
 
 def gone(path: Path) -> None:

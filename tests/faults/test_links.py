@@ -16,6 +16,7 @@ from agents.framing import encode, preamble
 from agents.wire import Delta, Hello, LogPiece, ReadLog, Snapshot
 from console.remote import session, ssh
 from console.remote.errors import RequestFailed
+from console.remote.fleet import Fleet
 from console.store import STALE_AFTER_S, NodeState, NodeView
 from profiles.model import Desired
 from profiles.status import GpuSource, GpuSourceKind, HostReading, NodeStatus
@@ -71,7 +72,7 @@ async def test_f03_a_frozen_sshd_is_given_up_and_taken_again(
         view = store.nodes["here"]
         await until_state(view, NodeState.UNREACHABLE)
         os.kill(host.process.pid, signal.SIGCONT)
-        await until(lambda: fleet.retry("here") or view.state is NodeState.UP, "the host is back")
+        await until(lambda: up_after_retry(fleet, view), "the host is back")
 
 
 @pytest.mark.parametrize(
@@ -128,10 +129,15 @@ async def test_f07_flapping_leaves_no_open_file(host: Host, quick: None, monkeyp
             await until(lambda: me.num_fds() <= before, f"{before} files are open again, not {me.num_fds()}")
 
 
+def up_after_retry(fleet: Fleet, view: NodeView) -> bool:
+    fleet.retry("here")
+    return view.state is NodeState.UP
+
+
 async def test_f08_a_laptop_that_slept_makes_every_link_anew(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
     """Seconds that this process did not see, and a link that died meanwhile without a word."""
     slept_s = 0.0
-    clock = ssh.asyncio.get_running_loop().time
+    clock = asyncio.get_running_loop().time
     monkeypatch.setattr("console.remote.waking.watch.__defaults__", (lambda: clock() + slept_s,))
     async with proxy(host.port) as spoiled:
         vouch(host, spoiled.port)
@@ -160,8 +166,9 @@ def test_f08_a_console_that_was_stopped_recovers(host: Host) -> None:
         host.stop()
         host.start()
         assert host.process is not None
+        server = psutil.Process(host.process.pid)
         os.kill(console.pid, signal.SIGCONT)
-        sshd.wait_until(lambda: psutil.Process(host.process.pid).children(), 20, "the console logs in anew")
+        sshd.wait_until(lambda: server.children(), 20, "the console logs in anew")
         for _ in range(2):  # the first may have been printed before
             until_line(console, " up ")
         console.kill()

@@ -99,10 +99,10 @@ NOW = {"wanted": Wanted.STOPPED, "drain_s": 0.0}
     ],
 )
 def test_verbs(verb: Verb, before: dict[str, object], after: dict[str, object], action: Action) -> None:
-    desired = {"n1": holding(spec(**before))}
+    desired = {"n1": holding(spec(**before))}  # type: ignore[arg-type]
     plan = plan_verb(verb, [("n1", "a/0")], desired)
     assert [step.action for step in plan.steps] == [action]
-    assert applied(plan, desired)["n1"].instances["a/0"].spec == spec(**after)
+    assert applied(plan, desired)["n1"].instances["a/0"].spec == spec(**after)  # type: ignore[arg-type]
 
 
 def test_blockers() -> None:

@@ -33,7 +33,7 @@ def refusal(text: str) -> FileError:
 def test_scalars(scalar: str, value: object) -> None:
     found = read(f"key: {scalar}").data
     assert found == {"key": value}
-    assert type(found["key"]) is type(value)  # type: ignore[call-overload,index]
+    assert type(found["key"]) is type(value)
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ import pytest
 from agents import process, spawn, tree
 from agents.layout import Layout
 from engines import registry
+from engines.abilities import SignalStep
 from engines.base import Launch, Progress, options_for
 from tests.real_engines import traffic
 from tests.real_engines.served import Served
@@ -82,7 +83,7 @@ async def test_an_adapter_starts_reads_and_ends_its_engine(served: Served, tmp_p
 
         living = process.adopt(running.handle, lambda: None)
         assert living is not None
-        assert await process.stop(living, running.marker, 20.0) == []
+        assert await process.stop(living, running.marker, [SignalStep("SIGTERM", 20.0)]) == []
         assert living.exited.is_set()
         living.close()
         assert process.port_is_free(port)
