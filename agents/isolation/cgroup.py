@@ -126,11 +126,11 @@ def _refused(home: Path) -> str:
     if not RUNS.exists():
         return ""
     unit = home.name
-    if not _is_delegated(home):
-        return f"systemd did not delegate the agent's cgroup ({unit}): it needs Delegate=yes"
     mode = ask("systemctl", "show", "--property=KillMode", "--value", unit)
     if unit.endswith(".service") and mode not in ("process", "none"):
-        return f"a restart of {unit} would kill the engines in its cgroup: it needs KillMode=process"
+        return f"a restart of {unit} would kill every engine with the agent: it needs KillMode=process"
+    if not _is_delegated(home):
+        return f"systemd did not delegate the agent's cgroup ({unit}): it needs Delegate=yes"
     return ""
 
 

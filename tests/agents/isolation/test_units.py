@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from agents import process
-from agents.isolation import hierarchy, system_unit, systemd, user_unit
+from agents.isolation import cgroup, hierarchy, system_unit, systemd, user_unit
 from agents.isolation.choice import choose
 from agents.isolation.system_unit import SystemUnit
 from agents.isolation.tier import shim_argv
@@ -175,3 +175,18 @@ def test_the_choice_says_why_it_is_not_a_better_one(tmp_path: Path) -> None:
     found = choose(tmp_path).isolation
     assert list(found.better) == list(Tier)[: list(Tier).index(found.tier)]
     assert all(found.better.values())
+
+
+def test_a_service_that_would_take_its_engines_along_is_told(
+    tmp_path: Path, manager: Systemd, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cgroup, "RUNS", tmp_path)
+    service, session = tmp_path / "gpuyard-agent.service", tmp_path / "session-3.scope"
+    assert "needs KillMode=process" in cgroup._refused(service)  # the recorder prints no mode
+    assert manager.calls()[-1] == ["systemctl", "show", "--property=KillMode", "--value", "gpuyard-agent.service"]
+    assert "needs Delegate=yes" in cgroup._refused(session)
+    monkeypatch.setattr(cgroup, "ask", lambda *_: "process")
+    monkeypatch.setattr(cgroup, "_is_delegated", lambda group: group == service)
+    assert cgroup._refused(service) == ""
+    assert cgroup._home(service / "agent") == service
+    assert cgroup._home(service) == service
