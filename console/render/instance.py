@@ -6,6 +6,7 @@ from math import isnan
 import msgspec
 from rich.cells import cell_len
 
+from console.render.course import course
 from console.render.figures import bar, latency, moment
 from console.render.fit import Line, wrap
 from console.render.instances import phase_cell, where
@@ -13,6 +14,7 @@ from console.render.load import load_text
 from console.render.spark import scale, spark
 from console.render.table import Tone
 from console.render.text import NOT_AVAILABLE, age, number, percent, rate
+from console.render.text import latency as seconds
 from console.store import Key, NodeState, NodeView, Store
 from profiles.model import InstanceSpec
 from profiles.status import EngineReading, InstanceStatus, Phase
@@ -125,6 +127,22 @@ def _series(store: Store, key: Key, width: int) -> list[Line]:
         lines.append((
             (f" {label:<{LABEL}}", Tone.DIM), (spark(values, room, top), Tone.PLAIN), (f"  0–{top:,.0f}", Tone.DIM),
         ))  # fmt: skip
+    return [*lines, *_courses(store, key, room)]
+
+
+def _courses(store: Store, key: Key, room: int) -> list[Line]:
+    """Of a quarter of an hour; the node remembers it, so it is there as soon as the node was asked."""
+    told = store.recorded.latency.get(key)
+    if told is None:
+        return []
+    lines: list[Line] = []
+    for label, field in (("TTFT p95", "ttft"), ("ITL p95", "itl")):
+        values = course(told, field, 0.95)
+        if any(not isnan(value) for value in values):
+            top_ms = scale([1000 * value for value in values])
+            drawn = spark([1000 * value for value in values], room, top_ms)
+            unit = f"  0–{seconds(top_ms / 1000)}, ten seconds a column"
+            lines.append(((f" {label:<{LABEL}}", Tone.DIM), (drawn, Tone.PLAIN), (unit, Tone.DIM)))
     return lines
 
 
