@@ -10,32 +10,13 @@ from engines.adapters.vllm import ENGINE as VLLM
 from engines.base import Command, EngineSample, Launch, LoadProgress, Probe
 from engines.launching import flags, visible_devices
 from engines.simulated_device import DIRECTORY_VARIABLE
+from engines.simulated_options import SimulatedOptions
 
 
-class Options(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What the simulated engine is like; memory is per GPU. The last four make it misbehave.
-
-    A decode step takes `decode_base_ms` and `decode_per_seq_ms` more for each sequence in the batch.
-    """
+class Options(SimulatedOptions, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Those of engines.simulated_options, and which Python runs it."""
 
     program: str = sys.executable
-    load_seconds: float = 3.0
-    weights_mib: int = 16_000
-    kv_cache_mib: int = 16_000
-    kv_mib_per_token: float = 0.125
-    max_num_seqs: int = 32
-    max_model_len: int = 8192
-    prefill_tok_s: float = 8000.0
-    decode_base_ms: float = 20.0
-    decode_per_seq_ms: float = 0.5
-    shutdown_timeout: float = 5.0
-    seed: int = 0
-    hang_after: float | None = None
-    """Seconds after it is ready at which it stops making tokens and goes on answering `/health`."""
-    crash_after: float | None = None
-    """Seconds after it is ready at which it dies with exit code 1."""
-    leak_mib_per_s: float | None = None
-    ignore_sigterm: bool | None = None
 
 
 class Simulated:
@@ -51,8 +32,6 @@ class Simulated:
     def command(self, launch: Launch) -> Command:
         options = msgspec.convert(launch.options, Options, from_attributes=True)
         values = {name: value for name, value in msgspec.structs.asdict(options).items() if name != "program"}
-        if not options.ignore_sigterm:
-            del values["ignore_sigterm"]
         directory = os.environ.get(DIRECTORY_VARIABLE)
         return Command(
             argv=(

@@ -2,12 +2,16 @@
 
 import sys
 from pathlib import Path
+from typing import Any
 
+import msgspec
 import pytest
 
 from engines import registry
 from engines.base import Command, EngineSample, Launch, LoadProgress, Progress, options_for
 from engines.devices import Slice
+from engines.simulated import settings
+from engines.simulated_options import SimulatedOptions
 
 FIXTURES = Path(__file__).parent / "fixtures"
 VLLM = FIXTURES / "vllm-0.32.0"
@@ -90,6 +94,16 @@ def test_simulated(monkeypatch: pytest.MonkeyPatch) -> None:
     assert made.argv[made.argv.index("--load-seconds") + 1] == "0.5"
     assert "--ignore-sigterm" in made.argv
     assert made.env == {"CUDA_VISIBLE_DEVICES": "GPU-a", "GPUYARD_SIMULATED_DIR": "/run/yard"}
+
+
+def test_the_simulated_engine_reads_every_option_that_its_adapter_writes() -> None:
+    chosen: dict[str, Any] = {field.name: 7 for field in msgspec.structs.fields(SimulatedOptions)} | {
+        "ignore_sigterm": True
+    }
+    nothing: dict[str, Any] = {}
+    for options in (nothing, chosen):
+        read = settings.read(list(command("simulated", "m", GPU, **options).argv[3:]))
+        assert {name: getattr(read, name) for name in chosen} == msgspec.structs.asdict(SimulatedOptions(**options))
 
 
 def test_vllm_under_load() -> None:
