@@ -17,6 +17,7 @@ from typing import ClassVar
 from textual.binding import Binding
 from textual.screen import Screen
 
+from console.author import author
 from console.inventory import Inventory
 from console.keyboard import OneKeyAtATime
 from console.screens.base import YardScreen
@@ -94,7 +95,7 @@ class Yard(OneKeyAtATime):
         from console.past import Past
         from console.remote.fleet import Fleet
 
-        fleet = Fleet(inventory, self.session.store, author=os.environ.get("USER", ""))
+        fleet = Fleet(inventory, self.session.store, author=author())
         self.session.fleet = fleet
         self.session.operations = Operations(fleet, self.session.store)
         async with asyncio.TaskGroup() as tasks:

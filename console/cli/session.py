@@ -2,7 +2,6 @@
 
 import argparse
 import asyncio
-import getpass
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from pathlib import Path
 from msgspec.structs import replace
 
 from console import inventory as inventories
+from console.author import author
 from console.cli.output import CommandFailed, Exit, ask, is_interactive, say, say_reason
 from console.inventory import Inventory
 from console.operations import Operations
@@ -65,7 +65,7 @@ def inventory_of(options: argparse.Namespace) -> Inventory:
 async def reached(inventory: Inventory) -> AsyncIterator[Reached]:
     """Connect to every node at once; unknown host keys are shown to whoever sits at the terminal."""
     store = Store()
-    fleet = Fleet(inventory, store, author=getpass.getuser())
+    fleet = Fleet(inventory, store, author=author())
     running = asyncio.create_task(fleet.run())
     try:
         found = Reached(store, fleet, Operations(fleet, store), running)

@@ -10,6 +10,7 @@ import pytest
 from msgspec.structs import replace
 
 from console.__main__ import main
+from console.author import author
 from console.cli import items
 from console.cli.lists import LISTINGS
 from console.cli.names import find_instance, find_instances
@@ -221,6 +222,15 @@ def test_a_name_that_means_nothing(name, code, said):
     with pytest.raises(CommandFailed) as failed:
         find_instances(reached(filled()), [name])
     assert (failed.value.code, said in failed.value.reason.text) == (code, True)
+
+
+def test_a_user_without_a_name_is_a_number(monkeypatch):
+    monkeypatch.setenv("LOGNAME", "ana")
+    assert author() == "ana"
+    for name in ("LOGNAME", "USER", "LNAME", "USERNAME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(os, "getuid", lambda: 987654)
+    assert author() == "uid 987654"
 
 
 def test_a_name_on_two_nodes_or_with_replicas_must_be_said_exactly():
