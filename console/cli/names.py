@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 
 from console.cli.output import CommandFailed, Exit
 from console.cli.session import NO_ANSWER, Reached
+from console.render.table import natural
 from profiles.status import Reason
 
 Target = tuple[str, str]
@@ -46,7 +47,7 @@ def _find(found: Reached, name: str) -> list[Target]:
         (view.name, instance)
         for view in found.store.nodes.values()
         if not colon or view.name == node
-        for instance in sorted({*view.desired.instances, *view.instances})
+        for instance in sorted({*view.desired.instances, *view.instances}, key=natural)
         if instance == wanted or instance.rpartition("/")[0] == wanted
     ]
     if not targets:

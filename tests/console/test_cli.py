@@ -224,6 +224,13 @@ def test_a_name_that_means_nothing(name, code, said):
     assert (failed.value.code, said in failed.value.reason.text) == (code, True)
 
 
+def test_replicas_come_in_the_order_of_their_numbers():
+    store = filled()
+    store.receive("fra-2", snapshot(*(instance(f"chat/{at}", Phase.READY) for at in (10, 2, 0))))
+    targets = find_instances(reached(store), ["fra-2:chat"])
+    assert [name for _, name in targets] == ["chat/0", "chat/2", "chat/10"]
+
+
 def test_a_user_without_a_name_is_a_number(monkeypatch):
     monkeypatch.setenv("LOGNAME", "ana")
     assert author() == "ana"
