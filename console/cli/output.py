@@ -36,8 +36,10 @@ class CommandFailed(Exception):
 
 
 def say(text: str) -> None:
-    """One line of talk."""
-    print(f"gpuyard: {text}", file=sys.stderr, flush=True)
+    """One line of talk; what a file says in it is made harmless to a terminal."""
+    from profiles.clean import clean
+
+    print(f"gpuyard: {clean(text)}", file=sys.stderr, flush=True)
 
 
 def say_reason(reason: Reason, about: str = "") -> None:

@@ -2,7 +2,8 @@
 
 from collections.abc import Iterator
 
-from console.render.text import one_line, plural
+from console.render.text import UNKNOWN, one_line, plural
+from profiles.clean import clean
 from profiles.plan import Action, Plan, Step
 
 _SIGNS = {
@@ -12,7 +13,11 @@ _SIGNS = {
 
 
 def plan_lines(plan: Plan) -> Iterator[str]:
-    """A title, a line per step and one per key that changes."""
+    """A title, a line per step and one per key that changes; what files say is made harmless to a terminal."""
+    return map(clean, _lines(plan))
+
+
+def _lines(plan: Plan) -> Iterator[str]:
     kept = sum(step.action is Action.KEEP for step in plan.steps)
     yield f"Plan  {plan.title}"
     if kept:
@@ -26,6 +31,6 @@ def _step_lines(step: Step) -> Iterator[str]:
     yield f"  {_SIGNS[step.action]} {step.action:<8} {step.instance}  on {step.node}"
     if step.action in (Action.REPLACE, Action.LIVE):
         for change in step.changes:
-            yield f"      {change.key}: {change.old or '–'} → {change.new or '–'}"
+            yield f"      {one_line(f'{change.key}: {change.old or UNKNOWN} → {change.new or UNKNOWN}')}"
     for limit, why in step.not_enforced.items():
         yield f"      {one_line(f'! {limit} is not enforced: {why}')}"

@@ -14,7 +14,7 @@ from console.author import author
 from console.cli import items
 from console.cli.lists import LISTINGS
 from console.cli.names import find_instance, find_instances
-from console.cli.output import CommandFailed, Exit
+from console.cli.output import CommandFailed, Exit, say_reason
 from console.cli.plans import plan_items, settling_line
 from console.cli.session import Reached
 from console.cli.table import print_table
@@ -24,7 +24,7 @@ from console.render.table import Cell, Column
 from console.settling import Settling
 from console.store import NodeState, Store
 from engines.base import LoadProgress
-from profiles.plan import Verb, plan_verb
+from profiles.plan import Action, Change, Plan, Step, Verb, plan_verb
 from profiles.revision import Revision
 from profiles.status import Phase, Reason
 from tests.console.peer import instance, snapshot
@@ -229,6 +229,17 @@ def test_replicas_come_in_the_order_of_their_numbers():
     store.receive("fra-2", snapshot(*(instance(f"chat/{at}", Phase.READY) for at in (10, 2, 0))))
     targets = find_instances(reached(store), ["fra-2:chat"])
     assert [name for _, name in targets] == ["chat/0", "chat/2", "chat/10"]
+
+
+def test_what_a_file_says_is_harmless_in_a_plan_and_in_talk(capsys):
+    change = Change("options.note", "a\u202eb", "two\nlines\x1b[2J")
+    step = Step(action=Action.LIVE, node="a", instance="chat/0", changes=(change,))
+    shown = list(plan_lines(Plan(title="p\u2066 r2", steps=(step,), nodes=())))
+    assert shown == [
+        r"Plan  p\u2066 r2", "  ~ live     chat/0  on a", r"      options.note: a\u202eb → two lines"
+    ]  # fmt: skip
+    say_reason(Reason("unplaceable", "no node \u202e\x1b]0;x\x07"))
+    assert capsys.readouterr().err == "gpuyard: no node \\u202e\n"
 
 
 def test_a_user_without_a_name_is_a_number(monkeypatch):
