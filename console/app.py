@@ -78,6 +78,9 @@ class Yard(OneKeyAtATime):
             asyncio.get_running_loop().add_signal_handler(number, self._end, number)
         self.call_after_refresh(self._start)
 
+    def on_resize(self) -> None:
+        self.clear_notifications()  # they keep the place that they had, over rows or answers
+
     def on_unmount(self) -> None:
         for number in ENDING_SIGNALS:
             asyncio.get_running_loop().remove_signal_handler(number)

@@ -32,6 +32,7 @@ class Dialog(ModalScreen[str]):
             yield Lines(id="said")
 
     def on_mount(self) -> None:
+        self.app.clear_notifications()  # on a small screen they would lie on the answers
         self._say()
         self.call_after_refresh(self._arm)
 

@@ -40,6 +40,20 @@ async def test_stop_names_its_blast_radius_and_is_applied_on_y_alone() -> None:
         assert notes(app) == ["fra-1 will stop llama-70b/0."]
 
 
+async def test_notices_lie_on_no_question_and_no_resized_screen() -> None:
+    app, _ = yard()
+    async with app.run_test(size=(24, 6)) as pilot:
+        app.notify("a long word about something that happened before, over several lines")
+        await pilot.press("5", "x")
+        await pilot.pause()
+        assert isinstance(app.screen, Dialog)
+        assert notes(app) == []
+        app.notify("what came meanwhile")
+        await pilot.resize_terminal(80, 24)
+        await pilot.pause()
+        assert notes(app) == []
+
+
 async def test_enter_is_the_safe_answer() -> None:
     app, operations = yard()
     async with app.run_test(size=(120, 40)) as pilot:
