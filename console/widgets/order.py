@@ -1,6 +1,7 @@
 """Which rows a table shows and in which order: filter, sort, and places of keys. No drawing."""
 
 from collections.abc import Iterable, Sequence
+from itertools import count
 from time import perf_counter
 
 from console.render.table import Column, Rank, Row, RowMaker, rank, rank_of_name
@@ -19,6 +20,8 @@ class Order:
         self._rank_of_name = rank_of_name(columns)
         self.rows: dict[Key, Row] = {}
         self.versions: dict[Key, int] = {}
+        """Of each row; never given twice, so that what was drawn of a row that is gone is not taken for a new one."""
+        self._next_version = count()
         self.keys: list[Key] = []
         self.places: dict[Key, int] = {}
         self._by_name: list[Key] = []
@@ -34,8 +37,7 @@ class Order:
         self.stale.clear()
         made = ((key, self._make(key)) for key in keys)
         self.rows = {key: row for key, row in made if row is not None}
-        for key in self.rows:
-            self.versions[key] = self.versions.get(key, 0) + 1
+        self.versions = {key: next(self._next_version) for key in self.rows}
         self.arrange()
 
     def update(self, keys: Iterable[Key]) -> tuple[list[int], bool]:
@@ -47,11 +49,11 @@ class Order:
             if row == before:
                 continue
             if row is None:
-                del self.rows[key]
+                del self.rows[key], self.versions[key]
                 moved = True
                 continue
             self.rows[key] = row
-            self.versions[key] = self.versions.get(key, 0) + 1
+            self.versions[key] = next(self._next_version)
             place = self.places.get(key)
             if before is None or self._shows(row) != (place is not None):
                 moved = True

@@ -106,6 +106,25 @@ def test_instances_stand_in_natural_order():
     }
 
 
+def test_rows_that_are_gone_leave_nothing_and_come_back_as_new_ones():
+    values = {key(0): 1.0, key(1): 2.0}
+
+    def make(key: Key) -> Row | None:
+        return Row(key, (Cell(f"{values[key]}"),)) if key in values else None
+
+    order = Order((Column("n", "N", 6),), make)
+    order.load(list(values))
+    before = order.versions[key(0)]
+    del values[key(0)]
+    order.update([key(0)])
+    assert set(order.versions) == {key(1)}
+    values[key(0)] = 9.0
+    order.update([key(0)])
+    assert order.versions[key(0)] > before
+    order.load([key(0)])
+    assert set(order.versions) == {key(0)}
+
+
 async def test_only_the_changed_line_is_drawn_again(monkeypatch: pytest.MonkeyPatch) -> None:
     app = Table(10_000)
     async with app.run_test(size=(80, 24)) as pilot:
