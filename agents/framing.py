@@ -98,11 +98,6 @@ class Splitter:
             self._buffer.clear()
             raise
 
-    @property
-    def held_bytes(self) -> int:
-        """What waits for the rest of its frame."""
-        return len(self._buffer)
-
     def close(self) -> None:
         """The stream ended. Raises NotAnAgent before the preamble, BadFrame within a frame."""
         if self._failed:

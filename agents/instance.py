@@ -10,7 +10,7 @@ from collections.abc import Mapping
 import msgspec
 
 from engines.base import LoadProgress
-from profiles.status import HAS_PROCESS, SERVES, Phase, Reason
+from profiles.status import SERVES, Phase, Reason
 
 _ENDS = frozenset({Phase.STOPPING, Phase.BACKOFF, Phase.LOST, Phase.FAILED})
 _RUNS = SERVES | {Phase.SLEEPING}
@@ -43,10 +43,6 @@ class Life(msgspec.Struct, frozen=True, kw_only=True):
     since_unix_s: float
     reason: Reason
     load: LoadProgress | None = None
-
-    @property
-    def has_process(self) -> bool:
-        return self.phase in HAS_PROCESS
 
 
 def move(life: Life, phase: Phase, reason: Reason, at_unix_s: float) -> Life:

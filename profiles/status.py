@@ -32,12 +32,6 @@ class Phase(StrEnum):
     LOST = "lost"
 
 
-HAS_PROCESS = frozenset(
-    {Phase.STARTING, Phase.LOADING, Phase.READY, Phase.DEGRADED, Phase.STALLED, Phase.SLEEPING, Phase.DRAINING,
-     Phase.STOPPING}
-)  # fmt: skip
-"""Phases in which an engine process exists."""
-
 SERVES = frozenset({Phase.READY, Phase.DEGRADED, Phase.STALLED, Phase.DRAINING})
 """Phases in which an engine has been ready and answers, or should."""
 
