@@ -101,7 +101,8 @@ def _host_key(error: asyncssh.HostKeyNotVerifiable, guard: Guard) -> RemoteError
     before = guard.known.match(host, addr, asked_port)[0]
     if not before:
         text = f"the host key of {host} is not known: {key.get_algorithm()} {shown.fingerprint}"
-        hint = "compare it with the host's own (ssh-keygen -lf /etc/ssh/ssh_host_*_key.pub), then trust it"
+        hint = "compare it with the host's own (ssh-keygen -lf /etc/ssh/ssh_host_*_key.pub), then trust it:"
+        hint += " `t` among the nodes of the console, or a yes to any command at a terminal"
         return HostKeyUnknown(Reason("host_key_unknown", text, hint), shown)
     name = shlex.quote(host if asked_port is None else f"[{host}]:{port}")
     old = " or ".join(sorted({hostkeys.fingerprint(known.public_data) for known in before}))

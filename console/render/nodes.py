@@ -4,7 +4,7 @@ from console.render.figures import total
 from console.render.table import Cell, Column, Row, Tone
 from console.render.text import UNKNOWN, age, gib, number, percent
 from console.store import Key, NodeState, NodeView, Store
-from profiles.status import Phase
+from profiles.status import GpuSourceKind, Phase
 
 NODE_COLUMNS = (
     Column("state", "State", 13, priority=1),
@@ -58,9 +58,15 @@ def node_row(store: Store, key: Key) -> Row | None:
         Cell(UNKNOWN if cost is None else f"{100 * cost:.1f}", cost, Tone.DIM),
         Cell(UNKNOWN if trip_ms is None else f"{trip_ms:.1f}", trip_ms, Tone.DIM),
         Cell(held.tier.replace("_", " ") if held else UNKNOWN, held.tier if held else None, Tone.DIM),
-        Cell(_node_why(store, view), tone=tone),
+        Cell(_node_why(store, view), tone=Tone.DIM if view.state is NodeState.UP and _says_simulated(view) else tone),
     )
     return Row(key, cells, dim=view.state is not NodeState.UP)
+
+
+def _says_simulated(view: NodeView) -> bool:
+    """Said of every such node, and nothing wrong with it."""
+    source = view.status.gpu_source if view.status else None
+    return source is not None and source.kind is GpuSourceKind.SIMULATED and bool(source.note)
 
 
 def _node_why(store: Store, view: NodeView) -> str:

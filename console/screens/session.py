@@ -88,7 +88,6 @@ class Session:
         """The top line: where, as whom, how much of it is there, and when."""
         views = list(self.store.nodes.values())
         count = {state: sum(view.state is state for view in views) for state in NodeState}
-        gone = count[NodeState.UNREACHABLE] + count[NodeState.REFUSED]
         roles = sorted({view.role for view in views if view.status}, key=lambda role: role.rank)
         role = "READ-ONLY" if self.read_only else str(roles[0]).upper() if roles else ""
         spans = [
@@ -103,8 +102,9 @@ class Session:
             spans.append((f"  {count[NodeState.CONNECTING]} connecting", Tone.DIM))
         if count[NodeState.STALE]:
             spans.append((f"  ~{count[NodeState.STALE]} stale", Tone.WARN))
-        if gone:
-            spans.append((f"  ×{gone} lost", Tone.BAD))
+        for state, word in ((NodeState.UNREACHABLE, "lost"), (NodeState.REFUSED, "refused")):
+            if count[state]:
+                spans.append((f"  ×{count[state]} {word}", Tone.BAD))
         counted = sum(len(view.gpus) for view in views if view.counted)
         total = sum(len(view.gpus) for view in views)
         spans.append((f"   GPUs {counted:,}" if counted == total else f"   GPUs {counted:,}/{total:,}", Tone.PLAIN))

@@ -55,6 +55,7 @@ class LogLines(ScrollView, can_focus=True):
     def clear(self) -> None:
         self.lines.clear()
         self._open = False
+        self.dropped = self.skipped_bytes = 0
         self._resized()
 
     def action_go(self, by: int) -> None:

@@ -107,12 +107,18 @@ async def test_head_counts_and_says_simulated_stale_and_lost() -> None:
         await pilot.pause()
         assert "nodes 0/3 up" in text(app, "#head")
         assert "~2 stale" in text(app, "#head")
-        assert "×1 lost" in text(app, "#head")
+        assert "×1 refused" in text(app, "#head")
+        assert "lost" not in text(app, "#head")
         assert "GPUs 16/24" in text(app, "#head")
         await pilot.press("2")
         await pilot.pause()
         assert "no key fits: add one" in text(app, "#rows")
         assert "last word 5s ago" in text(app, "#rows")
+        store.link("fra-1", NodeState.UNREACHABLE)
+        clock.passed_s += 1
+        app.flush()
+        await pilot.pause()
+        assert "×1 lost" in text(app, "#head")
 
 
 async def test_at_80_columns_the_clock_stays_and_what_a_row_cuts_is_said_below() -> None:
@@ -174,6 +180,10 @@ async def test_log_follows_searches_and_counts_what_is_missing() -> None:
         assert not log.following
         await pilot.press("f")
         assert log.following
+        log.dropped, log.skipped_bytes = 3, 77
+        await pilot.press("p")
+        await pilot.pause(0.1)
+        assert (log.dropped, log.skipped_bytes) == (0, 10), "of the other run alone"
         assert not app.screen.query_one("#filter", Input).has_focus
 
 
