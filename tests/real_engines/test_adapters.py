@@ -9,10 +9,10 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from agents import process, spawn, tree
+from agents import probe, process, spawn, tree
 from agents.layout import Layout
 from engines import registry
-from engines.abilities import SignalStep
+from engines.abilities import Lives, Stops
 from engines.base import Launch, Progress, options_for
 from tests.real_engines import traffic
 from tests.real_engines.served import Served
@@ -23,6 +23,7 @@ pytestmark = pytest.mark.engines
 class Running(msgspec.Struct, frozen=True):
     """An engine under a shim, ready to serve."""
 
+    launch: Launch
     handle: process.Handle
     marker: tuple[str, str]
     log: Path
@@ -49,7 +50,7 @@ async def started(served: Served, state: Path) -> AsyncIterator[Running]:
         paths,
         spawn.Launch(argv=command.argv, env={**base, **command.env, **served.env, **marks}, incarnation=1, port=port),
     )
-    running = Running(handle, marker, paths.log(1))
+    running = Running(launch, handle, marker, paths.log(1))
     try:
         path = engine.ready(launch).ready_path
         traffic.until(lambda: traffic.fetch(port, path)[0] == 200, served.ready_limit_s, f"{served.engine} ready")
@@ -81,9 +82,17 @@ async def test_an_adapter_starts_reads_and_ends_its_engine(served: Served, tmp_p
         assert steps[-1] == "serving"
         assert len(set(steps)) >= 4
 
+        assert isinstance(engine, Lives)
+        lives = engine.liveness(running.launch)
+        assert lives.one_token is not None
+        assert (await probe.post(port, lives.one_token.path, lives.one_token.body, 20.0)).status == 200
+        if lives.detail_path is not None:
+            assert traffic.fetch(port, lives.detail_path)[0] == 200
+
         living = process.adopt(running.handle, lambda: None)
         assert living is not None
-        assert await process.stop(living, running.marker, [SignalStep("SIGTERM", 20.0)]) == []
+        assert isinstance(engine, Stops)
+        assert await process.stop(living, running.marker, engine.stop(running.launch)) == []
         assert living.exited.is_set()
         living.close()
         assert process.port_is_free(port)
