@@ -56,6 +56,8 @@ class Keeper:
         self._ending = Ending(context, self.runner, self.standing, self._attempts)
         self._loading: Loading | None = None
         self._serving: Serving | None = None
+        self.found = False
+        """Whether it is known what an earlier agent left; nothing is started or removed before."""
 
     @property
     def owned(self) -> DesiredInstance | None:
@@ -78,7 +80,6 @@ class Keeper:
     async def run(self) -> None:
         """Until the instance has left the document and is gone. Cancelled, it leaves the engine alone."""
         try:
-            await self._adopt()
             while not self._gone():
                 self._woken.clear()
                 pause_s = self._take(await self._guarded_step())
@@ -117,7 +118,7 @@ class Keeper:
 
     def _gone(self) -> bool:
         left = self.runner.process or self.runner.survivors
-        return self.owned is None and not left and self.standing.phase is not Phase.FAILED
+        return self.found and self.owned is None and not left and self.standing.phase is not Phase.FAILED
 
     async def _guarded_step(self) -> Outcome:
         try:
@@ -125,7 +126,7 @@ class Keeper:
         except (OSError, AgentError) as error:
             reason = Reason("node_error", str(error), "check the disk and the limits of the node")
             logger.error("%s: %s", self.name, reason.text)
-            if self.runner.process or self.standing.phase is Phase.STOPPED:
+            if self.runner.process or self.standing.phase in (Phase.STOPPED, Phase.PENDING):
                 self.standing.move(self.standing.phase, reason)  # an engine does not fail by its agent's trouble
                 return Again(TROUBLE_S)
             return Backoff(TROUBLE_S, reason)
@@ -145,6 +146,9 @@ class Keeper:
         return None
 
     async def _step(self) -> Outcome:
+        if not self.found:
+            await self._adopt()
+            self.found = True
         if self.runner.survivors:
             return self._ending.unkilled()
         living = self.runner.process

@@ -16,6 +16,7 @@ _CANNOT_START = {
     "program_missing": "the engine's program was not found",
     "secret_missing": "a secret that `env` names is not on the node",
     "secret_open": "others can read a secret that `env` names",
+    "cpus_missing": "`resources` names CPUs that the node does not have",
     "cannot_execute": "the kernel refused to execute the program",
     "lock_held": "another engine of this instance still lives",
 }

@@ -7,6 +7,7 @@ Ending `run` ends no engine; the next supervisor finds them all again.
 """
 
 import asyncio
+import logging
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -38,6 +39,11 @@ from engines.base import Engine, EngineSample, Probe
 from profiles.model import Desired, DesiredInstance
 from profiles.revision import changed, in_short
 from profiles.status import SERVES, EngineReading, EventKind, Phase
+
+FALLEN_S = 5.0
+"""Before an instance whose keeper fell is looked at anew."""
+
+logger = logging.getLogger(__name__)
 
 
 class Scraped(msgspec.Struct, frozen=True):
@@ -172,7 +178,7 @@ class Supervisor:
         for name, keeper in self._keepers.items():
             if process := keeper.runner.process:
                 found[name] = process.handle.start_ticks
-            elif keeper.standing.phase is Phase.STARTING or keeper.standing.life.reason.code == "new":
+            elif keeper.standing.phase is Phase.STARTING or not keeper.found:
                 found[name] = 0
         return found
 
@@ -195,7 +201,13 @@ class Supervisor:
         self._tasks.create_task(self._attend(keeper))
 
     async def _attend(self, keeper: Keeper) -> None:
-        await keeper.run()
+        try:
+            await keeper.run()
+        except Exception as error:
+            logger.exception("the keeper of %s fell", keeper.name)
+            text = f"a mistake of gpuyard-agent ({type(error).__name__}: {error}); its engine lives on, looked at anew"
+            self._events.append(EventKind.AGENT, text, instance=keeper.name, code="internal")
+            await asyncio.sleep(FALLEN_S)
         self._keepers.pop(keeper.name, None)
         self._reconcile()  # it may have been wanted again in its last moment
 

@@ -7,9 +7,10 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from agents import process, state
+from agents import keeper, process, state, supervisor
 from agents.errors import Refused
 from agents.process import port_is_free
+from agents.runner import Ended, Runner
 from agents.wire import SetDesired
 from engines import registry
 from engines.base import LoadProgress
@@ -293,3 +294,43 @@ async def test_limits_that_cannot_be_are_refused(agent: Agent, limits: Limits) -
         agent.set(spec(limits=limits))
     assert refused.value.code == "invalid"
     assert refused.value.hint
+
+
+async def test_an_adoption_that_fails_is_tried_again_before_anything_is_started(
+    agent: Agent, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    agent.set(spec())
+    first = await agent.until_phase(Phase.READY)
+    await agent.kill()
+    adopt, failures = Runner.adopt, [OSError("too many open files")] * 2
+
+    async def failing(runner: Runner) -> Ended | None:
+        if failures:
+            raise failures.pop()
+        return await adopt(runner)
+
+    monkeypatch.setattr(Runner, "adopt", failing)
+    monkeypatch.setattr(keeper, "TROUBLE_S", 0.1)
+    agent.start()
+    seen = await agent.until(lambda one: one.reason is not None and one.reason.code == "node_error")
+    assert seen.phase is Phase.PENDING
+    assert (await agent.until_phase(Phase.READY)).pid == first.pid
+    assert agent.mine() == [first.pid]
+
+
+async def test_a_mistake_in_one_keeper_costs_no_engine_and_no_neighbour(
+    agent: Agent, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    agent.set(spec(), spec("other/0"))
+    first = await agent.until_phase(Phase.READY)
+    other = await agent.until_phase(Phase.READY, "other/0")
+    monkeypatch.setattr(supervisor, "FALLEN_S", 0.1)
+    fallen = agent.supervisor._keepers["chat/0"]
+    monkeypatch.setattr(fallen, "_step", lambda: 1 / 0)
+    fallen.wake()
+    async with asyncio.timeout(20):
+        while agent.supervisor._keepers.get("chat/0") in (fallen, None):
+            await asyncio.sleep(0.02)
+    assert (await agent.until_phase(Phase.READY)).pid == first.pid
+    assert sorted(agent.mine()) == sorted(pid for pid in (first.pid, other.pid) if pid is not None)
+    assert [event.instance for event in agent.events.after(0, 99) if event.code == "internal"] == ["chat/0"]
