@@ -77,9 +77,10 @@ async def _read(
     history: History, kind: HistoryKind, names: Sequence[str], fields: Sequence[str], grid: Grid
 ) -> list[Series]:
     found: dict[str, Series] = {}
+    named = frozenset(names)
 
     def wanted(name: str) -> Series | None:
-        if names and name not in names:
+        if named and name not in named:
             return None
         if name not in found:
             found[name] = Series((kind, name), fields, grid)

@@ -2,6 +2,7 @@
 
 import math
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -287,3 +288,14 @@ def test_down_sampling_does_not_depend_on_the_order_of_points(points: list[tuple
         return [[round(value, 3) if value is not None else None for value in column] for column in found.values()]
 
     assert result(points) == result(points[::-1])
+
+
+@pytest.mark.parametrize(
+    "ask",
+    [{"last_s": -5.0}, {"last_s": 1e300}, {"from_unix_s": -1e300}, {"to_unix_s": 1e300}, {"step_s": 1e300},
+     {"step_s": -1.0, "last_s": 9.0}, {"from_unix_s": 1e300}, {"names": tuple(map(str, range(4000)))}],
+)  # fmt: skip
+async def test_no_number_that_a_stranger_sends_costs_more_than_an_answer(node: Node, ask: dict[str, Any]) -> None:
+    node.pass_s(20)
+    answer = await node.ask(**ask)
+    assert 0 <= answer.steps <= module.MAX_STEPS
