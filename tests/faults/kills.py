@@ -112,14 +112,14 @@ async def _edit_forever(node: FaultNode, watcher: Watcher, chance: random.Random
         name = chance.choice(EDITED)
         what = chance.choice(("stop", "start", "restart", "apply", "remove"))
         try:
-            await watcher.edit(lambda now, name=name, what=what: _edited(node, now, name, what), f"{what} {name}")
+            await watcher.edit(lambda now, name=name, what=what: edited(node, now, name, what), f"{what} {name}")
             outcome.edits += 1
         except RemoteError:
             pass
         await asyncio.sleep(chance.uniform(0.0, 0.5))
 
 
-def _edited(node: FaultNode, now: Instances, name: str, what: str) -> Mapping[str, DesiredInstance]:
+def edited(node: FaultNode, now: Instances, name: str, what: str) -> Mapping[str, DesiredInstance]:
     before = now.pop(name, None)
     if what == "remove" and before:
         return now
@@ -145,7 +145,7 @@ async def _settle(watcher: Watcher, outcome: Outcome) -> None:
         return [
             f"{name}: wanted {wanted[name].spec.wanted if name in wanted else 'gone'}, is {_shown(watcher, name)}"
             for name in names
-            if not _as_wanted(wanted.get(name), watcher.instances.get(name))
+            if not as_wanted(wanted.get(name), watcher.instances.get(name))
         ]
 
     try:
@@ -154,7 +154,7 @@ async def _settle(watcher: Watcher, outcome: Outcome) -> None:
         outcome.unexplained = stuck()
 
 
-def _as_wanted(owned: DesiredInstance | None, status: InstanceStatus | None) -> bool:
+def as_wanted(owned: DesiredInstance | None, status: InstanceStatus | None) -> bool:
     if owned is None or status is None:
         return owned is None and status is None
     return status.phase is (Phase.READY if owned.spec.wanted is Wanted.RUNNING else Phase.STOPPED)

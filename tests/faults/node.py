@@ -76,6 +76,13 @@ class FaultNode:
                 found.setdefault(mark[0], []).append(pid)
         return found
 
+    def shim_of(self, engine: int) -> int:
+        """The pid of the shim that started it and is its parent for life."""
+        found = tree.stat(engine)
+        assert found is not None
+        assert b"shim" in Path(f"/proc/{found.parent}/cmdline").read_bytes()
+        return found.parent
+
     def starts(self) -> list[tuple[int, str, str]]:
         """(pid, instance, ok or DOUBLE) in order."""
         with suppress(FileNotFoundError):
