@@ -21,17 +21,17 @@ def heatmap(nodes: Mapping[str, NodeView], width: int, height: int) -> list[Line
     """At most `height` lines, of `width` cells; a last line says how many nodes found no room."""
     if not nodes:
         return []
-    by_gpu = _by_gpu(nodes.values(), width)
-    lines = by_gpu if len(by_gpu) <= height - 1 else _by_node(nodes.values(), width)
-    grain = "a GPU" if lines is by_gpu else "a node"
+    lines, grain = _by_gpu(nodes.values(), width, height - 1), "a GPU"
+    if len(lines) > height - 1:
+        lines, grain = _by_node(nodes.values(), width), "a node"
     legend = f"A cell {grain}: ▁–█ busy  · idle   below: ▒ foreign  ! throttled  ~ stale  × lost"
     if len(lines) > height - 1:
         lines = [*lines[: height - 2], ((f" … {len(nodes)} nodes in all: 2 lists them", Tone.DIM),)]
     return [((f" {legend}", Tone.DIM),), *lines]
 
 
-def _by_gpu(views: Iterable[NodeView], width: int) -> list[Line]:
-    """Blocks of one node's GPUs, named, as many side by side as fit."""
+def _by_gpu(views: Iterable[NodeView], width: int, height: int) -> list[Line]:
+    """Blocks of one node's GPUs, named, as many side by side as fit; what is far more than `height` is not drawn on."""
     views = list(views)
     name_width = min(20, max(len(view.name) for view in views))
     gpus = max(max((len(view.gpus) for view in views), default=0), 1)
@@ -50,6 +50,8 @@ def _by_gpu(views: Iterable[NodeView], width: int) -> list[Line]:
             below.append((" " * (name_width + 1), Tone.PLAIN))
             below += _signs([_sign(view, reading) for reading in readings] or [_node_sign(view)], gpus + 3)
         lines += _with_signs(top, below)
+        if len(lines) > height:
+            break
     return lines
 
 

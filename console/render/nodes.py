@@ -30,12 +30,18 @@ _NODE_SIGN = {
 }
 
 
+def state_cell(view: NodeView) -> Cell:
+    """A sign and the word; sorts worst first."""
+    text, tone = _NODE_SIGN[view.state]
+    return Cell(text, float(list(_NODE_SIGN).index(view.state)), tone)
+
+
 def node_row(store: Store, key: Key) -> Row | None:
     """`key` names a node."""
     view = store.nodes.get(key.node)
     if view is None:
         return None
-    text, tone = _NODE_SIGN[view.state]
+    state = state_cell(view)
     gpus = list(view.gpus.values())
     used, of, power = (total([getattr(gpu, field) for gpu in gpus])
                           for field in ("memory_used_mib", "memory_total_mib", "power_w"))  # fmt: skip
@@ -46,7 +52,7 @@ def node_row(store: Store, key: Key) -> Row | None:
     trip_ms = None if view.round_trip_s is None else 1000 * view.round_trip_s
     seen, held = view.status is not None, view.status.isolation if view.status else None
     cells = (
-        Cell(text, float(list(_NODE_SIGN).index(view.state)), tone),
+        state,
         Cell(view.name, view.name),
         Cell(view.site, view.site or None, Tone.DIM),
         Cell(str(len(gpus)) if seen else UNKNOWN, float(len(gpus)) if seen else None),
@@ -58,7 +64,10 @@ def node_row(store: Store, key: Key) -> Row | None:
         Cell(UNKNOWN if cost is None else f"{100 * cost:.1f}", cost, Tone.DIM),
         Cell(UNKNOWN if trip_ms is None else f"{trip_ms:.1f}", trip_ms, Tone.DIM),
         Cell(held.tier.replace("_", " ") if held else UNKNOWN, held.tier if held else None, Tone.DIM),
-        Cell(_node_why(store, view), tone=Tone.DIM if view.state is NodeState.UP and _says_simulated(view) else tone),
+        Cell(
+            _node_why(store, view),
+            tone=Tone.DIM if view.state is NodeState.UP and _says_simulated(view) else state.tone,
+        ),
     )
     return Row(key, cells, dim=view.state is not NodeState.UP)
 

@@ -9,10 +9,10 @@ from rich.cells import cell_len
 from console.render.figures import moment
 from console.render.fit import Line, fit
 from console.render.gpus import is_shared_with_strangers, throttled
-from console.render.nodes import node_row
+from console.render.nodes import state_cell
 from console.render.table import Tone
 from console.render.text import age
-from console.store import Key, Kind, NodeView, Store
+from console.store import NodeView, Store
 from profiles.status import PROBLEM, Event, GpuState
 
 
@@ -20,10 +20,10 @@ def problems(store: Store) -> list[tuple[str, Tone]]:
     """One short text per thing that somebody should look at, worst first."""
     found: list[tuple[int, str, Tone]] = []
     for view in store.nodes.values():
-        row = node_row(store, Key(Kind.NODE, view.name))
-        if row is not None and row.is_problem:
+        tone = state_cell(view).tone
+        if tone in (Tone.BAD, Tone.WARN):
             since = age(store.age_s(view)) if view.received_at_s is not None else ""
-            found.append((0, f"{view.name} {view.state} {since}".strip(), row.cells[0].tone))
+            found.append((0, f"{view.name} {view.state} {since}".strip(), tone))
         if view.doubt:
             found.append((0, f"{view.name} {view.doubt.text}", Tone.BAD))
         for trouble in view.status.troubles if view.status else ():

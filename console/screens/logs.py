@@ -94,8 +94,9 @@ class LogsScreen(YardScreen):
         log = self.query_one(LogLines)
         run = "" if self._incarnation is None else f" run {self._incarnation}"
         line: Line = ((f" {'previous' if self.previous else 'current'}{run}   {len(log.lines):,} lines", Tone.DIM),)
-        if log.dropped or log.skipped_bytes:
-            line = (*line, (f"   not shown: {log.dropped:,} lines, {log.skipped_bytes:,} bytes", Tone.WARN))
+        lost = [plural(count, word) for count, word in ((log.dropped, "line"), (log.skipped_bytes, "byte")) if count]
+        if lost:
+            line = (*line, (f"   not shown: {', '.join(lost)}", Tone.WARN))
         line = (*line, ("   following" if log.following else "   paused: f follows", Tone.DIM))
         if log.needle:
             line = (*line, (f"   {plural(log.hits(), 'line')} with “{log.needle}”", Tone.WARN))

@@ -15,6 +15,7 @@ class PulseScreen(ServicesScreen):
     """The services screen with the fleet around it."""
 
     crumb = "pulse"
+    _is_behind = False
 
     def body(self) -> Iterable[Widget]:
         yield Lines(id="problems")
@@ -28,7 +29,12 @@ class PulseScreen(ServicesScreen):
 
     def take(self, dirty: set[Key]) -> None:
         super().take(dirty)
-        if dirty:
+        self._is_behind = self._is_behind or bool(dirty)
+
+    def tick(self) -> None:
+        """Rows follow every flush; what looks at the whole fleet, once a second."""
+        super().tick()
+        if self._is_behind and self.composed:
             self._around()
 
     def on_resize(self) -> None:
@@ -36,6 +42,7 @@ class PulseScreen(ServicesScreen):
             self._around()
 
     def _around(self) -> None:
+        self._is_behind = False
         store, width, height = self.session.store, self.size.width, self.size.height
         self.query_one("#problems", Lines).show(problem_line(store, width))
         self.query_one("#map", Lines).show([*heatmap(store.nodes, width, max(4, height // 4)), ()])

@@ -11,10 +11,11 @@ from console.screens.logs import LogsScreen
 from console.screens.services import ServicesScreen
 from console.screens.session import Session
 from console.store import Key, Kind, NodeState, Store
+from console.widgets.lines import Lines
 from profiles.model import Wanted
 from profiles.status import InstanceStatus, Phase
 from tests.console.peer import instance, snapshot
-from tests.fakes.fleet import FakeOperations, filled
+from tests.fakes.fleet import Clock, FakeOperations, filled
 
 CHAT = Key(Kind.SERVICE, "", "p:chat")
 READY, FAILED, LOADING, STALLED = Phase.READY, Phase.FAILED, Phase.LOADING, Phase.STALLED
@@ -167,3 +168,16 @@ async def test_the_log_of_a_service_is_that_of_its_worst_replica():
         await pilot.press("j", "l")
         assert isinstance(app.screen, LogsScreen)
         assert app.screen.key == Key(Kind.INSTANCE, "ams-1", "llama-70b/2")
+
+
+async def test_pulse_follows_the_whole_fleet_once_a_second():
+    clock = Clock()
+    store = filled(clock)
+    app = Yard(Session("prod", store, operations=FakeOperations(store)))
+    async with app.run_test(size=(120, 40)) as pilot:
+        await pilot.pause()
+        store.link("ams-1", NodeState.REFUSED)
+        clock.passed_s = 1
+        app.flush()
+        line = app.screen.query_one("#problems", Lines).lines[0]
+        assert any("ams-1 refused" in text for text, _ in line)
