@@ -127,6 +127,14 @@ def test_bridge_ends_when_either_side_closes(home: Home) -> None:
     assert not (home.state / "agent.sock").exists()
 
 
+def test_a_bridge_that_may_not_start_one_waits_for_who_does(home: Home) -> None:
+    bridge = home.run("attach", "--no-start")
+    daemon = home.run("serve")
+    assert greet(bridge).role is Role.ADMIN
+    assert home.daemon_pid == daemon.pid
+    assert not (home.state / "agent.log").exists(), "no other was started, detached"
+
+
 def test_racing_bridges_start_one_daemon(home: Home) -> None:
     bridges = [home.run("attach") for _ in range(4)]
     assert [greet(bridge).role for bridge in bridges] == [Role.ADMIN] * 4

@@ -18,15 +18,16 @@ from console.cli.output import CommandFailed, Exit, say_reason
 from console.cli.plans import plan_items, settling_line
 from console.cli.session import Reached
 from console.cli.table import print_table
+from console.render.nodes import node_row
 from console.render.plan import plan_lines
 from console.render.services import services
-from console.render.table import Cell, Column
+from console.render.table import Cell, Column, Tone
 from console.settling import Settling
-from console.store import NodeState, Store
+from console.store import Key, Kind, NodeState, Store
 from engines.base import LoadProgress
 from profiles.plan import Action, Change, Plan, Step, Verb, plan_verb
 from profiles.revision import Revision
-from profiles.status import Phase, Reason
+from profiles.status import GpuSource, GpuSourceKind, Phase, Reason
 from tests.console.peer import instance, snapshot
 from tests.fakes.fleet import filled
 
@@ -178,6 +179,17 @@ def test_a_node_item_says_how_it_is_reached():
     store = filled()
     item = items.node_item(store, store.nodes["fra-1"])
     assert (item["state"], item["way"], item["role"], item["gpus"]) == ("up", "socket", "operator", 8)
+
+
+def test_a_healthy_simulated_node_says_so_and_nothing_is_wrong_with_it():
+    store = filled()
+    view = store.nodes["fra-1"]
+    assert view.status is not None
+    source = GpuSource(GpuSourceKind.SIMULATED, "SIMULATED: no real GPU is read")
+    view.status = replace(view.status, gpu_source=source)
+    row = node_row(store, Key(Kind.NODE, "fra-1"))
+    assert row is not None
+    assert (row.cells[-1].text, row.cells[-1].tone) == (source.note, Tone.DIM)
 
 
 def test_services_add_their_replicas_up_and_leave_lost_nodes_out():

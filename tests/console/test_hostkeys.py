@@ -48,6 +48,7 @@ def test_a_stored_key_is_known_to_ssh_keygen_too(port):
     shown = key()
     error = guarded(shown, port)
     assert isinstance(error, HostKeyUnknown)
+    assert "`t` among the nodes" in error.reason.hint
     hostkeys.store(error.key)
     name = "yard" if port == 22 else f"[yard]:{port}"
     own = str(hostkeys.own_file())
