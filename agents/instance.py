@@ -1,8 +1,10 @@
 """The life of one instance as a table: which phase may follow which. Pure; the caller brings the time.
 
-pending ─► starting ─► loading ─► ready ─► stopping ─► stopped
-              └──────────┴──────────┴─► backoff, lost ─► starting …
-                                    └─► failed           until somebody edits it
+pending ─► starting ─► loading ─► ready ⇄ degraded, stalled, draining ─► stopping ─► stopped
+              └──────────┴──────────┴─► backoff, lost ─► pending …
+                                    └─► failed                   until somebody edits it
+
+The codes of the reasons that lead into each phase: agents.reasons.
 """
 
 from collections.abc import Mapping

@@ -25,7 +25,7 @@ from profiles.model import Defaults, Desired, InstanceSpec, Profile, Service
 from profiles.place import Placement, place
 from profiles.plan import Plan, Verb, plan_profile, plan_verb
 from profiles.shortfall import with_shortfall
-from profiles.status import InstanceStatus, NodeStatus, Reason
+from profiles.status import InstanceStatus, NodeStatus, Phase, Reason
 
 ADHOC = "adhoc"
 """The profile of instances that were started without a file."""
@@ -64,10 +64,15 @@ class Operations:
     def propose(self, verb: Verb, targets: Sequence[tuple[str, str]]) -> Plan:
         """The plan of `verb` on (node, instance) pairs; a node that is not there is a blocker."""
         reachable = [target for target in targets if self._store.nodes[target[0]].counted]
-        plan = plan_verb(verb, reachable, self._desired())
+        failed = [target for target in reachable if self._phase(target) is Phase.FAILED]
+        plan = plan_verb(verb, reachable, self._desired(), failed)
         gone = sorted({node for node, _ in targets} - {node for node, _ in reachable})
         plan = replace(plan, blockers=plan.blockers + tuple(_unreachable(self._store.nodes[node]) for node in gone))
         return self._told(plan)
+
+    def _phase(self, target: tuple[str, str]) -> Phase | None:
+        status = self._store.nodes[target[0]].instances.get(target[1])
+        return status.phase if status else None
 
     def propose_profile(self, profile: Profile, text: str = "") -> Plan:
         """The plan that makes the nodes run exactly `profile`; what cannot be placed is a blocker.

@@ -7,7 +7,7 @@ A Plan holds, per node, the complete new desired instances and the generation th
 it is one compare-and-set per node. Instances of other profiles are carried over untouched.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from enum import StrEnum
 
 import msgspec
@@ -125,8 +125,16 @@ def plan_profile(profile: str, wanted: Mapping[str, Iterable[InstanceSpec]], des
     return Plan(title=f"{profile} r{revision}", steps=tuple(steps), nodes=tuple(edits), blockers=tuple(blockers))
 
 
-def plan_verb(verb: Verb, targets: Iterable[tuple[str, str]], desired: Mapping[str, Desired]) -> Plan:
-    """The plan of one verb on (node, instance) pairs. An instance that a node does not know is a blocker."""
+def plan_verb(
+    verb: Verb,
+    targets: Iterable[tuple[str, str]],
+    desired: Mapping[str, Desired],
+    failed: Collection[tuple[str, str]] = (),
+) -> Plan:
+    """The plan of one verb on (node, instance) pairs. An instance that a node does not know is a blocker.
+
+    Starting one of the `failed`, which are wanted already, asks for a new attempt.
+    """
     edit, action = _VERBS[verb]
     steps: list[Step] = []
     blockers: list[Reason] = []
@@ -136,7 +144,8 @@ def plan_verb(verb: Verb, targets: Iterable[tuple[str, str]], desired: Mapping[s
         if owned is None:
             blockers.append(Reason("not_found", f"no instance {name} on {node}", "see `gpuyard instances`"))
             continue
-        spec = edit(owned.spec)
+        anew = verb is Verb.START and (node, name) in failed
+        spec = _restarted(owned.spec) if anew else edit(owned.spec)
         if spec == owned.spec:
             steps.append(Step(action=Action.KEEP, node=node, instance=name))
             continue

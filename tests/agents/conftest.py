@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from agents.reasons import ANYWHERE, CODES
 from engines import registry
+from profiles.status import EventKind, Phase
 from tests.fakes.nvml.fixtures import driver, nvml, nvml_library
 from tests.fakes.supervised import Agent, FakeEngine
 
@@ -25,3 +27,7 @@ async def agent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterato
         await one.kill()
     for pid in one.mine():
         os.kill(pid, signal.SIGKILL)
+    for event in one.events.after(0, 9999):
+        if event.kind is EventKind.PHASE:
+            phase = Phase(event.text.partition(":")[0].rpartition(" ")[2])
+            assert event.code in CODES[phase] or event.code == ANYWHERE, event

@@ -37,6 +37,7 @@ class Watched(Supervisor):
 
     port = 0
     readings: list[EngineReading]
+    evidence: list[EngineSample]
 
     def scraped(self) -> list[Scraped]:
         probe = Probe(ready_path="/health", metrics_path="/metrics", load_deadline_s=1.0, timeout_s=1.0)
@@ -44,6 +45,9 @@ class Watched(Supervisor):
 
     def set_reading(self, name: str, reading: EngineReading) -> None:
         self.readings.append(reading)
+
+    def scraped_now(self, name: str, sample: EngineSample) -> None:
+        self.evidence.append(sample)
 
     def roots(self) -> dict[int, str]:
         return {os.getpid(): "chat/0"}
@@ -58,6 +62,7 @@ async def parts(tmp_path: Path) -> tuple[Board, Watched, Path]:
     events = EventLog(layout.events)
     supervisor = Watched(layout, board, events)
     supervisor.readings = []
+    supervisor.evidence = []
     (tmp_path / "gpus" / CLAIMS_DIRECTORY).mkdir(parents=True)
     gpu = SimulatedGpu(uuid="GPU-0", index=0, name="H100", memory_total_mib=1000)
     (tmp_path / "gpus" / "devices.json").write_bytes(encode_devices([gpu]))
@@ -109,6 +114,7 @@ async def test_scrapes_become_readings_and_a_dead_engine_leaves_the_last(parts: 
     finally:
         engine.kill()
         await engine.wait()
+    assert len(supervisor.evidence) >= 2, "every scrape is evidence of progress"
     last = supervisor.readings[-1]
     assert last.running == 2.0
     assert last.requests_per_s is not None

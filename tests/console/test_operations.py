@@ -171,6 +171,15 @@ async def test_a_node_that_refuses_ends_the_wait():
     assert (last.ok, last.reason) == (False, Reason("host_key_changed", "changed"))
 
 
+async def test_starting_what_failed_is_a_new_attempt():
+    _, nodes, operations = filled(Phase.FAILED, a=desired("chat/0"))
+    plan = operations.propose(Verb.START, [("a", "chat/0")])
+    assert [step.action for step in plan.steps] == [Action.START]
+    await operations.apply(plan, "why")
+    body = next(body for _, body in nodes.asked if isinstance(body, wire.SetDesired))
+    assert body.instances["chat/0"].spec.restarts_asked == 1
+
+
 async def test_a_drain_is_settled_once_it_is_empty():
     store, _, operations = filled(a=desired("chat/0"))
     plan = operations.propose(Verb.DRAIN, [("a", "chat/0")])

@@ -105,6 +105,13 @@ def test_verbs(verb: Verb, before: dict[str, object], after: dict[str, object], 
     assert applied(plan, desired)["n1"].instances["a/0"].spec == spec(**after)  # type: ignore[arg-type]
 
 
+def test_starting_a_failed_instance_asks_for_a_new_attempt() -> None:
+    desired = {"n1": holding(spec(restarts_asked=2), spec("b/0"))}
+    plan = plan_verb(Verb.START, [("n1", "a/0"), ("n1", "b/0")], desired, failed=[("n1", "a/0")])
+    assert actions(plan) == [(Action.START, "a/0"), (Action.KEEP, "b/0")]
+    assert applied(plan, desired)["n1"].instances["a/0"].spec.restarts_asked == 3
+
+
 def test_blockers() -> None:
     foreign = plan_profile("p", {"n1": [spec()]}, {"n1": holding(spec(), profile="q")})
     assert [reason.code for reason in foreign.blockers] == ["owned"]
