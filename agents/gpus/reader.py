@@ -54,14 +54,14 @@ class Reader:
     async def run(self) -> None:
         """Until cancelled; the reader process ends with it."""
         while True:
-            await self._one_child()
+            try:
+                await self._one_child()
+            except OSError as error:  # no process, no descriptor, no right: the node goes on without readings
+                self._could_not_begin(f"the GPU reader cannot be started: {error.strerror or error}")
             await asyncio.sleep(RETRY_S if self._last.source.kind is GpuSourceKind.NONE else RESTART_S)
 
     async def _one_child(self) -> None:
-        child = await asyncio.create_subprocess_exec(
-            *self._command, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE, start_new_session=True, limit=MAX_LINE_BYTES,
-        )  # fmt: skip
+        child = await self._begin()
         self.pid = child.pid
         assert child.stdout is not None
         assert child.stderr is not None
@@ -74,9 +74,7 @@ class Reader:
             await asyncio.wait({said}, timeout=LAST_WORDS_LIMIT_S)
             words = f": {said.result()}" if said.done() and said.result() else ""
             if not self._frames:
-                note = f"the GPU reader ended before its first reading{words}"
-                self._last = Frame(GpuSource(GpuSourceKind.NONE, note))
-                self._show(self._last)
+                self._could_not_begin(f"the GPU reader ended before its first reading{words}")
             elif self._last.source.kind is not GpuSourceKind.NONE:
                 self._grow_old(f"the GPU reader ended, a new one follows{words}")
         finally:
@@ -85,6 +83,22 @@ class Reader:
                 child.kill()
             await child.wait()
             self.pid = None
+
+    async def _begin(self) -> asyncio.subprocess.Process:
+        """A reader process. Raises OSError; cancelled, it leaves none behind."""
+        pipe = asyncio.subprocess.PIPE
+        beginning = asyncio.ensure_future(
+            asyncio.create_subprocess_exec(
+                *self._command, stdin=pipe, stdout=pipe, stderr=pipe, start_new_session=True, limit=MAX_LINE_BYTES
+            )
+        )
+        try:
+            return await asyncio.shield(beginning)
+        except asyncio.CancelledError:
+            child = await beginning
+            child.kill()
+            await child.wait()
+            raise
 
     async def _read(self, stream: asyncio.StreamReader) -> bool:
         """Until the child ends, or, True, has been silent for too long."""
@@ -113,6 +127,10 @@ class Reader:
             except msgspec.DecodeError:
                 continue
             self._show(self._last)
+
+    def _could_not_begin(self, note: str) -> None:
+        self._last = Frame(GpuSource(GpuSourceKind.NONE, note))
+        self._show(self._last)
 
     def _grow_old(self, note: str) -> None:
         said = self._last.source.note

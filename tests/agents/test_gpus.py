@@ -144,6 +144,13 @@ async def test_a_reader_that_cannot_begin_says_why() -> None:
     assert frame.source.note == "the GPU reader ended before its first reading: ImportError: no pynvml"
 
 
+async def test_a_reader_that_cannot_be_started_says_why_and_is_tried_again() -> None:
+    shown: list[Frame] = []
+    reader = Reader(shown.append, command=("/nowhere/python",))
+    await frames_until(reader, shown, lambda frame: frame.source.kind is GpuSourceKind.NONE)
+    assert shown[-1].source.note == "the GPU reader cannot be started: No such file or directory"
+
+
 async def test_a_machine_without_gpus_keeps_no_reader(tmp_path: Path) -> None:
     shown: list[Frame] = []
     reader = Reader(shown.append, tmp_path)
