@@ -43,7 +43,7 @@ ANSWER_GRACE_S = 1.0
 
 Receive = Callable[[Snapshot | Delta | Happened], None]
 
-_INSTALL = "install gpuyard-agent there, or give its path as `agent` in the inventory"
+_INSTALL = "`gpuyard node install` puts one there; else give its path as `agent` in the inventory"
 _FINAL = {
     "denied": "ask an admin of that host for a role",
     "version": "upgrade the older side",

@@ -8,6 +8,8 @@ the agent sees who it is without any code of ours in between; where forwarding i
 import asyncio
 import shlex
 import socket
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import asyncssh
@@ -15,7 +17,7 @@ import asyncssh
 from console.inventory import Node
 from console.remote.errors import LinkRefused, Lost
 from console.remote.sshtrust import Guard, explain
-from console.remote.stream import STDERR_KEPT_BYTES, Connection, Ending, Stream
+from console.remote.stream import STDERR_KEPT_BYTES, Connection, Ending, Executed, Stream
 from profiles.status import Reason
 
 LOGINS_AT_MOST = 8
@@ -28,6 +30,8 @@ WINDOW_BYTES = 256 * 1024
 JUMPS_AT_MOST = 8
 SYSTEM_SOCKET = "/run/gpuyard/agent.sock"
 BRIDGE = "gpuyard-agent"
+SEARCH = """sh -c 'PATH=$PATH:$HOME/.local/bin:/opt/gpuyard/current/bin; export PATH; exec "$@"' gpuyard"""
+"""A bridge is found on the login's PATH, else where `node install` puts it. Every login shell understands this."""
 
 
 class Dialler:
@@ -39,6 +43,10 @@ class Dialler:
 
     async def dial(self, node: Node, socket: str) -> Connection:
         """Raises Lost, LinkRefused or its child HostKeyUnknown."""
+        return await self.login(node, socket)
+
+    async def login(self, node: Node, socket: str = "") -> "SshConnection":
+        """The same, for who wants to run commands as well."""
         wanted: dict[str, object] = {"port": node.port, "username": node.user}
         if node.identity_file:
             wanted |= {"client_keys": [_identity(node.identity_file)], "agent_path": None}
@@ -128,6 +136,26 @@ class SshConnection:
             return SocketStream(reader, writer)
         return await self._bridge()
 
+    async def execute(self, command: str, feed: bytes = b"", sent: Callable[[int], None] | None = None) -> Executed:
+        """Run `command` with `feed` as its stdin; `sent` is told how much of it has gone. Raises Lost, LinkRefused."""
+        try:
+            process = await self._connection.create_process(command, encoding=None, window=WINDOW_BYTES)
+            feeding = asyncio.create_task(_feed(process.stdin, feed, sent))
+            try:
+                out, err = await asyncio.gather(process.stdout.read(), process.stderr.read())
+                await process.wait_closed()
+            finally:
+                feeding.cancel()
+                process.close()
+        except asyncssh.ChannelOpenError as error:
+            text, hint = f"this login may run no command: {error.reason}", "give a login with a shell (MaxSessions)"
+            raise LinkRefused(Reason("no_session", text, hint)) from None
+        except (OSError, asyncssh.Error) as error:
+            raise Lost(Reason("lost", f"the link broke: {error}")) from None
+        if process.exit_status is None and process.exit_signal is None:
+            raise Lost(Reason("lost", "the link broke before the command was over"))
+        return Executed(process.exit_status, out, err.decode("utf-8", "replace"))
+
     async def close(self) -> None:
         self._connection.close()
         try:
@@ -137,7 +165,7 @@ class SshConnection:
             self._connection.abort()
 
     async def _bridge(self) -> Stream:
-        command = f"{shlex.quote(self._node.agent or BRIDGE)} attach"
+        command = f"{SEARCH} {shlex.quote(self._node.agent or BRIDGE)} attach"
         if self._node.socket:
             command += f" --socket {shlex.quote(self._node.socket)}"
         try:
@@ -211,6 +239,17 @@ async def _write(writer: asyncssh.SSHWriter[bytes], data: bytes) -> None:
         await writer.drain()
     except asyncssh.Error as error:
         raise ConnectionError(error.reason) from None
+
+
+async def _feed(writer: asyncssh.SSHWriter[bytes], data: bytes, sent: Callable[[int], None] | None) -> None:
+    """All of `data`, then the end. A far side that has seen enough says in its exit status why."""
+    with suppress(OSError, asyncssh.Error):
+        for at in range(0, len(data), WINDOW_BYTES):
+            writer.write(data[at : at + WINDOW_BYTES])
+            await writer.drain()
+            if sent:
+                sent(min(at + WINDOW_BYTES, len(data)))
+        writer.write_eof()
 
 
 async def _tail(reader: asyncssh.SSHReader[bytes]) -> str:

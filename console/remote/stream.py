@@ -12,6 +12,14 @@ class Ending(NamedTuple):
     stderr: str = ""
 
 
+class Executed(NamedTuple):
+    """A command that came to its end; `exit_status` None where it was ended by a signal."""
+
+    exit_status: int | None
+    stdout: bytes
+    stderr: str
+
+
 class Stream(Protocol):
     """Bytes both ways. Broken ways raise OSError from `read` and `write`, never anything else."""
 

@@ -1,0 +1,53 @@
+"""The words of `gpuyard node`. Each verb is a row of the table and, where it takes words of its own, a function."""
+
+import argparse
+from collections.abc import Callable
+from typing import NamedTuple
+
+Words = Callable[[argparse.ArgumentParser], None]
+
+
+class Verb(NamedTuple):
+    """`module`.`function` carries it out; `words` adds what it takes."""
+
+    text: str
+    module: str
+    function: str
+    words: Words
+    changes: bool = True
+
+
+def add(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]", common: argparse.ArgumentParser) -> None:
+    """`node` and everything below it."""
+    parser = verbs.add_parser("node", help="bring hosts in, look after them", description="Hosts and their agents.")
+    below = parser.add_subparsers(title="verbs", required=True, metavar="VERB")
+    for name, verb in VERBS.items():
+        one = below.add_parser(name, help=verb.text, description=verb.text, parents=[common])
+        one.set_defaults(module=verb.module, function=verb.function, verb=name)
+        if verb.changes:
+            one.add_argument("--yes", action="store_true", default=argparse.SUPPRESS, help="do not ask")
+        verb.words(one)
+
+
+def _install(parser: argparse.ArgumentParser) -> None:
+    _nodes(parser)
+    text = "where no service manager keeps the agent, let it be started at boot: linger, or a line in the crontab"
+    parser.add_argument("--at-boot", action="store_true", help=text)
+
+
+def _remove(parser: argparse.ArgumentParser) -> None:
+    _nodes(parser)
+    parser.add_argument("--stop-engines", action="store_true", help="stop what runs there first, as `stop` does")
+
+
+def _nodes(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("nodes", metavar="NODE", nargs="+", help="names of the inventory")
+
+
+_HOSTS = "console.cli.hosts"
+
+VERBS = {
+    "install": Verb("put an agent on hosts, over ssh alone", _HOSTS, "install", _install),
+    "upgrade": Verb("put this console's build of the agent there; engines go on", _HOSTS, "upgrade", _install),
+    "remove": Verb("take the agent off hosts, with all its files", _HOSTS, "remove", _remove),
+}
