@@ -53,6 +53,10 @@ class Launch(msgspec.Struct, frozen=True, kw_only=True):
     memory_mib: int | None = None
     """The limit that the cgroup has, for the record of an end by it."""
 
+    def __repr__(self) -> str:
+        """Without the environment: what is printed of a failure must hold no secret."""
+        return f"Launch(argv={self.argv!r}, incarnation={self.incarnation}, port={self.port}, env=…)"
+
 
 async def spawn(paths: InstanceLayout, launch: Launch, tier: Tier | None = None, limits: Limits = NO_LIMITS) -> Handle:
     """Start an engine in `tier`, or plainly. Raises AlreadyLocked, CameLate, CannotExecute, CannotRecord, OSError."""

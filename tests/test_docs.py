@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 from msgspec.structs import fields
 
+from agents.limits import Limits
+from agents.roles import RoleMap
 from console.inventory import Node
 from engines import registry
 from profiles.model import Profile, Service
@@ -67,6 +69,13 @@ def test_every_engine_and_option_is_documented() -> None:
 
 def test_every_phase_is_explained() -> None:
     missing = {phase for phase in Phase if f"`{phase}`" not in COMMANDS}
+    assert not missing
+
+
+def test_every_limit_and_role_setting_is_documented() -> None:
+    page = (ROOT / "docs" / "security.md").read_text()
+    missing = {one.name for one in fields(Limits) if f"`{one.name}`" not in page}
+    missing |= {one.name for one in fields(RoleMap) if one.name not in page}
     assert not missing
 
 

@@ -5,6 +5,7 @@ until it is gone: two of them would hang in the same place.
 """
 
 import asyncio
+import contextlib
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -95,9 +96,10 @@ class Reader:
         try:
             return await asyncio.shield(beginning)
         except asyncio.CancelledError:
-            child = await beginning
-            child.kill()
-            await child.wait()
+            with contextlib.suppress(OSError):
+                child = await beginning
+                child.kill()
+                await child.wait()
             raise
 
     async def _read(self, stream: asyncio.StreamReader) -> bool:

@@ -17,6 +17,7 @@ from agents.layout import Layout
 from agents.logtail import telling_line
 from agents.redaction import Redactor
 from agents.secrets import MAX_BYTES, Secrets, SecretUnusable, read_secret
+from agents.spawn import Launch
 
 CANARY = 'hf_"can/ary"+0123'
 
@@ -146,3 +147,9 @@ def test_the_telling_line_of_a_log_holds_no_secret(tmp_path: Path) -> None:
     assert telling_line(log, Redactor({"hf-token": [CANARY]})) == "fatal error: bad token •••(hf-token)"
     log.write_text(f"fatal error: {CANARY[:-2]}")
     assert telling_line(log, Redactor({"hf-token": [CANARY]})) == "fatal error:"
+
+
+def test_what_is_printed_of_a_launch_holds_no_secret() -> None:
+    launch = Launch(argv=("vllm",), env={"HF_TOKEN": CANARY}, incarnation=1, port=8000)
+    assert CANARY not in f"{launch} {launch!r}"
+    assert "vllm" in repr(launch)
