@@ -23,6 +23,7 @@ RETRY_S = 300.0
 RESTART_S = 1.0
 MAX_LINE_BYTES = 4 * 1024 * 1024
 LAST_WORDS_LIMIT_S = 1.0
+END_LIMIT_S = 2.0
 LAST_WORDS_BYTES = 4096
 LAST_WORDS_CHARS = 200
 
@@ -80,9 +81,7 @@ class Reader:
                 self._grow_old(f"the GPU reader ended, a new one follows{words}")
         finally:
             said.cancel()
-            if child.returncode is None:
-                child.kill()
-            await child.wait()
+            await _end(child)
             self.pid = None
 
     async def _begin(self) -> asyncio.subprocess.Process:
@@ -97,9 +96,7 @@ class Reader:
             return await asyncio.shield(beginning)
         except asyncio.CancelledError:
             with contextlib.suppress(OSError):
-                child = await beginning
-                child.kill()
-                await child.wait()
+                await _end(await beginning)
             raise
 
     async def _read(self, stream: asyncio.StreamReader) -> bool:
@@ -141,6 +138,19 @@ class Reader:
             gpu if gpu.state is GpuState.LOST else replace(gpu, state=GpuState.STALE) for gpu in self._last.gpus
         )
         self._show(Frame(source, gpus))
+
+
+async def _end(child: asyncio.subprocess.Process) -> None:
+    """Killed and reaped. Cancelled meanwhile, it is given a moment: a driver may hold a process for ever."""
+    if child.returncode is None:
+        child.kill()
+    gone = asyncio.ensure_future(child.wait())
+    try:
+        await asyncio.shield(gone)
+    except asyncio.CancelledError:
+        await asyncio.wait({gone}, timeout=END_LIMIT_S)
+        gone.cancel()
+        raise
 
 
 async def _last_words(stream: asyncio.StreamReader) -> str:
