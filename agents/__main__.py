@@ -53,7 +53,7 @@ def run(options: argparse.Namespace) -> None:
             may_start=not options.no_start,
         )
     elif options.command == "audit":
-        from agents.audit.command import verify
+        from agents.access.audit.command import verify
 
         verify(layout, options.anchor)
     elif options.replace:

@@ -17,27 +17,27 @@ from importlib.metadata import version
 from pathlib import Path
 
 from agents import state
-from agents.answers import Answers
-from agents.audit.log import AuditLog
+from agents.access.answers import Answers
+from agents.access.audit.log import AuditLog
+from agents.access.gate import Gate
+from agents.access.leases import Leases
+from agents.access.roles import Roles
 from agents.board import Board
 from agents.disk import Disk
 from agents.errors import AlreadyRunning, BadState
 from agents.events import EventLog
-from agents.gate import Gate
-from agents.gpuwatch import GpuWatch
-from agents.history import History
-from agents.isolation.choice import choose
+from agents.instances.supervisor import Supervisor
 from agents.layout import SYSTEM_ROLES, SYSTEM_STATE, Layout
-from agents.leases import Leases
-from agents.listener import listen
-from agents.logspace import LogSpace
 from agents.mounts import network_type
-from agents.node import Node
-from agents.orphans import Orphans
-from agents.roles import Roles
-from agents.sampler import Sampler
-from agents.server import Server
-from agents.supervisor import Supervisor
+from agents.past.history import History
+from agents.processes.isolation.choice import choose
+from agents.processes.logspace import LogSpace
+from agents.processes.orphans import Orphans
+from agents.sampling.gpuwatch import GpuWatch
+from agents.sampling.sampler import Sampler
+from agents.server.listener import listen
+from agents.server.node import Node
+from agents.server.server import Server
 from profiles.status import EventKind, GpuSource, GpuSourceKind, HostReading, Reason
 
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")

@@ -21,9 +21,9 @@ VARIABLE = "GPUYARD_FAIL_POINT"
 POINTS = (
     # agents.state and agents.events: every file
     "before-write", "before-rename", "after-rename", "before-event",
-    # agents.supervisor: an edit
+    # agents.instances.supervisor: an edit
     "before-intent", "after-intent",
-    # agents.runner and agents.process: a start, in order, with the shim's part
+    # agents.instances.runner and agents.processes.process: a start, in order, with the shim's part
     "after-spec", "before-spawn", "shim-locked", "shim-detached", "shim-spawned", "shim-recorded", "after-spawn",
     "after-adopt",
     # a stop

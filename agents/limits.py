@@ -1,7 +1,7 @@
 """How much one console, and all of them together, may ask of an agent: the whole table, and what measures it.
 
 What is refused for being too fast or too many says `busy` and when to come again; what is too large ends the
-connection. A slow reader is no case for a limit: it loses resolution (agents.client).
+connection. A slow reader is no case for a limit: it loses resolution (agents.server.client).
 """
 
 import re

@@ -18,10 +18,10 @@ from pathlib import Path
 import msgspec
 
 from agents import attach, state, wire
+from agents.access.peer import peer_of
 from agents.errors import AgentError, CannotAttach
 from agents.framing import FrameReader, FramingError, encode, preamble
 from agents.layout import Layout
-from agents.peer import peer_of
 
 STOP_LIMIT_S = 20.0
 HELLO_LIMIT_S = 20.0

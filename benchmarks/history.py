@@ -12,8 +12,8 @@ from pathlib import Path
 from agents import wire
 from agents.board import Board
 from agents.events import EventLog
-from agents.history import History
-from agents.recall import recall
+from agents.past.history import History
+from agents.past.recall import recall
 from engines import registry
 from engines.base import EngineSample, Histogram
 from profiles.history import HistoryKind

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from msgspec.structs import fields
 
+from agents.access.roles import RoleMap
 from agents.limits import Limits
-from agents.roles import RoleMap
 from console.inventory import Node
 from engines import registry
 from profiles.model import Profile, Service

@@ -16,9 +16,9 @@ def modules_after(statement: str) -> set[str]:
 @pytest.mark.parametrize(
     ("statement", "unwanted"),
     [
-        ("import agents.server, agents.supervisor, agents.sampler", {"textual", "asyncssh", "yaml", "rich", "console"}),
+        ("import agents.daemon", {"textual", "asyncssh", "yaml", "rich", "console"}),
         ("import agents.attach", {"msgspec", "h11", "pynvml", "asyncio", "console"}),
-        ("import agents.shim", {"msgspec", "h11", "pynvml", "asyncio", "console"}),
+        ("import agents.processes.shim", {"msgspec", "h11", "pynvml", "asyncio", "console"}),
         ("import console.__main__", {"textual", "asyncssh", "rich", "cryptography"}),
         ("import console.app", {"asyncssh", "cryptography"}),
         ("import profiles, profiles.model, profiles.plan, profiles.place", {"yaml", "asyncio"}),

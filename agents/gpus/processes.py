@@ -3,7 +3,7 @@
 import pwd
 from pathlib import Path
 
-from agents import tree
+from agents.processes import tree
 from profiles.status import GpuProcess
 
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import msgspec
 
-from agents import tree
 from agents.gpus.source import Frame, NoGpus
+from agents.processes import tree
 from engines.simulated_device import (
     CLAIMS_DIRECTORY,
     DEVICES_FILE,

@@ -1,4 +1,4 @@
-"""What a console may ask, and the answers; told apart by `op`. Who may ask what is decided in agents.verbs."""
+"""What a console may ask, and the answers; told apart by `op`. Who may ask what is decided in agents.server.verbs."""
 
 from typing import TypeVar
 

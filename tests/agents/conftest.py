@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from agents.reasons import ANYWHERE, CODES
+from agents.instances.reasons import ANYWHERE, CODES
 from engines import registry
 from profiles.status import EventKind, Phase
 from tests.fakes.nvml.fixtures import driver, nvml, nvml_library

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from agents import wire
-from agents.answers import KEPT_S, Answers
+from agents.access.answers import KEPT_S, Answers
 from agents.errors import Refused
 
 

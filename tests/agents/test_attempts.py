@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from agents import tree
-from agents.attempts import Attempts
-from agents.outcome import Again, Backoff, Done, GivenUp
-from agents.restart import RestartPolicy
+from agents.instances.attempts import Attempts
+from agents.instances.outcome import Again, Backoff, Done, GivenUp
+from agents.instances.restart import RestartPolicy
+from agents.processes import tree
 from engines.devices import Slice
 from profiles.model import InstanceSpec
 from profiles.restart import Restart

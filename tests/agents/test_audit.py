@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from agents.audit import chain
-from agents.audit.chain import Anchor, hash_at, walk
-from agents.audit.log import AuditLog
-from agents.audit.record import Kind, Record, unseal
+from agents.access.audit import chain
+from agents.access.audit.chain import Anchor, hash_at, walk
+from agents.access.audit.log import AuditLog
+from agents.access.audit.record import Kind, Record, unseal
 from agents.errors import Refused
 from agents.limits import Limits
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from agents import probe
+from agents.instances import probe
 from engines import registry
 from engines.abilities import Liveness
 from engines.base import Launch

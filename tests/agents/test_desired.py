@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from agents import state
-from agents.desired import DesiredDocument, only_stops, rebuilt
 from agents.events import EventLog
+from agents.instances.desired import DesiredDocument, only_stops, rebuilt
 from agents.layout import Layout
 from profiles.model import Desired, DesiredInstance, InstanceSpec, Wanted
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from agents import draining
-from agents.draining import drain_reason, limit_s
+from agents.instances import draining
+from agents.instances.draining import drain_reason, limit_s
 from engines.base import EngineSample
 from profiles.model import DesiredInstance, InstanceSpec, Wanted
 from profiles.status import EventKind, Phase

@@ -2,8 +2,8 @@
 
 import pytest
 
-from agents.edits import check
 from agents.errors import Refused
+from agents.instances.edits import check
 from agents.wire import SetDesired
 from engines.devices import Slice
 from profiles.model import Desired, DesiredInstance, InstanceSpec, SecretRef

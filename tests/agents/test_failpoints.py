@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from agents import failpoints, shim
+from agents import failpoints
 from agents.failpoints import POINTS, VARIABLE
+from agents.processes import shim
 
 AGENTS = Path(failpoints.__file__).parent
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from agents import framing, wire
-from agents.audit import chain
-from agents.audit.record import Kind, Record, unseal
+from agents.access.audit import chain
+from agents.access.audit.record import Kind, Record, unseal
 from profiles.status import Role
 from tests.agents.test_server import Console, Running, directory, serving, set_desired  # noqa: F401
 
@@ -161,7 +161,7 @@ async def test_the_audit_is_checked_over_the_wire(node: Running) -> None:
 async def test_every_request_has_a_role(node: Running) -> None:
     from typing import get_args
 
-    from agents.verbs import NEEDED
+    from agents.server.verbs import NEEDED
 
     assert set(NEEDED) == set(get_args(wire.AnyAsk))
     assert all(NEEDED[kind].rank >= Role.OPERATOR.rank for kind in NEEDED if issubclass(kind, wire.Change))

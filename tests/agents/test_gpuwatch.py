@@ -7,7 +7,7 @@ from msgspec.structs import replace
 
 from agents.events import EventLog
 from agents.gpus.simulated import Simulated
-from agents.gpuwatch import EVENTS_BURST, FOREIGN, THROTTLED, GpuWatch
+from agents.sampling.gpuwatch import EVENTS_BURST, FOREIGN, THROTTLED, GpuWatch
 from engines.simulated_device import CLAIMS_DIRECTORY, Claim, SimulatedGpu, claim_file, encode_claim, encode_devices
 from profiles.status import EventKind, GpuReading, GpuState
 

@@ -9,16 +9,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agents import recall as module
 from agents import wire
 from agents.board import Board
-from agents.columns import Grid, Series
 from agents.errors import Refused
 from agents.events import EventLog
-from agents.history import History
-from agents.recall import recall
-from agents.rings import Ring, Rings
-from agents.scrapes import FORGOTTEN_AFTER, Scrapes
+from agents.past import recall as module
+from agents.past.columns import Grid, Series
+from agents.past.history import History
+from agents.past.recall import recall
+from agents.past.rings import Ring, Rings
+from agents.past.scrapes import FORGOTTEN_AFTER, Scrapes
 from engines.base import EngineSample, Histogram
 from profiles.history import FIELDS, NAN, HistoryKind
 from profiles.slo import merge, quantile

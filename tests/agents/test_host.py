@@ -1,7 +1,7 @@
 import asyncio
 import sys
 
-from agents.host import Host
+from agents.sampling.host import Host
 
 
 async def test_the_host_adds_up() -> None:

@@ -1,6 +1,6 @@
 import pytest
 
-from agents.instance import NEXT, Life, WrongTransition, move
+from agents.instances.instance import NEXT, Life, WrongTransition, move
 from engines.base import LoadProgress
 from profiles.status import Phase, Reason
 

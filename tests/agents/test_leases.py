@@ -9,11 +9,11 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from agents import wire
-from agents.caller import Caller
+from agents.access.caller import Caller
+from agents.access.leases import TTL_LEAST_S, Leases
+from agents.access.peer import Peer
 from agents.errors import Refused
 from agents.events import EventLog
-from agents.leases import TTL_LEAST_S, Leases
-from agents.peer import Peer
 from profiles.status import Role
 
 
@@ -110,7 +110,7 @@ def test_a_lease_survives_the_agent_and_not_the_machine(node: Node, monkeypatch:
     node.restart()
     node.now_s += 29
     assert (node.may(None), node.may(token)) == ("leased", "")
-    monkeypatch.setattr("agents.tree.boot_id", lambda: "another")
+    monkeypatch.setattr("agents.processes.tree.boot_id", lambda: "another")
     node.restart()
     assert (node.may(None), node.may(token)) == ("", "fenced")
     assert node.take(BOB) == token + 1

@@ -2,7 +2,7 @@
 
 import pytest
 
-from agents.liveness import Pace, Pulse
+from agents.instances.liveness import Pace, Pulse
 from engines.abilities import Completion, Liveness
 from engines.base import EngineSample
 from profiles.status import Phase

@@ -3,7 +3,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from agents.loads import KEPT, Load, Loading, LoadMemory
+from agents.instances.loads import KEPT, Load, Loading, LoadMemory
 from engines.base import LoadProgress
 from engines.devices import Slice
 from profiles.model import InstanceSpec

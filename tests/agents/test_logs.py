@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from agents.errors import Refused
-from agents.logs import read_log
+from agents.instances.logs import read_log
 from agents.redaction import Redactor
 from agents.wire import LogPiece, ReadLog
 

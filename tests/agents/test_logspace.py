@@ -10,13 +10,13 @@ from types import SimpleNamespace
 
 import pytest
 
-from agents import logspace, process, shim, tree
+from agents.instances.logs import read_piece
 from agents.layout import InstanceLayout
-from agents.logs import read_piece
-from agents.logspace import KEPT, LogSpace, Written, budget_bytes, drop_old
-from agents.process import Handle
+from agents.processes import logspace, process, shim, tree
+from agents.processes.logspace import KEPT, LogSpace, Written, budget_bytes, drop_old
+from agents.processes.process import Handle
+from agents.processes.spawn import Launch, spawn
 from agents.redaction import Redactor
-from agents.spawn import Launch, spawn
 
 MIB = 1024 * 1024
 FLOOD_MIB = 300

@@ -11,16 +11,16 @@ from pathlib import Path
 
 import pytest
 
-from agents import tree
 from agents.errors import Refused
-from agents.isolation import cgroup, hierarchy
-from agents.isolation.cgroup import Cgroup
 from agents.layout import InstanceLayout
-from agents.orphans import Orphans, held_by
-from agents.process import kill_all
+from agents.processes import tree
+from agents.processes.isolation import cgroup, hierarchy
+from agents.processes.isolation.cgroup import Cgroup
+from agents.processes.orphans import Orphans, held_by
+from agents.processes.process import kill_all
+from agents.processes.spawn import Launch, spawn
+from agents.processes.whois import HIDDEN, without_secrets
 from agents.redaction import Redactor
-from agents.spawn import Launch, spawn
-from agents.whois import HIDDEN, without_secrets
 from engines import registry
 from profiles.processes import NodeProcess, ProcessKind
 from profiles.status import GpuProcess, GpuReading, Phase

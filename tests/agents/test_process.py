@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from agents import process, tree
 from agents.layout import InstanceLayout
-from agents.process import Exit, Handle, Process
-from agents.spawn import AlreadyLocked, CannotExecute, Launch, spawn
+from agents.processes import process, tree
+from agents.processes.process import Exit, Handle, Process
+from agents.processes.spawn import AlreadyLocked, CannotExecute, Launch, spawn
 from engines.abilities import SignalStep
 
 FAKE = Path(__file__).parents[1] / "fakes" / "engine.py"

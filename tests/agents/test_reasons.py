@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from agents.instance import NEXT
-from agents.reasons import CODES
+from agents.instances.instance import NEXT
+from agents.instances.reasons import CODES
 from profiles.status import Phase
 
 ROOT = Path(__file__).parents[2]
@@ -16,7 +16,7 @@ GIVEN = re.compile(r'(?:Reason|CannotStart|SecretUnusable|code =)\(?\s*"([a-z_]+
 
 
 def given() -> set[str]:
-    text = "\n".join((ROOT / "agents" / f"{name}.py").read_text() for name in MAKERS)
+    text = "\n".join((ROOT / "agents" / "instances" / f"{name}.py").read_text() for name in MAKERS)
     return {code for pair in GIVEN.findall(text) for code in pair if code}
 
 

@@ -1,6 +1,6 @@
 import pytest
 
-from agents.restart import Crash, RestartPolicy, loop_text, recent
+from agents.instances.restart import Crash, RestartPolicy, loop_text, recent
 from profiles.restart import Restart
 
 RULE = Restart()

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from agents import state
 from agents.errors import Refused
 from agents.events import EventLog
-from agents.revisions import Revisions
+from agents.past.revisions import Revisions
 from profiles.model import Desired, DesiredInstance, InstanceSpec
 
 

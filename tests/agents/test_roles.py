@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from agents.peer import Introduction, introduced, lesser
-from agents.permits import admin_only
-from agents.roles import GROUPS_KEPT_S, Account, Roles
+from agents.access.peer import Introduction, introduced, lesser
+from agents.access.permits import admin_only
+from agents.access.roles import GROUPS_KEPT_S, Account, Roles
 from profiles.model import Desired, DesiredInstance, InstanceSpec, SecretRef, Wanted
 from profiles.status import Role
 

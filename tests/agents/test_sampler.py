@@ -6,14 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from agents import tree
 from agents.board import Board
 from agents.events import EventLog
-from agents.gpuwatch import GpuWatch
+from agents.instances.supervisor import Scraped, Supervisor
 from agents.layout import Layout
-from agents.process import free_port
-from agents.sampler import Owners, Sampler
-from agents.supervisor import Scraped, Supervisor
+from agents.processes import tree
+from agents.processes.process import free_port
+from agents.sampling.gpuwatch import GpuWatch
+from agents.sampling.sampler import Owners, Sampler
 from engines.base import EngineSample, Probe
 from engines.simulated_device import CLAIMS_DIRECTORY, Claim, SimulatedGpu, claim_file, encode_claim, encode_devices
 from profiles.status import EngineReading, GpuProcess, GpuReading, GpuSource, GpuSourceKind, HostReading

@@ -13,11 +13,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from agents.instances.logtail import telling_line
+from agents.instances.secrets import MAX_BYTES, Secrets, SecretUnusable, read_secret
 from agents.layout import Layout
-from agents.logtail import telling_line
+from agents.processes.spawn import Launch
 from agents.redaction import Redactor
-from agents.secrets import MAX_BYTES, Secrets, SecretUnusable, read_secret
-from agents.spawn import Launch
 
 CANARY = 'hf_"can/ary"+0123'
 

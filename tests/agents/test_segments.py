@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from agents.segments import Limits, Segments
-from agents.steps import InstanceStep, Step, counted, histogram_of, plain, values_of
+from agents.past.segments import Limits, Segments
+from agents.past.steps import InstanceStep, Step, counted, histogram_of, plain, values_of
 from engines.base import Histogram
 from profiles.history import NAN
 

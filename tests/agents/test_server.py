@@ -15,23 +15,24 @@ from typing import TypeVar
 
 import pytest
 
-from agents import channel, framing, server, wire
-from agents.answers import Answers
-from agents.audit.log import AuditLog
+from agents import framing, wire
+from agents.access.answers import Answers
+from agents.access.audit.log import AuditLog
+from agents.access.gate import Gate
+from agents.access.leases import Leases
+from agents.access.roles import Roles
 from agents.board import Board
 from agents.errors import CannotListen, Refused
 from agents.events import EventLog
-from agents.gate import Gate
-from agents.history import History
-from agents.leases import Leases
 from agents.limits import Limits
-from agents.listener import listen
-from agents.node import Node
-from agents.orphans import Orphans
+from agents.past.history import History
+from agents.past.revisions import Revisions
+from agents.processes.orphans import Orphans
 from agents.redaction import Redactor
-from agents.revisions import Revisions
-from agents.roles import Roles
-from agents.server import Server
+from agents.server import channel, server
+from agents.server.listener import listen
+from agents.server.node import Node
+from agents.server.server import Server
 from profiles.history import HistoryKind
 from profiles.model import Desired
 from profiles.status import EventKind, GpuSource, GpuSourceKind, HostReading, Role
@@ -551,6 +552,6 @@ def test_places_of_other_users_are_refused(directory: Path) -> None:
 
 
 def test_import_loads_nothing_of_the_console() -> None:
-    code = "import sys, agents.server; print(sorted({'textual', 'asyncssh', 'yaml', 'rich'} & set(sys.modules)))"
+    code = "import sys, agents.server.server; print(sorted({'textual', 'asyncssh', 'yaml', 'rich'} & set(sys.modules)))"
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert found.stdout.strip() == "[]"

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from agents import process, tree
 from agents.layout import InstanceLayout
-from agents.process import Handle
-from agents.recovery import last_taken
-from agents.spawn import CameLate, CannotRecord, Launch, spawn
+from agents.processes import process, tree
+from agents.processes.process import Handle
+from agents.processes.recovery import last_taken
+from agents.processes.spawn import CameLate, CannotRecord, Launch, spawn
 
 MIB = 1024 * 1024
 

@@ -10,12 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from agents import process, recovery, state, tree
+from agents import state
 from agents.failpoints import POINTS, VARIABLE
 from agents.layout import InstanceLayout
-from agents.process import Handle
-from agents.recovery import is_locked, last_taken, recover
-from agents.spawn import AlreadyLocked, CannotExecute, Launch, spawn
+from agents.processes import process, recovery, tree
+from agents.processes.process import Handle
+from agents.processes.recovery import is_locked, last_taken, recover
+from agents.processes.spawn import AlreadyLocked, CannotExecute, Launch, spawn
 
 SLEEP = "import time; time.sleep(600)"
 SHIM_STARTS = [point for point in POINTS if point in ("shim-locked", "shim-detached", "shim-spawned", "shim-recorded")]

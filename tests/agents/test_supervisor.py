@@ -7,10 +7,12 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from agents import keeper, process, state, supervisor
+from agents import state
 from agents.errors import Refused
-from agents.process import port_is_free
-from agents.runner import Ended, Runner
+from agents.instances import keeper, supervisor
+from agents.instances.runner import Ended, Runner
+from agents.processes import process
+from agents.processes.process import port_is_free
 from agents.wire import SetDesired
 from engines import registry
 from engines.base import LoadProgress

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from agents import tree
+from agents.processes import tree
 
 
 @pytest.fixture

@@ -1,7 +1,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agents.turns import Blocker, Turns
+from agents.instances.turns import Blocker, Turns
 
 
 def test_one_loads_and_the_longest_waiting_is_next() -> None:

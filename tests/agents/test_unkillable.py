@@ -13,7 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from agents import keeper, process, tree
+from agents.instances import keeper
+from agents.processes import process, tree
 from engines import registry
 from profiles.model import Wanted
 from profiles.status import EventKind, Phase

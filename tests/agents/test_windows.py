@@ -2,7 +2,7 @@ from typing import cast
 
 import pytest
 
-from agents.windows import Window
+from agents.sampling.windows import Window
 from engines.base import Engine, EngineSample, Histogram
 
 

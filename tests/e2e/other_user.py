@@ -17,15 +17,16 @@ import socket
 import sys
 import threading
 
+import agents.access.audit.command
 import agents.attach
-import agents.audit.command
 import agents.daemon
 import agents.talk
 from agents.__main__ import build_parser, main
 from engines import registry
 
 USED_LATER = (
-    concurrent.futures.thread, encodings.idna, locale, agents.attach, agents.audit.command, agents.daemon, agents.talk,
+    concurrent.futures.thread, encodings.idna, locale, agents.attach, agents.access.audit.command, agents.daemon,
+    agents.talk,
 )  # fmt: skip
 build_parser().format_help()
 importlib.metadata.version("gpuyard")

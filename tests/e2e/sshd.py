@@ -16,7 +16,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from agents.isolation import cgroup, hierarchy
+from agents.processes.isolation import cgroup, hierarchy
 
 PROGRAM = shutil.which("sshd", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin")
 START_LIMIT_S = 10.0

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from agents import tree
+from agents.processes import tree
 from tests.e2e.sshd import Host, wait_until
 
 DEAF = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('up', flush=True); time.sleep(600)"

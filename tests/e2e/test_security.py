@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from agents.audit import chain
-from agents.audit.log import AuditLog
-from agents.audit.record import unseal
+from agents.access.audit import chain
+from agents.access.audit.log import AuditLog
+from agents.access.audit.record import unseal
 from tests.e2e.sshd import Host, wait_until
 from tests.e2e.test_loopback import items, run, write_profile
 

@@ -8,13 +8,14 @@ from pathlib import Path
 
 import msgspec
 
-from agents import probe, tree
 from agents.board import Board
 from agents.events import EventLog
+from agents.instances import probe
+from agents.instances.liveness import Pace
+from agents.instances.restart import RestartPolicy
+from agents.instances.supervisor import Supervisor
 from agents.layout import Layout
-from agents.liveness import Pace
-from agents.restart import RestartPolicy
-from agents.supervisor import Supervisor
+from agents.processes import tree
 from agents.wire import SetDesired
 from engines.abilities import Completion, Liveness
 from engines.base import Command, EngineSample, Launch, LoadProgress, Probe

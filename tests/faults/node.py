@@ -12,8 +12,8 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from agents import tree
 from agents.layout import Layout
+from agents.processes import tree
 from profiles.model import DesiredInstance, InstanceSpec, Wanted
 from tests.faults import engine
 

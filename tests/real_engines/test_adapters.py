@@ -9,8 +9,9 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from agents import probe, process, spawn, tree
+from agents.instances import probe
 from agents.layout import Layout
+from agents.processes import process, spawn, tree
 from engines import registry
 from engines.abilities import Lives, Stops
 from engines.base import Launch, Progress, options_for

@@ -11,7 +11,7 @@ import psutil
 import pytest
 import yaml
 
-from agents import process
+from agents.processes import process
 from tests.real_engines import node as nodes
 from tests.real_engines import traffic
 from tests.real_engines.node import Node

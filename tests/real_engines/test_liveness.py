@@ -13,8 +13,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from agents.liveness import Pace
-from agents.sampler import Sampler
+from agents.instances.liveness import Pace
+from agents.sampling.sampler import Sampler
 from profiles.model import Wanted
 from profiles.status import InstanceStatus, Phase
 from tests.real_engines import traffic

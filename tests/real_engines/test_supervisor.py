@@ -11,12 +11,12 @@ from typing import Any
 import psutil
 import pytest
 
-from agents import process
 from agents.board import Board
 from agents.events import EventLog
+from agents.instances.liveness import Pace
+from agents.instances.supervisor import Supervisor
 from agents.layout import Layout
-from agents.liveness import Pace
-from agents.supervisor import Supervisor
+from agents.processes import process
 from agents.wire import SetDesired
 from profiles.model import DesiredInstance, InstanceSpec, Wanted
 from profiles.status import GpuSource, GpuSourceKind, HostReading, InstanceStatus, Phase

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from agents import process, tree
-from agents.isolation import cgroup, hierarchy
-from agents.isolation.cgroup import Cgroup
 from agents.layout import InstanceLayout
-from agents.process import Exit, Handle
-from agents.spawn import CannotExecute, Launch, spawn
+from agents.processes import process, tree
+from agents.processes.isolation import cgroup, hierarchy
+from agents.processes.isolation.cgroup import Cgroup
+from agents.processes.process import Exit, Handle
+from agents.processes.spawn import CannotExecute, Launch, spawn
 from profiles.isolation import agreement
 from profiles.resources import CPU_WEIGHT, CPUS, MEMORY, Limits
 

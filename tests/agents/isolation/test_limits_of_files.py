@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from agents import process
-from agents.isolation.cgroup import CONTROLLERS, Cgroup
-from agents.isolation.tier import Answer, Place, run_shim
 from agents.layout import InstanceLayout
-from agents.spawn import Launch, spawn
+from agents.processes import process
+from agents.processes.isolation.cgroup import CONTROLLERS, Cgroup
+from agents.processes.isolation.tier import Answer, Place, run_shim
+from agents.processes.spawn import Launch, spawn
 from profiles.isolation import NodeIsolation, Tier
 from profiles.resources import Limits
 

@@ -11,14 +11,14 @@ from pathlib import Path
 
 import pytest
 
-from agents import process
-from agents.isolation import cgroup, hierarchy, system_unit, systemd, user_unit
-from agents.isolation.choice import choose
-from agents.isolation.system_unit import SystemUnit
-from agents.isolation.tier import shim_argv
-from agents.isolation.user_unit import UserUnit
 from agents.layout import SYSTEM_STATE, InstanceLayout
-from agents.spawn import AlreadyLocked, CannotExecute, Launch, spawn
+from agents.processes import process
+from agents.processes.isolation import cgroup, hierarchy, system_unit, systemd, user_unit
+from agents.processes.isolation.choice import choose
+from agents.processes.isolation.system_unit import SystemUnit
+from agents.processes.isolation.tier import shim_argv
+from agents.processes.isolation.user_unit import UserUnit
+from agents.processes.spawn import AlreadyLocked, CannotExecute, Launch, spawn
 from profiles.isolation import Tier
 from profiles.resources import CPU_WEIGHT, CPUS, MEMORY, Limits
 

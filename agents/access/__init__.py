@@ -1,0 +1,1 @@
+"""Who may change what: peers, roles, leases, answers given once, and the audit."""

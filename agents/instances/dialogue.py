@@ -1,0 +1,76 @@
+"""Asks one living engine, in its adapter's words: does it serve, what is in flight, how far is its load."""
+
+import asyncio
+from pathlib import Path
+
+from agents.instances import probe
+from agents.instances.logtail import LogTail
+from agents.instances.preparation import Described
+from agents.instances.probe import Answer
+from agents.processes.process import Process
+from engines.abilities import Liveness, Lives, SignalStep, Stops
+from engines.base import EngineSample, LoadProgress, Probe, Progress
+
+
+class Dialogue:
+    """With one incarnation. An exit ends the question in hand: whoever asked learns of it at once."""
+
+    def __init__(self, described: Described, port: int, process: Process, log: Path) -> None:
+        self.described = described
+        self.port = port
+        self._process = process
+        self._log = LogTail(log)
+
+    @property
+    def probe(self) -> Probe:
+        return self.described.engine.ready(self.described.launch)
+
+    @property
+    def liveness(self) -> Liveness:
+        engine = self.described.engine
+        return engine.liveness(self.described.launch) if isinstance(engine, Lives) else Liveness()
+
+    def stop_steps(self, grace_s: float) -> tuple[SignalStep, ...]:
+        """The adapter's, else one SIGTERM that is waited for `grace_s`."""
+        engine = self.described.engine
+        return engine.stop(self.described.launch) if isinstance(engine, Stops) else (SignalStep("SIGTERM", grace_s),)
+
+    async def answers(self) -> bool:
+        """Does it serve?"""
+        answer = await self._ask(self.probe.ready_path)
+        return answer is not None and answer.status == 200
+
+    async def sample(self) -> EngineSample | None:
+        """What its metrics say now; None without an answer."""
+        path = self.probe.metrics_path
+        if path is None:
+            return EngineSample()
+        answer = await self._ask(path)
+        if answer is None or answer.status != 200:
+            return None
+        return self.described.engine.sample(answer.body.decode(errors="replace"))
+
+    def progress(self) -> LoadProgress | None:
+        """The newest step in the log since the last call, None without one."""
+        engine = self.described.engine
+        if not isinstance(engine, Progress):
+            return None
+        steps = [engine.progress(line) for line in self._log.lines()]
+        return next((step for step in reversed(steps) if step), None)
+
+    async def _ask(self, path: str) -> Answer | None:
+        asked = asyncio.create_task(_answer(self.port, path, self.probe.timeout_s))
+        exited = asyncio.create_task(self._process.exited.wait())
+        try:
+            await asyncio.wait((asked, exited), return_when=asyncio.FIRST_COMPLETED)
+            return asked.result() if asked.done() else None
+        finally:
+            asked.cancel()
+            exited.cancel()
+
+
+async def _answer(port: int, path: str, timeout_s: float) -> Answer | None:
+    try:
+        return await probe.get(port, path, timeout_s)
+    except probe.ProbeFailed:
+        return None

@@ -1,0 +1,81 @@
+"""Whether a new desired document may replace the one there is: decided before anything is written."""
+
+import re
+from collections.abc import Callable, Mapping
+
+from agents.errors import Refused
+from agents.instances.preparation import CannotStart, describe
+from agents.wire import MAX_PROFILE_TEXT_BYTES, SetDesired
+from profiles.allowed import NotAllowed, check_port, check_value, check_variable
+from profiles.model import Desired, DesiredInstance, InstanceSpec
+from profiles.resources import BadLimit
+
+MAX_INSTANCES = 256
+_NAME = re.compile(r"[a-z0-9](?:[a-z0-9._-]{0,62}[a-z0-9])?(?:/[0-9]{1,4})?")
+_UUID = re.compile(r"[A-Za-z0-9][A-Za-z0-9/_.-]{0,95}")
+
+
+def check(request: SetDesired, current: Desired, since: Callable[[int, Desired], str] = lambda *_: "") -> None:
+    """Raises Refused: `stale` when the document moved on, `invalid` when it could never run.
+
+    `since` says what happened after a generation, as agents.past.revisions does.
+    """
+    if request.expected_generation != current.generation:
+        what = since(request.expected_generation, current)
+        raise Refused(
+            "stale",
+            f"the node is at generation {current.generation}, not {request.expected_generation}:"
+            f" {current.author or 'nobody'} edited it ({current.reason or 'no reason given'})"
+            f"{f'; since then {what}' if what else ''}",
+            "plan again",
+        )
+    if len(request.instances) > MAX_INSTANCES:
+        raise Refused("invalid", f"{len(request.instances)} instances, a node takes {MAX_INSTANCES}")
+    if (size := len(request.profile_text.encode())) > MAX_PROFILE_TEXT_BYTES:
+        text = f"the profile's text has {size} bytes, a node keeps {MAX_PROFILE_TEXT_BYTES}"
+        raise Refused("invalid", text, "split the profile")
+    directories: dict[str, str] = {}
+    for name, owned in request.instances.items():
+        _check_name(name, owned)
+        clash = directories.setdefault(name.replace("/", "."), name)
+        if clash != name:
+            raise Refused("invalid", f"{clash} and {name} would share a directory", "rename one")
+        before = current.instances.get(name)
+        if before is None or before.spec != owned.spec:
+            _check_spec(owned.spec)
+    _check_ports(request.instances)
+
+
+def _check_name(name: str, owned: DesiredInstance) -> None:
+    if not _NAME.fullmatch(name):
+        raise Refused("invalid", f"{name!r} is no name for an instance", "use a-z 0-9 . _ - and a number: chat-70b/0")
+    if owned.spec.name != name:
+        raise Refused("invalid", f"{name} holds the spec of {owned.spec.name}")
+    secrets = (value.secret for value in owned.spec.env.values() if not isinstance(value, str))
+    for other in (owned.profile, owned.spec.service, *secrets):
+        if "/" in other or not _NAME.fullmatch(other):
+            raise Refused("invalid", f"{name}: {other!r} cannot name a profile, a service or a secret", "see the docs")
+    for part in owned.spec.slices:
+        if not _UUID.fullmatch(part.gpu_uuid):
+            raise Refused("invalid", f"{name}: {part.gpu_uuid!r} is no UUID of a GPU", "see `gpuyard gpus`")
+
+
+def _check_spec(spec: InstanceSpec) -> None:
+    try:
+        if spec.port is not None:
+            check_port(spec.port)
+        for variable, value in spec.env.items():
+            check_variable(variable)
+            if isinstance(value, str):
+                check_value(variable, value)
+        spec.limits.check()
+        describe(spec, spec.port or 0)
+    except (NotAllowed, BadLimit, CannotStart) as error:
+        raise Refused("invalid", f"{spec.name}: {error.message}", error.hint) from None
+
+
+def _check_ports(instances: Mapping[str, DesiredInstance]) -> None:
+    holders: dict[int, str] = {}
+    for name, owned in instances.items():
+        if owned.spec.port is not None and (other := holders.setdefault(owned.spec.port, name)) != name:
+            raise Refused("invalid", f"{other} and {name} both want port {owned.spec.port}", "leave `port` out")

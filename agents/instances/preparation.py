@@ -1,0 +1,125 @@
+"""From a spec to what a shim executes: everything that can be refused before anything runs."""
+
+import os
+import pwd
+import shutil
+from collections.abc import Iterable
+from pathlib import Path
+
+import msgspec
+
+from agents.errors import AgentError
+from agents.instances.secrets import SecretUnusable, read_secret
+from agents.layout import Layout
+from agents.processes import process, spawn, tree
+from engines import registry
+from engines.base import Command, Engine, EngineError, Launch, UnknownEngine, options_for
+from engines.simulated_device import DIRECTORY_VARIABLE
+from profiles.allowed import NotAllowed, served_name
+from profiles.model import InstanceSpec, SecretRef
+from profiles.resources import cpu_list, cpu_set
+from profiles.status import Reason
+
+CPUS_ONLINE = Path("/sys/devices/system/cpu/online")
+SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+
+class CannotStart(AgentError):
+    """Starting again would not help: somebody has to change something first."""
+
+    def __init__(self, code: str, message: str, hint: str = "") -> None:
+        super().__init__(message, hint)
+        self.reason = Reason(code, message, hint)
+
+
+class Described(msgspec.Struct, frozen=True):
+    """An instance in its adapter's words."""
+
+    engine: Engine
+    launch: Launch
+
+
+def describe(spec: InstanceSpec, port: int) -> Described:
+    """Raises CannotStart for an unknown engine, options that it refuses, or a model that is no word."""
+    try:
+        engine = registry.get(spec.engine)
+        options = options_for(engine, spec.options)
+        served = served_name(spec.model)
+    except EngineError as error:
+        code = "unknown_engine" if isinstance(error, UnknownEngine) else "bad_options"
+        raise CannotStart(code, error.message, error.hint) from None
+    except NotAllowed as error:
+        raise CannotStart("bad_options", error.message, error.hint) from None
+    launch = Launch(
+        instance=spec.name, model=spec.model, served_name=served, port=port, options=options, slices=spec.slices
+    )
+    return Described(engine, launch)
+
+
+def choose_port(spec: InstanceSpec, kept: int | None, taken: Iterable[int]) -> int:
+    """The port of the spec, else the one that the instance had, else a free one. Raises CannotStart.
+
+    `taken` are ports promised to other instances, which may not listen yet.
+    """
+    promised = set(taken)
+    if spec.port is not None:
+        if spec.port in promised or not process.port_is_free(spec.port):
+            hint = f"stop what listens there (`ss -ltnp 'sport = {spec.port}'`), or leave `port` out"
+            raise CannotStart("port_in_use", f"port {spec.port} is in use by another process", hint)
+        return spec.port
+    if kept is not None and kept not in promised and process.port_is_free(kept):
+        return kept
+    while (port := process.free_port()) in promised:
+        pass
+    return port
+
+
+def prepare(
+    layout: Layout, described: Described, spec: InstanceSpec, incarnation: int, simulated: Path | None
+) -> spawn.Launch:
+    """What the shim is told. Raises CannotStart: program, files, secrets."""
+    _check_cpus(spec)
+    command = described.engine.command(described.launch)
+    env = environment(layout, command, spec, simulated)
+    for file in command.needs_files:
+        if not Path(file).is_absolute():
+            raise CannotStart("model_relative", f"the path {file} is not absolute", "write it from / on")
+        if not Path(file).exists():
+            raise CannotStart("model_missing", f"{file} does not exist on this node", "copy the model, or fix `model`")
+    program = shutil.which(command.argv[0], path=env["PATH"])
+    if program is None:
+        raise CannotStart(
+            "program_missing",
+            f"the program `{command.argv[0]}` was not found",
+            f"install {described.engine.name}, or give its absolute path as option `program`",
+        )
+    argv = (program, *command.argv[1:])
+    return spawn.Launch(argv=argv, env=env, incarnation=incarnation, port=described.launch.port)
+
+
+def _check_cpus(spec: InstanceSpec) -> None:
+    online = cpu_set(CPUS_ONLINE.read_text().strip())
+    if missing := (cpu_set(spec.limits.cpus) if spec.limits.cpus else frozenset()) - online:
+        text = f"this node has no CPU {cpu_list(missing)}"
+        raise CannotStart("cpus_missing", text, f"`cpus` may name {cpu_list(online)} here")
+
+
+def environment(layout: Layout, command: Command, spec: InstanceSpec, simulated: Path | None) -> dict[str, str]:
+    """Built from nothing, so that an engine starts alike whoever started the agent. Raises CannotStart."""
+    user = pwd.getpwuid(os.getuid())
+    env = {
+        "PATH": os.environ.get("PATH", SYSTEM_PATH),
+        "HOME": user.pw_dir,
+        "USER": user.pw_name,
+        "LANG": "C.UTF-8",
+        "TMPDIR": os.environ.get("TMPDIR", "/tmp"),
+        **command.env,
+    }
+    for name, value in spec.env.items():
+        try:
+            env[name] = read_secret(layout, value.secret) if isinstance(value, SecretRef) else value
+        except SecretUnusable as error:
+            raise CannotStart(error.code, error.message, error.hint) from None
+    if simulated is not None:
+        env[DIRECTORY_VARIABLE] = str(simulated)
+    return env | {tree.MARKER: spec.name, tree.MARKER_STATE: str(layout.state)}

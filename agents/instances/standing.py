@@ -1,0 +1,80 @@
+"""Where an instance stands, told to the board and the events: every change of phase or reason goes through here."""
+
+import msgspec
+
+from agents.instances.context import Context
+from agents.instances.instance import Life, move
+from agents.instances.runner import Runner
+from engines.base import LoadProgress
+from profiles.model import DesiredInstance, Wanted
+from profiles.status import SERVES, EngineReading, EventKind, InstanceStatus, Phase, Reason
+
+LOADS = (Phase.PENDING, Phase.STARTING, Phase.LOADING)
+
+
+class Standing:
+    """`owned` is as it is wanted; shown is as it runs where it runs, else as it is wanted."""
+
+    def __init__(self, context: Context, runner: Runner, name: str, owned: DesiredInstance | None) -> None:
+        self.owned = owned
+        self.life = Life(phase=Phase.PENDING, since_unix_s=context.wall(), reason=Reason("new", "not looked at yet"))
+        self.reading: EngineReading | None = None
+        self._context = context
+        self._runner = runner
+        self._name = name
+
+    @property
+    def phase(self) -> Phase:
+        return self.life.phase
+
+    def move(self, phase: Phase, reason: Reason) -> None:
+        """Another phase, which is an event, or another reason for the same. Raises WrongTransition."""
+        before = self.life
+        self.life = move(before, phase, reason, self._context.wall())
+        if phase not in LOADS:
+            self._context.turns.leave(self._name)
+        if phase is not before.phase:
+            self.tell(EventKind.PHASE, f"{before.phase} → {phase}: {reason.text}", reason.code)
+        self.publish()
+
+    def progress(self, load: LoadProgress) -> None:
+        if load != self.life.load:
+            self.life = msgspec.structs.replace(self.life, load=load)
+            self.publish()
+
+    def read(self, reading: EngineReading | None) -> None:
+        self.reading = reading
+        self.publish()
+
+    def tell(self, kind: EventKind, text: str, code: str) -> None:
+        self._context.events.append(kind, text, instance=self._name, code=code)
+
+    def told(self, kind: EventKind, since_unix_s: float) -> bool:
+        """Whether there is such an event of this instance since then."""
+        return self._context.events.has(kind, self._name, since_unix_s)
+
+    def publish(self) -> None:
+        """Put what is known on the board; nothing where it neither runs nor is wanted."""
+        started, living = self._runner.started, self._runner.process
+        known = self.owned or (started.owned if started else None)
+        if known is None:
+            return
+        status = InstanceStatus(
+            name=self._name,
+            profile=known.profile,
+            revision=known.revision,
+            engine=known.spec.engine,
+            model=known.spec.model,
+            phase=self.life.phase,
+            since_unix_s=self.life.since_unix_s,
+            wanted=self.owned.spec.wanted if self.owned else Wanted.STOPPED,
+            reason=self.life.reason,
+            slices=started.owned.spec.slices if living and started else known.spec.slices,
+            port=started.port if started else known.spec.port,
+            pid=living.handle.pid if living else None,
+            restarts=started.restarts if started else 0,
+            load=self.life.load,
+            reading=self.reading if self.life.phase in SERVES else None,
+            isolation=started.isolation if living and started else None,
+        )
+        self._context.board.set_instance(status)

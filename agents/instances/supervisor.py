@@ -1,0 +1,242 @@
+"""All instances of the node: the desired document in, one keeper an instance, the board and events out.
+
+    set_desired ──► desired.json ──► reconcile ──► Keeper (one task an instance) ──► Board, EventLog
+    instances/* ──► found at the start ──┘
+
+Ending `run` ends no engine; the next supervisor finds them all again.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+
+from agents import state
+from agents.board import Board
+from agents.events import EventLog
+from agents.failpoints import reach
+from agents.instances import edits
+from agents.instances.context import Context
+from agents.instances.desired import DesiredDocument
+from agents.instances.keeper import Keeper
+from agents.instances.liveness import Pace
+from agents.instances.loads import LoadMemory
+from agents.instances.restart import RestartPolicy
+from agents.instances.restoring import restore
+from agents.instances.runner import Started
+from agents.instances.secrets import Secrets
+from agents.instances.turns import Turns
+from agents.layout import Layout
+from agents.past.revisions import Revisions
+from agents.processes.isolation.plain import Plain
+from agents.processes.isolation.tier import Tier
+from agents.processes.logspace import Written
+from agents.redaction import Redactor
+from agents.wire import SetDesired
+from engines.base import Engine, EngineSample, Probe
+from profiles.model import Desired, DesiredInstance
+from profiles.revision import changed, in_short
+from profiles.status import SERVES, EngineReading, EventKind, Phase
+
+FALLEN_S = 5.0
+"""Before an instance whose keeper fell is looked at anew."""
+
+logger = logging.getLogger(__name__)
+
+
+class Scraped(msgspec.Struct, frozen=True):
+    """A ready engine and where its metrics are. `incarnation` changes when counters begin anew."""
+
+    name: str
+    incarnation: int
+    port: int
+    engine: Engine
+    probe: Probe
+
+
+class Supervisor:
+    """Reads the desired document of `layout`. Raises BadState for one that a newer version wrote."""
+
+    def __init__(
+        self,
+        layout: Layout,
+        board: Board,
+        events: EventLog,
+        *,
+        simulated: Path | None = None,
+        tier: Tier | None = None,
+        policy: RestartPolicy | None = None,
+        pace: Pace | None = None,
+        grace_s: float = 45.0,
+        wall: Callable[[], float] = time.time,
+    ) -> None:
+        self._layout = layout
+        self._board = board
+        self._events = events
+        self._wall = wall
+        self._context = Context(
+            layout=layout,
+            board=board,
+            events=events,
+            loads=LoadMemory(layout.loads),
+            turns=Turns(),
+            secrets=Secrets(layout.secrets),
+            policy=policy or RestartPolicy(),
+            pace=pace or Pace(),
+            grace_s=grace_s,
+            simulated=simulated,
+            tier=tier or Plain(),
+            wall=wall,
+        )
+        self._keepers: dict[str, Keeper] = {}
+        self._tasks: asyncio.TaskGroup | None = None
+        self._found = find(layout, events)
+        self.revisions = Revisions(layout.revisions, events)
+        started = {name: found.owned for name, found in self._found.items()}
+        self.document = DesiredDocument(layout, events, started, self.revisions.last, wall)
+        self._found = restored(layout, self._found, self.document.now)
+        self.revisions.record(self.document.now)
+        board.set_desired(self.document.now)
+
+    async def run(self) -> None:
+        """Until cancelled; engines go on living. Adopts what lives, starts and stops the rest."""
+        try:
+            async with asyncio.TaskGroup() as self._tasks:
+                for name in [*self._found, *self.document.now.instances]:
+                    self._keep(name, self.document.now.instances.get(name))
+                await asyncio.Event().wait()
+        finally:
+            self._tasks = None
+            self._keepers.clear()
+
+    def set_desired(self, request: SetDesired, author: str) -> int:
+        """The new generation, durable unless `document.unwritten`. Raises Refused, OSError."""
+        old = self.document.now
+        edits.check(request, old, self.revisions.since)
+        new = Desired(
+            generation=old.generation + 1,
+            instances=request.instances,
+            author=author,
+            reason=request.reason,
+            at_unix_s=self._wall(),
+            key=request.key,
+        )
+        reach("before-intent")
+        self.document.replace(new)
+        reach("after-intent")
+        text = f"generation {new.generation}: {request.reason or 'no reason given'}"
+        text += f": {in_short(changed(old.instances, new.instances))}"
+        self._board.set_desired(new)
+        self.revisions.record(new, request.profile_text)
+        self._events.append(EventKind.DESIRED, text, author=author)
+        self._reconcile()
+        return new.generation
+
+    def log_path(self, instance: str, previous: bool) -> tuple[Path, int] | None:
+        """The log file and incarnation of an instance; `previous` the one before. None where there is none."""
+        keeper = self._keepers.get(instance)
+        return keeper.runner.log_path(previous) if keeper else None
+
+    def redactor(self) -> Redactor:
+        """What engines print goes through it before anybody reads it."""
+        return self._context.secrets.redactor()
+
+    def scraped(self) -> list[Scraped]:
+        """The engines that serve and have metrics."""
+        found = []
+        for name, keeper in self._keepers.items():
+            started, dialogue = keeper.runner.started, keeper.runner.dialogue
+            if keeper.standing.phase in SERVES and started and dialogue and (probe := dialogue.probe).metrics_path:
+                found.append(Scraped(name, started.incarnation, dialogue.port, dialogue.described.engine, probe))
+        return found
+
+    def scraped_now(self, name: str, sample: EngineSample) -> None:
+        """Evidence of an engine's progress; ignored for one that is no longer there."""
+        if keeper := self._keepers.get(name):
+            keeper.scraped(sample)
+
+    def set_reading(self, name: str, reading: EngineReading) -> None:
+        """Show what an engine does; ignored for one that is no longer there."""
+        if keeper := self._keepers.get(name):
+            keeper.standing.read(reading)
+
+    def roots(self) -> dict[int, str]:
+        """Pids of living engines and their shims → instance: whoever descends from them is theirs."""
+        living = [(name, keeper.runner.process) for name, keeper in self._keepers.items()]
+        pairs = [(name, process.handle) for name, process in living if process]
+        return {pid: name for name, handle in pairs for pid in (handle.pid, handle.shim_pid)}
+
+    def written(self) -> list[Written]:
+        """The logs of engines that live."""
+        return [found for keeper in self._keepers.values() if (found := keeper.runner.written())]
+
+    def living(self) -> dict[str, int]:
+        """Instances that run → when their engine was started, in ticks; 0 for one that starts or is being found."""
+        found = {}
+        for name, keeper in self._keepers.items():
+            if process := keeper.runner.process:
+                found[name] = process.handle.start_ticks
+            elif keeper.standing.phase is Phase.STARTING or not keeper.found:
+                found[name] = 0
+        return found
+
+    def _reconcile(self) -> None:
+        if self._tasks is None:
+            return
+        for name in dict.fromkeys([*self._keepers, *self.document.now.instances]):
+            owned = self.document.now.instances.get(name)
+            if keeper := self._keepers.get(name):
+                if keeper.owned != owned:
+                    keeper.want(owned)
+            else:
+                self._keep(name, owned)
+
+    def _keep(self, name: str, owned: DesiredInstance | None) -> None:
+        if name in self._keepers or self._tasks is None:
+            return
+        keeper = Keeper(self._context, name, owned, self._ports)
+        self._keepers[name] = keeper
+        self._tasks.create_task(self._attend(keeper))
+
+    async def _attend(self, keeper: Keeper) -> None:
+        try:
+            await keeper.run()
+        except Exception as error:
+            logger.exception("the keeper of %s fell", keeper.name)
+            text = f"a mistake of gpuyard-agent ({type(error).__name__}: {error}); its engine lives on, looked at anew"
+            self._events.append(EventKind.AGENT, text, instance=keeper.name, code="internal")
+            await asyncio.sleep(FALLEN_S)
+        self._keepers.pop(keeper.name, None)
+        self._reconcile()  # it may have been wanted again in its last moment
+
+    def _ports(self, name: str) -> list[int]:
+        others = (keeper.runner.started for other, keeper in self._keepers.items() if other != name)
+        fixed = [owned.spec.port for other, owned in self.document.now.instances.items() if other != name]
+        return [started.port for started in others if started] + [port for port in fixed if port is not None]
+
+
+def find(layout: Layout, events: EventLog) -> dict[str, Started]:
+    """Instances that have a directory, with what is left of a spec.json that cannot be read."""
+    found = {}
+    for directory in sorted(layout.instances.iterdir()):
+        match state.load(directory / "spec.json", Started):
+            case Started() as started:
+                found[started.owned.spec.name] = started
+            case state.Damaged(problem=problem, previous=previous):
+                events.append(EventKind.AGENT, f"{directory.name}: {problem}", code="state_damaged")
+                if previous is not None:
+                    found[previous.owned.spec.name] = previous
+    return found
+
+
+def restored(layout: Layout, found: dict[str, Started], wanted: Desired) -> dict[str, Started]:
+    """`found`, with every spec.json there again that can be made anew. Raises OSError."""
+    owned = {name: started.owned for name, started in found.items()} | wanted.instances
+    lost = [
+        name for name in owned if layout.instance(name).directory.exists() and not layout.instance(name).spec.exists()
+    ]
+    again = {name: restore(layout.instance(name), owned[name], found.get(name)) for name in lost}
+    return found | {name: started for name, started in again.items() if started}

@@ -1,0 +1,1 @@
+"""What was: readings of a day, the last desired documents, and the answers to questions about them."""

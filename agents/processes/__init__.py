@@ -1,0 +1,1 @@
+"""An engine's processes: start them behind a shim, know them again, isolate them, end them all."""

@@ -1,0 +1,135 @@
+"""The clocks of the agent: host and GPUs once a second, engines every two, all onto the board."""
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import msgspec
+
+from agents.board import Board
+from agents.gpus.reader import Reader
+from agents.gpus.source import Frame
+from agents.instances import probe
+from agents.instances.supervisor import Scraped, Supervisor
+from agents.processes import tree
+from agents.sampling.host import Host
+from agents.sampling.windows import Window
+from engines.base import EngineSample
+from profiles.status import GpuProcess, GpuReading
+
+HOST_PERIOD_S = 1.0
+SCRAPE_PERIOD_S = 2.0
+
+
+class Sampler:
+    """A scrape that fails or comes late leaves the last reading with its age; it never judges an engine."""
+
+    def __init__(
+        self,
+        board: Board,
+        supervisor: Supervisor,
+        *,
+        state: Path,
+        simulated: Path | None = None,
+        scraped: Callable[[str, int, EngineSample], None] = lambda *_: None,
+        gpus_read: Callable[[Sequence[GpuReading]], None] = lambda _: None,
+        wall: Callable[[], float] = time.time,
+    ) -> None:
+        self._board = board
+        self._supervisor = supervisor
+        self._scraped = scraped
+        self._gpus_read = gpus_read
+        self._wall = wall
+        self._host = Host()
+        self._owners = Owners(supervisor, state)
+        self._reader = Reader(self._show, simulated)
+        self._windows: dict[tuple[str, int], Window] = {}
+        self._asking: set[str] = set()
+
+    async def run(self) -> None:
+        """Until cancelled."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._reader.run())
+            tasks.create_task(self._look_at_host())
+            while True:
+                self._scrape_all(tasks)
+                await asyncio.sleep(SCRAPE_PERIOD_S)
+
+    async def _look_at_host(self) -> None:
+        while True:
+            self._board.set_host(self._host.read(self._reader.pid))
+            await asyncio.sleep(HOST_PERIOD_S)
+
+    def _show(self, frame: Frame) -> None:
+        self._board.set_gpu_source(frame.source)
+        gpus = [
+            msgspec.structs.replace(gpu, processes=tuple(map(self._owners.name, gpu.processes)))
+            if gpu.processes else gpu
+            for gpu in frame.gpus
+        ]  # fmt: skip
+        self._board.set_gpus(gpus)
+        self._gpus_read(gpus)
+        self._owners.forget_old()
+
+    def _scrape_all(self, tasks: asyncio.TaskGroup) -> None:
+        scraped = self._supervisor.scraped()
+        current = {(one.name, one.incarnation) for one in scraped}
+        self._windows = {key: window for key, window in self._windows.items() if key in current}
+        for one in scraped:
+            if one.name not in self._asking:
+                self._asking.add(one.name)
+                tasks.create_task(self._scrape(one))
+
+    async def _scrape(self, one: Scraped) -> None:
+        assert one.probe.metrics_path is not None
+        try:
+            answer = await probe.get(one.port, one.probe.metrics_path, one.probe.timeout_s)
+        except probe.ProbeFailed:
+            return
+        finally:
+            self._asking.discard(one.name)
+        if answer.status != 200:
+            return
+        sample = one.engine.sample(answer.body.decode(errors="replace"))
+        self._supervisor.scraped_now(one.name, sample)
+        self._scraped(one.name, one.incarnation, sample)
+        window = self._windows.setdefault((one.name, one.incarnation), Window(one.engine))
+        self._supervisor.set_reading(one.name, window.add(time.monotonic(), self._wall(), sample))
+
+
+class Owners:
+    """Which instance a GPU process belongs to: by its marker, else by descent from an engine or its shim."""
+
+    def __init__(self, supervisor: Supervisor, state: Path) -> None:
+        self._supervisor = supervisor
+        self._state = str(state)
+        self._known: dict[tuple[int, int], str | None] = {}
+        self._seen: set[tuple[int, int]] = set()
+
+    def name(self, held: GpuProcess) -> GpuProcess:
+        """With its instance; a process that says so itself is believed, as simulated ones do."""
+        found = tree.stat(held.pid) if held.instance is None else None
+        if found is None:
+            return held
+        key = (held.pid, found.start_ticks)
+        self._seen.add(key)
+        if key not in self._known:
+            self._known[key] = self._look_up(found)
+        return msgspec.structs.replace(held, instance=self._known[key])
+
+    def forget_old(self) -> None:
+        self._known = {key: name for key, name in self._known.items() if key in self._seen}
+        self._seen.clear()
+
+    def _look_up(self, one: tree.Stat) -> str | None:
+        marker = tree.marked(one.pid)
+        if marker is not None:
+            return marker[0] if marker[1] == self._state else None
+        roots = self._supervisor.roots()
+        above: tree.Stat | None = one
+        while above is not None and above.pid > 1:
+            if name := roots.get(above.pid) or roots.get(above.session):
+                return name
+            above = tree.stat(above.parent)
+        return None

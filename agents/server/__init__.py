@@ -1,0 +1,1 @@
+"""The daemon's Unix socket: connections, frames, requests, and who carries them out."""

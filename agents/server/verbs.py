@@ -1,0 +1,133 @@
+"""What a caller may ask, and who carries it out: the one place where a request meets a role."""
+
+import asyncio
+from collections.abc import Mapping
+from functools import partial
+
+from agents import wire
+from agents.access.audit.chain import Anchor, hash_at, walk
+from agents.access.audit.log import AuditLog
+from agents.access.caller import Caller
+from agents.access.peer import lesser
+from agents.access.permits import admin_only
+from agents.errors import Refused
+from agents.instances.desired import only_stops
+from agents.instances.logs import read_log
+from agents.past.recall import recall
+from agents.server.node import Node
+from profiles.model import Desired
+from profiles.status import Role
+
+NEEDED: Mapping[type[wire.AnyAsk], Role] = {
+    wire.ReadLog: Role.VIEWER,
+    wire.ReadHistory: Role.VIEWER,
+    wire.ReadRevisions: Role.VIEWER,
+    wire.ReadRevision: Role.VIEWER,
+    wire.ReadAnchor: Role.VIEWER,
+    wire.VerifyAudit: Role.OPERATOR,
+    wire.SetDesired: Role.OPERATOR,
+    wire.TakeLease: Role.OPERATOR,
+    wire.ReleaseLease: Role.OPERATOR,
+    wire.ListProcesses: Role.VIEWER,
+    wire.Reap: Role.ADMIN,
+}
+"""The least role for each request; what is in it may need a higher one (`_needed`)."""
+
+
+async def carry_out(node: Node, caller: Caller, ask: wire.AnyAsk) -> wire.AnyAnswer:
+    """Raises Refused, OSError. The role is looked up anew each time: who lost it keeps no right by staying."""
+    found = await node.roles.role_of(caller.peer.uid)
+    role = lesser(found, caller.role) if found else None
+    current = node.board.desired
+    try:
+        if role is None:
+            raise Refused("denied", f"{caller.peer.user} has no role on this node any more", "ask its admin")
+        _permit(role, node, ask)
+    except Refused as refusal:
+        node.gate.denied(caller, role, ask, current, refusal.message)
+        raise
+    act = partial(_act, node, caller, role, ask)
+    if not isinstance(ask, wire.Change):
+        return await act()
+    return await node.gate.change(caller, role, ask, current, act, emergency=_is_emergency(role, ask, current))
+
+
+async def _act(node: Node, caller: Caller, role: Role, ask: wire.AnyAsk) -> wire.AnyAnswer:
+    match ask:
+        case wire.SetDesired(key=key) if key and key == node.board.desired.key:
+            # Done by an agent that died before it could keep the answer.
+            return wire.DesiredSet(generation=node.board.desired.generation)
+        case wire.SetDesired():
+            return wire.DesiredSet(generation=node.control.set_desired(ask, ask.author or caller.author))
+        case wire.TakeLease():
+            return node.gate.leases.take(caller, ask)
+        case wire.ReleaseLease():
+            return node.gate.leases.release(ask)
+        case wire.Reap(pid=pid, start_ticks=start_ticks):
+            await node.orphans.reap(pid, start_ticks, caller.author)
+            return wire.Reaped()
+        case wire.ListProcesses():
+            # Arguments of other people's processes may hold what is not for everybody's eyes.
+            return wire.Processes(processes=await node.orphans.survey(commands=role.rank >= Role.OPERATOR.rank))
+    return await _read(node, ask)
+
+
+async def _read(node: Node, ask: wire.AnyAsk) -> wire.AnyAnswer:
+    match ask:
+        case wire.ReadLog():
+            piece = await read_log(node.control, ask)
+            await asyncio.sleep(node.log_rate.owe(len(piece.text)))
+            return piece
+        case wire.ReadHistory():
+            return await recall(node.history, ask)
+        case wire.ReadRevisions():
+            return wire.Revisions(revisions=node.revisions.heads())
+        case wire.ReadRevision(generation=generation):
+            kept = node.revisions.document(generation)
+            return wire.RevisionDocument(head=kept.head, instances=kept.instances, profile_text=kept.profile_text)
+        case wire.VerifyAudit():
+            return await verified(node.gate.audit, ask)
+        case wire.ReadAnchor(seq=seq):
+            found = await asyncio.to_thread(hash_at, node.gate.audit.directory, seq)
+            return wire.Anchor(seq=seq, hash=found or "")
+    raise AssertionError(f"nobody carries out {type(ask).__name__}")
+
+
+async def verified(audit: AuditLog, ask: wire.VerifyAudit) -> wire.AuditVerified:
+    """Beside the loop: a long audit takes a while. What is written meanwhile is left out."""
+    known = Anchor(ask.known_seq, ask.known_hash) if ask.known_seq else None
+    walked = await asyncio.to_thread(walk, audit.directory, known, max(audit.last.seq, ask.known_seq))
+    return wire.AuditVerified(
+        records=walked.records,
+        first_seq=walked.first_seq,
+        last_seq=walked.last.seq,
+        last_hash=walked.last.hash,
+        problem=walked.problem,
+    )
+
+
+def _is_emergency(role: Role, ask: wire.Change, current: Desired) -> bool:
+    """An admin stops engines and does nothing else: never held up by a disk."""
+    return (
+        role is Role.ADMIN
+        and isinstance(ask, wire.SetDesired)
+        and only_stops(current, Desired(instances=ask.instances))
+    )
+
+
+def _permit(role: Role, node: Node, ask: wire.AnyAsk) -> None:
+    """Raises Refused."""
+    needed, what = _needed(node, ask)
+    if role.rank < needed.rank:
+        raise Refused("denied", f"a {role} may not {what}, it needs the role {needed}", f"connect as an {needed}")
+
+
+def _needed(node: Node, ask: wire.AnyAsk) -> tuple[Role, str]:
+    match ask:
+        case wire.ReadLog():
+            return node.roles.logs, "read engines' logs"
+        case wire.SetDesired() if what := admin_only(ask.instances, node.board.desired):
+            return Role.ADMIN, what
+        case wire.TakeLease(force=True):
+            return Role.ADMIN, "take a lease over"
+    return NEEDED[type(ask)], "do this"
