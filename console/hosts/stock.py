@@ -3,11 +3,9 @@
 import asyncio
 from importlib.metadata import version
 
-from console.hosts import wheels
+from console.hosts import bundle, wheels
 from console.hosts.choice import Choice, Target
-from console.hosts.errors import CannotGather
 from console.hosts.payload import Payload
-from profiles.status import Reason
 
 
 class Stock:
@@ -26,5 +24,5 @@ class Stock:
 
 async def _made(choice: Choice) -> Payload:
     if choice.python is None:
-        raise CannotGather(Reason("old_python", "it has no Python from 3.11 on", "install one there"))
+        return Payload("bundle", version("gpuyard"), [await bundle.build(choice.target)])
     return Payload("environment", version("gpuyard"), await wheels.gather(choice.target))

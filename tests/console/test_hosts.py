@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from console.hosts import facts, ownwheel, scripts, unit, wheels
+from console.hosts import bundle, facts, ownwheel, scripts, unit, wheels
 from console.hosts.choice import Choice, Target, choose
+from console.hosts.errors import CannotGather
 from console.hosts.facts import BadAnswer, Facts, Libc, Python
 from console.hosts.payload import Part, Payload
 from profiles.status import Reason
@@ -146,6 +147,20 @@ def test_tags_are_those_that_the_libc_can_load() -> None:
     musl = wheels.platforms(Target("aarch64", Libc("musl", (1, 2)), "cp312"))
     assert musl == ["musllinux_1_2_aarch64", "musllinux_1_1_aarch64"]
     assert Target("x86_64", Libc("glibc", (2, 36)), "cp313t").python == "3.13"
+
+
+def test_the_newest_libc_that_files_ask_for_is_found() -> None:
+    assert bundle.asked_glibc([b"x\0GLIBC_2.17\0GLIBC_2.4\0", b"GLIBC_2.34\0", b"GLIBC_2.99 in a text"]) == 34
+    assert bundle.asked_glibc([b"nothing"]) == 0
+
+
+@pytest.mark.parametrize(
+    "target", [Target("x86_64", Libc("musl", (1, 2)), ""), Target("s390x", Libc("glibc", (2, 36)), "")]
+)
+async def test_a_bundle_of_another_kind_of_machine_is_refused(target: Target) -> None:
+    with pytest.raises(CannotGather, match="can be made here") as refused:
+        await bundle.build(target)
+    assert "3.11" in refused.value.reason.hint
 
 
 def test_a_build_is_named_by_what_is_in_it() -> None:

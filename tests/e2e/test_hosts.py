@@ -183,10 +183,10 @@ def build(folder: Path, *, broken: bool = False) -> str:
     return str(folder)
 
 
-def engine(host: BareHost) -> int:
+def engine(host: BareHost, *more: str) -> int:
     """The pid of a simulated engine that ada's node serves."""
     words = ("--engine", "simulated", "--model", "tiny", "--option", "load_seconds=0.1", "--node", "ada", "--yes")
-    done = host.console("run", "chat", *words)
+    done = host.console("run", "chat", *words, *more)
     assert done.returncode == 0, done.stderr
     return pid_of_engine(host)
 
@@ -286,3 +286,45 @@ def test_systemd_is_called_exactly_like_this(host: BareHost) -> None:
     made = [line for line in calls.read_text().splitlines() if "show" not in line]
     assert made == [f"disable -q --now {name}", "daemon-reload"]
     assert not (host.files / "etc/systemd/system" / name).exists()
+
+
+OLD = """case "$*" in
+*version_info*) echo "3.8.10 .cpython-38-x86_64-linux-gnu.so 1 1 /usr/bin/python3.8" ;;
+*) echo "python3: too old for this" >&2; exit 1 ;;
+esac"""
+
+
+def with_an_old_python(stopped: BareHost) -> BareHost:
+    """Every Python that a login finds there says that it is 3.8 and does nothing else."""
+    old = stopped.folder / "old-python"
+    old.write_text(f"#!/bin/sh\n{OLD}\n")
+    old.chmod(0o755)
+    stopped.overlay = {str(path): str(old) for path in Path("/usr/bin").glob("python3.[0-9]*") if "-" not in path.name}
+    stopped.start()
+    return stopped
+
+
+def test_a_host_with_an_old_python_gets_a_bundle_and_serves(stopped: BareHost) -> None:
+    host = with_an_old_python(stopped)
+    before = tree(host)
+    row = results(host, "install", "ada")["ada"]
+    assert (row["outcome"], row["python"]) == ("done", "bundle")
+    assert results(host, "install", "ada")["ada"]["outcome"] == "unchanged"
+    started = host.home("ada") / "environ"
+    fake(host, "engine", 'env >"$HOME/environ"; exec "$HOME/.local/bin/gpuyard-agent" "$@"')
+    engine(host, "--option", "program=/usr/local/bin/engine")
+    assert "HOME=/home/ada" in started.read_text()
+    assert "_PYI_" not in started.read_text()
+    assert "LD_LIBRARY_PATH" not in started.read_text()
+    done = host.console("node", "remove", "ada", "--stop-engines", "--yes")
+    assert done.returncode == 0, done.stderr
+    started.unlink()
+    (host.files / "usr/local/bin/engine").unlink()
+    assert tree(host) == before
+
+
+def test_a_bundle_that_needs_a_newer_libc_is_not_sent(stopped: BareHost) -> None:
+    fake(stopped, "getconf", "echo glibc 2.5")
+    row = results(with_an_old_python(stopped), "install", "ada", code=1)["ada"]
+    assert row["step"] == "gather"
+    assert "the host has glibc 2.5" in row["why"]["text"]
