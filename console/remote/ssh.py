@@ -127,7 +127,8 @@ class SshConnection:
         for path in list(self._sockets):
             try:
                 reader, writer = await self._connection.open_unix_connection(path, window=WINDOW_BYTES)
-            except asyncssh.ChannelOpenError:
+            except asyncssh.ChannelOpenError as error:
+                await self._still_there(error)
                 self._sockets.remove(path)
                 continue
             except (OSError, asyncssh.Error) as error:
@@ -164,13 +165,20 @@ class SshConnection:
         except TimeoutError:
             self._connection.abort()
 
+    async def _still_there(self, error: asyncssh.ChannelOpenError) -> None:
+        """Raises Lost where nobody refused the channel: the connection broke while it was opened."""
+        await asyncio.sleep(0)  # asyncssh tells the channels of a broken connection before it marks it closed
+        if self._connection.is_closed():
+            raise Lost(Reason("lost", f"the link broke: {error.reason}")) from None
+
     async def _bridge(self) -> Stream:
         command = f"{SEARCH} {shlex.quote(self._node.agent or BRIDGE)} attach"
         if self._node.socket:
             command += f" --socket {shlex.quote(self._node.socket)}"
         try:
             process = await self._connection.create_process(command, encoding=None, window=WINDOW_BYTES)
-        except asyncssh.ChannelOpenError:
+        except asyncssh.ChannelOpenError as error:
+            await self._still_there(error)
             hint = "allow the socket (PermitOpen, AllowTcpForwarding local) or a session (MaxSessions) to this login"
             text = "this login may neither reach the agent's socket nor run the bridge"
             raise LinkRefused(Reason("no_agent", text, hint)) from None

@@ -61,7 +61,10 @@ async def until(condition: Callable[[], object], what: str, limit_s: float = 30.
 
 
 async def until_state(view: NodeView, state: NodeState, limit_s: float = 30.0) -> None:
-    await until(lambda: view.state is state, f"{view.name} is {state}, not {view.state} ({view.why})", limit_s)
+    try:
+        await until(lambda: view.state is state, f"{view.name} is {state}", limit_s)
+    except AssertionError as error:
+        raise AssertionError(f"{error}; it is {view.state}: {view.why}") from None
 
 
 async def _age(store: Store) -> None:
