@@ -56,15 +56,24 @@ def broken(node: FaultNode, watcher: Watcher | None = None, kept: dict[str, int]
 
 
 def untold(node: FaultNode, events: Sequence[Event]) -> list[str]:
-    """Instances of which another number of ends was told than there were."""
+    """Ends of engines that nobody was told of, and those that were told twice.
+
+    An engine that was ended before its program could write into the ledger is told of and not in it.
+    """
     started = Counter(name for _, name, _ in node.starts())
     alive = {name: len(pids) for name, pids in node.engines().items()}
     told = Counter(event.instance for event in events if event.kind is EventKind.EXIT)
-    return [
-        f"{name}: {count - alive.get(name, 0)} ends, {told[name]} told"
-        for name, count in started.items()
-        if count - alive.get(name, 0) != told[name]
-    ]
+    ends = {name: count - alive.get(name, 0) for name, count in started.items()}
+    found = [f"{name}: {count} ends, {told[name]} told" for name, count in ends.items() if told[name] < count]
+    started_since = dict.fromkeys(started, False)
+    for event in events:
+        if event.kind is EventKind.PHASE and "→ starting" in event.text:
+            started_since[event.instance or ""] = True
+        elif event.kind is EventKind.EXIT and not started_since.get(event.instance or ""):
+            found.append(f"{event.instance}: event {event.seq} tells of an end for the second time")
+        elif event.kind is EventKind.EXIT:
+            started_since[event.instance or ""] = False
+    return found
 
 
 def numbering(path: Path) -> list[str]:

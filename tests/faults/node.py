@@ -7,7 +7,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -31,6 +31,8 @@ class FaultNode:
     environ: dict[str, str] = field(default_factory=dict)
     agent: "subprocess.Popen[bytes] | None" = None
     command: tuple[str, ...] = AGENT
+    simulated: bool = True
+    """Whether its GPUs are (none of) a simulated device directory, or the driver's."""
 
     @property
     def layout(self) -> Layout:
@@ -47,10 +49,11 @@ class FaultNode:
     def start(self, *, wait: bool = True, fail_points: str = "") -> "subprocess.Popen[bytes]":
         """A new agent process; `wait` until its socket is there."""
         environ = os.environ | self.environ | ({"GPUYARD_FAIL_POINT": fail_points} if fail_points else {})
+        gpus = ("--simulated", str(self.root / "gpus")) if self.simulated else ()
         before = self._socket_inode()
         with (self.root / "agent.err").open("ab") as errors:
             self.agent = subprocess.Popen(
-                [*self.command, "serve", "--state", str(self.state), "--simulated", str(self.root / "gpus")],
+                [*self.command, "serve", "--state", str(self.state), *gpus],
                 stdin=subprocess.DEVNULL, stdout=errors, stderr=errors, cwd="/", env=environ,
             )  # fmt: skip
         if wait:
@@ -129,10 +132,10 @@ class FaultNode:
 
 
 @contextmanager
-def node(environ: Mapping[str, str] | None = None, state: Path | None = None) -> Iterator[FaultNode]:
+def node(*, simulated: bool = True) -> Iterator[FaultNode]:
     """A node without GPUs, not started yet; all of it is gone afterwards. The path is short, for the socket's sake."""
     root = Path(tempfile.mkdtemp(prefix="gyf"))
-    made = FaultNode(root, state or root / "s", dict(environ or {}))
+    made = FaultNode(root, root / "s", simulated=simulated)
     made.ledger.mkdir()
     (root / "gpus").mkdir()
     (root / "gpus" / "devices.json").write_text("[]")
