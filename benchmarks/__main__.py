@@ -1,4 +1,4 @@
-"""Print the figures that need no terminal: commands, plan, frames. Nothing is asserted.
+"""Print the figures that need no terminal: commands, plan, frames, GPU reading, agent, recovery. Nothing is asserted.
 
 Each line is one figure with the floor or the peer measured in the same run.
 """
@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 from agents.framing import FrameReader, encode
 from agents.wire import Delta
-from benchmarks import gpu_tick
+from benchmarks import agent_cost, gpu_tick, recovery
 from profiles.model import Desired, InstanceSpec
 from profiles.plan import plan_profile
 from profiles.status import HostReading
@@ -50,6 +50,8 @@ def main() -> None:
     print(f"plan, 1,000 nodes         {median_ms(plan_1000):8.1f} ms")
     print(f"1,000 frames in           {median_ms(split_frames):8.1f} ms")
     gpu_tick.main()
+    recovery.main()
+    agent_cost.main()
 
 
 if __name__ == "__main__":
