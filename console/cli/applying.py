@@ -27,7 +27,8 @@ def check_may_change(options: argparse.Namespace) -> None:
 async def carry_through(
     found: Reached, plan: Plan, reason: str, options: argparse.Namespace, *, hold: bool = False
 ) -> int:
-    """The exit code. `reason` is for the record of the nodes; with `hold` nobody else changes them until it is over."""
+    """The exit code. `reason` is for the record of the nodes; with `hold`, or to take over, nobody else changes
+    them until it is over."""
     _show(plan, Format(options.output))
     if plan.blockers:
         return _blocked(found, plan)
@@ -37,7 +38,7 @@ async def carry_through(
         say("nothing to do")
         return Exit.DONE
     _confirm(plan, sure=options.yes)
-    if not hold:
+    if not (hold or options.take_over):
         return await _apply(found, plan, reason, options, {})
     try:
         async with held(found.fleet, touched, reason, take_over=options.take_over) as tokens:

@@ -142,6 +142,7 @@ def _changing() -> argparse.ArgumentParser:
     changing = argparse.ArgumentParser(add_help=False)
     changing.add_argument("--yes", action="store_true", default=argparse.SUPPRESS, help="do not ask")
     changing.add_argument("--no-wait", action="store_true", help="return once the nodes have taken the change")
+    changing.add_argument("--take-over", action="store_true", help="as an admin, take the nodes from who holds them")
     return changing
 
 
@@ -164,8 +165,6 @@ def _add_changes(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]", c
     down = _add(verbs, "down", text, "console.cli.down", "run", parents)
     down.add_argument("profile", metavar="PROFILE", help="`adhoc` is that of what was started by `run`")
     down.add_argument("names", metavar="NAME", nargs="*", help=f"only these of it: {_NAMES}")
-    for parser in (apply, down):
-        parser.add_argument("--take-over", action="store_true", help="as an admin, take the nodes from who holds them")
     one = _add(
         verbs, "run", "run one instance without a file, in profile `adhoc`", "console.cli.change", "run", parents
     )

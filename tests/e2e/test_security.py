@@ -38,6 +38,7 @@ def test_nobody_else_changes_a_node_during_an_apply(host: Host) -> None:
         assert (done.returncode, "holds this node" in done.stderr, "apply" in done.stderr) == (1, True, True), done
         again = host.console("apply", "-f", str(write_profile(host, load_seconds=0.1)), "--yes")
         assert (again.returncode, "nothing was changed" in again.stderr) == (1, True), again
+        run(host, "stop", "one", "--yes", "--take-over")
         said, _ = rollout.communicate(timeout=40)
         assert rollout.returncode == 0, said
     run(host, "stop", "one", "chat", "--yes")
