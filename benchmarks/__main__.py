@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 from agents.framing import FrameReader, encode
 from agents.wire import Delta
-from benchmarks import agent_cost, gpu_tick, recovery
+from benchmarks import agent_cost, gpu_tick, install, recovery
 from profiles.model import Desired, InstanceSpec
 from profiles.plan import plan_profile
 from profiles.status import HostReading
@@ -49,6 +49,7 @@ def main() -> None:
     print(f"gpuyard --version         {version:8.1f} ms   bare Python {floor:.1f} ms   ratio {version / floor:.2f}")
     print(f"plan, 1,000 nodes         {median_ms(plan_1000):8.1f} ms")
     print(f"1,000 frames in           {median_ms(split_frames):8.1f} ms")
+    install.main()
     gpu_tick.main()
     recovery.main()
     agent_cost.main()
