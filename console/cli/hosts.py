@@ -91,7 +91,6 @@ async def _stop_engines(inventory: Inventory, nodes: dict[str, Node], options: a
         targets = [(view.name, name) for view in found.store.nodes.values() for name in sorted(view.instances)]
         if not targets:
             return
-        options.no_wait = False
         plan = found.operations.propose(Verb.STOP, targets)
         code = await carry_through(found, plan, f"remove {' '.join(nodes)}", options)
     if code != Exit.DONE:

@@ -38,6 +38,7 @@ def _install(parser: argparse.ArgumentParser) -> None:
 def _remove(parser: argparse.ArgumentParser) -> None:
     _nodes(parser)
     parser.add_argument("--stop-engines", action="store_true", help="stop what runs there first, as `stop` does")
+    parser.set_defaults(no_wait=False, take_over=False)  # what `stop` takes beside
 
 
 def _nodes(parser: argparse.ArgumentParser) -> None:
