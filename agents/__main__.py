@@ -2,6 +2,7 @@
 
 import argparse
 import importlib.util
+import os
 import re
 import sys
 from collections.abc import Sequence
@@ -9,7 +10,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from agents.errors import AgentError
-from agents.layout import SYSTEM_ROLES, Layout
+from agents.layout import SYSTEM_ROLES, Layout, has_unit
 
 PACKAGES = ("console", "agents", "engines", "profiles")
 EXIT_FAILED = 1
@@ -50,7 +51,7 @@ def run(options: argparse.Namespace) -> None:
             role=options.role,
             label=options.label or "",
             simulated=options.simulated,
-            may_start=not options.no_start,
+            may_start=not (options.no_start or (options.state is None and has_unit(os.getuid(), Path.home()))),
         )
     elif options.command == "audit":
         from agents.access.audit.command import verify

@@ -15,6 +15,7 @@ from pathlib import Path
 
 SYSTEM_STATE = Path("/var/lib/gpuyard")
 SYSTEM_SOCKET = Path("/run/gpuyard/agent.sock")
+UNIT = "gpuyard-agent.service"
 SYSTEM_ROLES = Path("/etc/gpuyard/roles.toml")
 
 
@@ -142,6 +143,12 @@ def find_state(environ: Mapping[str, str] = os.environ) -> Path:
     if base := environ.get("XDG_STATE_HOME"):
         return Path(base) / "gpuyard"
     return Path.home() / ".local" / "state" / "gpuyard"
+
+
+def has_unit(uid: int, home: Path) -> bool:
+    """Whether a service manager keeps this login's daemon: a bridge must not start one that would be in its way."""
+    units = Path("/etc/systemd/system") if uid == 0 else home / ".config" / "systemd" / "user"
+    return (units / UNIT).exists()
 
 
 def find_socket(state: Path, environ: Mapping[str, str] = os.environ) -> Path:

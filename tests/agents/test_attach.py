@@ -16,6 +16,7 @@ import pytest
 from agents import wire
 from agents.__main__ import build_parser
 from agents.framing import FrameReader, encode
+from agents.layout import has_unit
 from profiles.status import Role
 
 LIMIT_S = 20
@@ -209,3 +210,11 @@ def test_usage_errors_are_one_line_and_64(arguments: list[str]) -> None:
 def test_version() -> None:
     found = subprocess.run([*AGENT, "version"], capture_output=True, text=True, cwd="/", check=True)
     assert found.stdout.startswith("gpuyard-agent ")
+
+
+def test_a_bridge_starts_nothing_where_a_unit_keeps_the_daemon(tmp_path: Path) -> None:
+    unit = tmp_path / ".config/systemd/user/gpuyard-agent.service"
+    assert not has_unit(1000, tmp_path)
+    unit.parent.mkdir(parents=True)
+    unit.touch()
+    assert has_unit(1000, tmp_path)
