@@ -106,6 +106,19 @@ async def test_a_frozen_idle_vllm_looks_healthy_and_is_stalled(machine: Machine,
     assert (back.pid, back.restarts) == (first.pid, 0)
 
 
+async def frozen_with_a_request(machine: Machine, core: int, port: int, model: str) -> "asyncio.Task[int]":
+    """A request that the stopped engine cannot finish; one that was faster than the stop is asked again."""
+    for _ in range(5):
+        request = asyncio.create_task(asyncio.to_thread(traffic.stream, port, model, 1500))
+        await machine.until(lambda status: bool(status.reading and status.reading.running), 30.0)
+        os.kill(core, signal.SIGSTOP)
+        if not (await asyncio.wait((request,), timeout=2.0))[0]:
+            return request
+        os.kill(core, signal.SIGCONT)
+        await machine.until(lambda status: bool(status.reading and not status.reading.running), 30.0)
+    raise AssertionError("five requests ended before the engine could be stopped")
+
+
 async def test_a_vllm_that_freezes_under_load_is_stalled_and_drains_what_it_has_afterwards(
     machine: Machine, vllm: Served
 ) -> None:
@@ -113,9 +126,7 @@ async def test_a_vllm_that_freezes_under_load_is_stalled_and_drains_what_it_has_
     assert first.pid is not None
     assert first.port is not None
     core = engine_core(first.pid)
-    request = asyncio.create_task(asyncio.to_thread(traffic.stream, first.port, vllm.model.name, 1500))
-    await machine.until(lambda status: bool(status.reading and status.reading.running), 30.0)
-    os.kill(core, signal.SIGSTOP)
+    request = await frozen_with_a_request(machine, core, first.port, vllm.model.name)
     try:
         stalled = await until_code(machine, "no_progress")
         assert stalled.phase is Phase.STALLED
