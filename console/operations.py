@@ -21,6 +21,7 @@ from console.logs import Interrupted
 from console.remote.errors import NodeUnreachable, RequestFailed
 from console.settling import Settling
 from console.store import NodeView, Store
+from profiles.cordon_plan import Place, plan_cordon
 from profiles.model import Defaults, Desired, InstanceSpec, Profile, Service
 from profiles.place import Placement, place
 from profiles.plan import Plan, Verb, plan_profile, plan_verb
@@ -79,7 +80,7 @@ class Operations:
 
         `text` is the file that it comes from; a node keeps it with the revision, unless it is too long.
         """
-        placed = place(profile, self._statuses())
+        placed = place(profile, self._statuses(), self._desired())
         plan = _with_blockers(plan_profile(profile.profile, placed.specs, self._desired()), placed)
         kept = text if len(text.encode()) <= MAX_PROFILE_TEXT_BYTES else ""
         return self._told(replace(plan, nodes=tuple(replace(edit, profile_text=kept) for edit in plan.nodes)))
@@ -87,7 +88,7 @@ class Operations:
     def propose_run(self, name: str, service: Service) -> Plan:
         """The plan that adds `service` as `name` to the instances that were started without a file."""
         profile = Profile(gpuyard=1, profile=ADHOC, services={name: service}, defaults=Defaults())
-        placed = place(profile, self._statuses())
+        placed = place(profile, self._statuses(), self._desired())
         wanted: dict[str, list[InstanceSpec]] = {node: list(specs) for node, specs in placed.specs.items()}
         for node, document in self._desired().items():
             others = [
@@ -98,6 +99,12 @@ class Operations:
             if others:
                 wanted.setdefault(node, []).extend(others)
         return self._told(_with_blockers(plan_profile(ADHOC, wanted, self._desired()), placed))
+
+    def propose_cordon(self, places: Sequence[Place], *, lift: bool = False, reason: str = "") -> Plan:
+        """The plan that cordons `places`, or with `lift` takes that back."""
+        gone = {place.node for place in places if not self._store.nodes[place.node].counted}
+        plan = plan_cordon([one for one in places if one.node not in gone], self._desired(), lift=lift, reason=reason)
+        return replace(plan, blockers=tuple(_unreachable(self._store.nodes[node]) for node in sorted(gone)))
 
     def propose_down(self, profile: str, targets: Collection[tuple[str, str]]) -> Plan:
         """The plan that takes `targets`, (node, instance) pairs, off their nodes and keeps the rest of `profile`."""
@@ -130,6 +137,7 @@ class Operations:
                     author="",
                     reason=reason,
                     profile_text=edit.profile_text,
+                    cordons=edit.cordons,
                     key=secrets.token_hex(16),
                     token=tokens.get(edit.node),
                 ),

@@ -72,6 +72,8 @@ def _look(store: Store, edit: NodePlan, step: Step, before: InstanceStatus | Non
     status = view.instances.get(step.instance)
     if view.state is NodeState.REFUSED or _is_gone(store, view):
         return Settling(step=step, status=status, ok=False, reason=view.why)
+    if step.action in (Action.CORDON, Action.UNCORDON):
+        return Settling(step=step, status=None, ok=True if view.desired.generation > edit.expected_generation else None)
     if _is_superseded(edit, step.instance, view.desired):
         return Settling(step=step, status=status, ok=False, reason=_superseded(view))
     if status is None:

@@ -143,6 +143,8 @@ class Store:
             troubles=view.status.troubles if frame.troubles is None else frame.troubles,
         )
         if frame.desired is not None:
+            if frame.desired.cordons != view.desired.cordons:
+                self._mark_all(view)
             view.desired = frame.desired
         for uuid in frame.gpus_gone:
             view.gpus.pop(uuid, None)

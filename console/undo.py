@@ -49,7 +49,8 @@ async def propose_undo(
         return _blocked(view, choice)
     before = await fleet.request(node, ReadRevision(generation=choice.before), RevisionDocument)
     after = await fleet.request(node, ReadRevision(generation=choice.after), RevisionDocument)
-    plan = plan_undo(node, view.desired, before.instances, after.instances, before.profile_text)
+    plan = plan_undo(node, view.desired, before.instances, after.instances,
+                     before.profile_text, (before.cordons, after.cordons))  # fmt: skip
     return Undo(node, plan, choice.undone, view.clock_skew_s)
 
 

@@ -130,6 +130,15 @@ class DesiredInstance(msgspec.Struct, frozen=True, kw_only=True):
     spec: InstanceSpec
 
 
+class Cordon(msgspec.Struct, frozen=True, kw_only=True):
+    """Nothing new is placed on a GPU, or on a whole node (profiles.cordon). `gpu_index` is for display."""
+
+    gpu_index: int | None = None
+    reason: str = ""
+    author: str = ""
+    at_unix_s: float = 0.0
+
+
 class Desired(msgspec.Struct, frozen=True, kw_only=True):
     """All that a node should run. `generation` is the node's compare-and-set counter: 0 before the first edit."""
 
@@ -140,3 +149,5 @@ class Desired(msgspec.Struct, frozen=True, kw_only=True):
     at_unix_s: float = 0.0
     key: str = ""
     """Of the request that set it: sent again, it is answered and not done again."""
+    cordons: dict[str, Cordon] = {}
+    """By the GPU's UUID; "" is the whole node."""

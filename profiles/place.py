@@ -5,13 +5,16 @@ replicas, and all devices of one replica are on one node. Two services may name 
 not name it twice. The order of nodes and of services does not matter.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import msgspec
 
 from engines.devices import Slice
-from profiles.model import InstanceSpec, Profile, Service
+from profiles.cordon import refusal
+from profiles.model import Desired, InstanceSpec, Profile, Service
 from profiles.status import GpuReading, GpuState, NodeStatus
+
+_NOTHING_DESIRED: Mapping[str, Desired] = {}
 
 
 class Unplaceable(msgspec.Struct, frozen=True):
@@ -35,20 +38,34 @@ class _Refused(Exception):
         self.reason, self.hint = reason, hint
 
 
-def place(profile: Profile, nodes: Mapping[str, NodeStatus]) -> Placement:
-    """Put every replica of `profile` on one of `nodes`. Never raises; what does not fit is in `unplaceable`."""
+def place(
+    profile: Profile, nodes: Mapping[str, NodeStatus], desired: Mapping[str, Desired] = _NOTHING_DESIRED
+) -> Placement:
+    """Put every replica of `profile` on one of `nodes`. Never raises; what does not fit is in `unplaceable`.
+
+    `desired` says what is there already, and what is cordoned: nothing new is placed there.
+    """
     specs: dict[str, list[InstanceSpec]] = {}
     unplaceable: list[Unplaceable] = []
     for name, service in sorted(profile.services.items()):
         try:
             spots = _spots(service, nodes)
+            placed = [(node, _spec(profile, name, number, slices)) for number, (node, slices) in enumerate(spots)]
+            _check_open(placed, desired)
         except _Refused as refused:
             unplaceable.append(Unplaceable(name, refused.reason, refused.hint))
             continue
-        for number, (node, slices) in enumerate(spots):
-            specs.setdefault(node, []).append(_spec(profile, name, number, slices))
+        for node, spec in placed:
+            specs.setdefault(node, []).append(spec)
     ordered = {node: tuple(sorted(found, key=lambda spec: spec.name)) for node, found in sorted(specs.items())}
     return Placement(ordered, tuple(unplaceable))
+
+
+def _check_open(placed: Iterable[tuple[str, InstanceSpec]], desired: Mapping[str, Desired]) -> None:
+    for node, spec in placed:
+        document = desired.get(node, Desired())
+        if why := refusal(document.cordons, document.instances.get(spec.name), spec):
+            raise _Refused(f"{node}: {why.text}", why.hint)
 
 
 def _spec(profile: Profile, name: str, number: int, slices: tuple[Slice, ...]) -> InstanceSpec:

@@ -14,7 +14,7 @@ import msgspec
 from msgspec.structs import replace
 
 from engines.devices import Slice
-from profiles.model import Desired, DesiredInstance, InstanceSpec, Wanted
+from profiles.model import Cordon, Desired, DesiredInstance, InstanceSpec, Wanted
 from profiles.status import Reason
 
 
@@ -27,6 +27,8 @@ class Action(StrEnum):
     LIVE = "live"
     """Changed without touching the process."""
     PRUNE = "prune"
+    CORDON = "cordon"
+    UNCORDON = "uncordon"
 
 
 class Verb(StrEnum):
@@ -48,7 +50,7 @@ class Change(msgspec.Struct, frozen=True):
 
 
 class Step(msgspec.Struct, frozen=True, kw_only=True):
-    """What happens to one instance."""
+    """What happens to one instance; a cordon names what it is about instead: `GPU 3`, `the node`."""
 
     action: Action
     node: str
@@ -65,6 +67,8 @@ class NodePlan(msgspec.Struct, frozen=True, kw_only=True):
     expected_generation: int
     instances: dict[str, DesiredInstance]
     profile_text: str = ""
+    cordons: dict[str, Cordon] | None = None
+    """None leaves those that there are."""
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):

@@ -14,12 +14,14 @@ from hashlib import sha256
 import msgspec
 from msgspec.structs import replace
 
-from profiles.model import DesiredInstance, InstanceSpec, Wanted
+from profiles.cordon import Cordons, turned
+from profiles.model import Desired, DesiredInstance, InstanceSpec, Wanted
 from profiles.plan import Change, changes
 
 Document = Mapping[str, DesiredInstance]
 """The instances of a desired document."""
 
+NO_CORDONS: Cordons = {}
 SHOWN_INSTANCES = 3
 SHOWN_KEYS = 2
 SHOWN_CHARS = 60
@@ -67,10 +69,19 @@ def meaning(owned: DesiredInstance) -> tuple[str, InstanceSpec]:
     return owned.profile, replace(owned.spec, restarts_asked=0, drain_s=None)
 
 
-def digest(document: Document) -> str:
+def digest(document: Document, cordons: Cordons = NO_CORDONS) -> str:
     """Of the meaning, in whatever order."""
-    meant = {name: meaning(owned) for name, owned in document.items()}
+    meant: object = {name: meaning(owned) for name, owned in document.items()}
+    if cordons:
+        meant = (meant, sorted(cordons))
     return sha256(msgspec.json.encode(meant, order="deterministic")).hexdigest()
+
+
+def what_changed(old: Desired, new: Desired) -> str:
+    """Of instances and cordons, in one sentence; "nothing" where nothing differs."""
+    differences = changed(old.instances, new.instances)
+    cordons = turned(old.cordons, new.cordons)
+    return ", ".join([*([in_short(differences)] if differences or not cordons else []), *cordons])
 
 
 def changed(old: Document, new: Document) -> tuple[Difference, ...]:

@@ -11,9 +11,11 @@ from collections.abc import Sequence
 import msgspec
 from msgspec.structs import replace
 
-from profiles.model import Desired, DesiredInstance
+from profiles.cordon import Cordons
+from profiles.cordon_plan import step_of
+from profiles.model import Cordon, Desired, DesiredInstance
 from profiles.plan import Action, NodePlan, Plan, Step, step_between
-from profiles.revision import Document, Revision, changed, meaning
+from profiles.revision import NO_CORDONS, Document, Revision, changed, meaning
 from profiles.status import Reason
 
 
@@ -45,12 +47,19 @@ def choose(heads: Sequence[Revision], to: int | None = None, only: int | None = 
     return Choice((heads[at],), heads[at - 1].generation, generation)
 
 
-def plan_undo(node: str, current: Desired, before: Document, after: Document, profile_text: str = "") -> Plan:
+def plan_undo(
+    node: str,
+    current: Desired,
+    before: Document,
+    after: Document,
+    profile_text: str = "",
+    cordons: tuple[Cordons, Cordons] = (NO_CORDONS, NO_CORDONS),
+) -> Plan:
     """The plan that takes back in `current` what led from `before` to `after`; all else stays as it is.
 
-    An instance that is no longer as it was `after` is a blocker.
+    An instance that is no longer as it was `after` is a blocker. `cordons` are those before and after.
     """
-    steps: list[Step] = []
+    steps, kept = _cordons(node, current.cordons, *cordons)
     blockers: list[Reason] = []
     instances = dict(current.instances)
     for name in (one.instance for one in changed(after, before)):
@@ -69,8 +78,21 @@ def plan_undo(node: str, current: Desired, before: Document, after: Document, pr
             steps.append(step_between(node, now.spec if now else None, then.spec))
     if not steps and not blockers:
         blockers.append(Reason("nothing_to_undo", f"{node} is as it was before", "see `gpuyard revisions`"))
-    edit = NodePlan(node=node, expected_generation=current.generation, instances=instances, profile_text=profile_text)
+    edit = NodePlan(node=node, expected_generation=current.generation, instances=instances,
+                    profile_text=profile_text, cordons=kept)  # fmt: skip
     return Plan(title=f"undo on {node}", steps=tuple(steps), nodes=(edit,), blockers=tuple(blockers))
+
+
+def _cordons(node: str, now: Cordons, before: Cordons, after: Cordons) -> tuple[list[Step], dict[str, Cordon] | None]:
+    """What was cordoned is not any more, and the other way round, where nobody did so already."""
+    lifted = [key for key in sorted(after.keys() - before.keys()) if key in now]
+    again = [key for key in sorted(before.keys() - after.keys()) if key not in now]
+    if not lifted and not again:
+        return [], None
+    steps = [step_of(Action.UNCORDON, node, key, now[key]) for key in lifted]
+    steps += [step_of(Action.CORDON, node, key, before[key]) for key in again]
+    kept = {key: one for key, one in now.items() if key not in lifted}
+    return steps, kept | {key: before[key] for key in again}
 
 
 def _back_to(heads: Sequence[Revision], to: int) -> Choice | Reason:

@@ -74,6 +74,8 @@ class DesiredDocument:
 
 def only_stops(old: Desired, new: Desired) -> bool:
     """Does `new` ask for less of what `old` has, and for nothing else?"""
+    if new.cordons != old.cordons:
+        return False
     for name, owned in new.instances.items():
         before = old.instances.get(name)
         same = before and replace(owned.spec, wanted=before.spec.wanted, drain_s=before.spec.drain_s) == before.spec
@@ -102,4 +104,5 @@ def rebuilt(previous: Desired | None, started: Mapping[str, DesiredInstance], at
         author=OURSELVES,
         reason="the document was lost and is rebuilt",
         at_unix_s=at_unix_s,
+        cordons=previous.cordons if previous else {},
     )

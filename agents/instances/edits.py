@@ -6,17 +6,20 @@ from collections.abc import Callable, Mapping
 from agents.errors import Refused
 from agents.instances.preparation import CannotStart, describe
 from agents.wire import MAX_PROFILE_TEXT_BYTES, SetDesired
+from profiles import cordon
 from profiles.allowed import NotAllowed, check_port, check_value, check_variable
-from profiles.model import Desired, DesiredInstance, InstanceSpec
+from profiles.model import Cordon, Desired, DesiredInstance, InstanceSpec
 from profiles.resources import BadLimit
 
 MAX_INSTANCES = 256
+MAX_CORDONS = 256
+MAX_REASON_CHARS = 500
 _NAME = re.compile(r"[a-z0-9](?:[a-z0-9._-]{0,62}[a-z0-9])?(?:/[0-9]{1,4})?")
 _UUID = re.compile(r"[A-Za-z0-9][A-Za-z0-9/_.-]{0,95}")
 
 
 def check(request: SetDesired, current: Desired, since: Callable[[int, Desired], str] = lambda *_: "") -> None:
-    """Raises Refused: `stale` when the document moved on, `invalid` when it could never run.
+    """Raises Refused: `stale` when the document moved on, `invalid` when it could never run, `cordoned` as it says.
 
     `since` says what happened after a generation, as agents.past.revisions does.
     """
@@ -34,6 +37,8 @@ def check(request: SetDesired, current: Desired, since: Callable[[int, Desired],
     if (size := len(request.profile_text.encode())) > MAX_PROFILE_TEXT_BYTES:
         text = f"the profile's text has {size} bytes, a node keeps {MAX_PROFILE_TEXT_BYTES}"
         raise Refused("invalid", text, "split the profile")
+    cordons = current.cordons if request.cordons is None else request.cordons
+    _check_cordons(cordons)
     directories: dict[str, str] = {}
     for name, owned in request.instances.items():
         _check_name(name, owned)
@@ -43,6 +48,8 @@ def check(request: SetDesired, current: Desired, since: Callable[[int, Desired],
         before = current.instances.get(name)
         if before is None or before.spec != owned.spec:
             _check_spec(owned.spec)
+        if refusal := cordon.refusal(cordons, before, owned.spec):
+            raise Refused(refusal.code, f"{name}: {refusal.text}", refusal.hint)
     _check_ports(request.instances)
 
 
@@ -72,6 +79,16 @@ def _check_spec(spec: InstanceSpec) -> None:
         describe(spec, spec.port or 0)
     except (NotAllowed, BadLimit, CannotStart) as error:
         raise Refused("invalid", f"{spec.name}: {error.message}", error.hint) from None
+
+
+def _check_cordons(cordons: Mapping[str, Cordon]) -> None:
+    if len(cordons) > MAX_CORDONS:
+        raise Refused("invalid", f"{len(cordons)} cordons, a node keeps {MAX_CORDONS}")
+    for key, one in cordons.items():
+        if key != cordon.NODE and not _UUID.fullmatch(key):
+            raise Refused("invalid", f"{key!r} is no UUID of a GPU", "see `gpuyard gpus`")
+        if len(one.reason) > MAX_REASON_CHARS:
+            raise Refused("invalid", f"a reason of {len(one.reason)} characters", f"say it in {MAX_REASON_CHARS}")
 
 
 def _check_ports(instances: Mapping[str, DesiredInstance]) -> None:

@@ -37,8 +37,9 @@ from agents.processes.logspace import Written
 from agents.redaction import Redactor
 from agents.wire import SetDesired
 from engines.base import Engine, EngineSample, Probe
+from profiles import cordon
 from profiles.model import Desired, DesiredInstance
-from profiles.revision import changed, in_short
+from profiles.revision import what_changed
 from profiles.status import SERVES, EngineReading, EventKind, Phase
 
 FALLEN_S = 5.0
@@ -116,19 +117,22 @@ class Supervisor:
         """The new generation, durable unless `document.unwritten`. Raises Refused, OSError."""
         old = self.document.now
         edits.check(request, old, self.revisions.since)
+        now_s = self._wall()
+        wanted = old.cordons if request.cordons is None else request.cordons
         new = Desired(
             generation=old.generation + 1,
             instances=request.instances,
             author=author,
             reason=request.reason,
-            at_unix_s=self._wall(),
+            at_unix_s=now_s,
             key=request.key,
+            cordons=cordon.stamped(old.cordons, wanted, author, now_s),
         )
         reach("before-intent")
         self.document.replace(new)
         reach("after-intent")
         text = f"generation {new.generation}: {request.reason or 'no reason given'}"
-        text += f": {in_short(changed(old.instances, new.instances))}"
+        text += f": {what_changed(old, new)}"
         self._board.set_desired(new)
         self.revisions.record(new, request.profile_text)
         self._events.append(EventKind.DESIRED, text, author=author)

@@ -14,8 +14,8 @@ import msgspec
 from agents import state
 from agents.errors import BadState, Refused
 from agents.events import EventLog
-from profiles.model import Desired, DesiredInstance
-from profiles.revision import Revision, changed, digest, in_short
+from profiles.model import Cordon, Desired, DesiredInstance
+from profiles.revision import Revision, digest, what_changed
 from profiles.status import EventKind
 
 KEPT = 20
@@ -27,6 +27,19 @@ class Kept(msgspec.Struct, frozen=True, kw_only=True):
     head: Revision
     instances: dict[str, DesiredInstance] = {}
     profile_text: str = ""
+    cordons: dict[str, Cordon] = {}
+
+    @property
+    def desired(self) -> Desired:
+        """The document as it was set."""
+        head = self.head
+        return Desired(
+            generation=head.generation,
+            instances=self.instances,
+            author=head.author,
+            reason=head.reason,
+            cordons=self.cordons,
+        )
 
 
 class Revisions:
@@ -53,12 +66,7 @@ class Revisions:
     @property
     def last(self) -> Desired | None:
         """The newest document that is kept, as it was set."""
-        if self._last is None:
-            return None
-        head = self._last.head
-        return Desired(
-            generation=head.generation, instances=self._last.instances, author=head.author, reason=head.reason
-        )
+        return self._last.desired if self._last else None
 
     def heads(self) -> tuple[Revision, ...]:
         """Oldest first."""
@@ -83,29 +91,28 @@ class Revisions:
     def since(self, generation: int, current: Desired) -> str:
         """What became of the document after `generation`, and by whom, in short; "" where nothing is known."""
         then = self.find(generation)
-        if then is None or not (differences := changed(then.instances, current.instances)):
+        if then is None or _digest(then.desired) == _digest(current):
             return ""
         authors = [head.author for known, head in sorted(self._heads.items()) if known > generation]
         by = ", ".join(dict.fromkeys(author or "nobody" for author in (*authors, current.author)))
-        return f"{by}: {in_short(differences)}"
+        return f"{by}: {what_changed(then.desired, current)}"
 
     def record(self, desired: Desired, profile_text: str = "") -> None:
         """Keep `desired` if it means something else than the newest. A disk that refuses stops no edit."""
-        before = self._last
-        if before is not None and digest(before.instances) == digest(desired.instances):
+        before = self.last
+        if before is not None and _digest(before) == _digest(desired):
             return
-        what = in_short(changed(before.instances if before else {}, desired.instances))
         head = Revision(
             generation=desired.generation,
-            digest=digest(desired.instances),
+            digest=_digest(desired),
             author=desired.author,
             reason=desired.reason,
             at_unix_s=desired.at_unix_s or None,
-            what=what,
+            what=what_changed(before or Desired(), desired),
             instances=len(desired.instances),
             has_text=bool(profile_text),
         )
-        one = Kept(head=head, instances=desired.instances, profile_text=profile_text)
+        one = Kept(head=head, instances=desired.instances, profile_text=profile_text, cordons=desired.cordons)
         self._heads[head.generation] = head
         self._last = one
         self._unwritten[head.generation] = one
@@ -143,3 +150,7 @@ class Revisions:
     def _tell(self, text: str, code: str) -> None:
         with contextlib.suppress(OSError):  # the disk that refused may refuse this as well
             self._events.append(EventKind.AGENT, text, code=code)
+
+
+def _digest(document: Desired) -> str:
+    return digest(document.instances, document.cordons)

@@ -4,6 +4,8 @@ import asyncio
 from collections.abc import Mapping
 from functools import partial
 
+import msgspec
+
 from agents import wire
 from agents.access.audit.chain import Anchor, hash_at, walk
 from agents.access.audit.log import AuditLog
@@ -84,7 +86,9 @@ async def _read(node: Node, ask: wire.AnyAsk) -> wire.AnyAnswer:
             return wire.Revisions(revisions=node.revisions.heads())
         case wire.ReadRevision(generation=generation):
             kept = node.revisions.document(generation)
-            return wire.RevisionDocument(head=kept.head, instances=kept.instances, profile_text=kept.profile_text)
+            return wire.RevisionDocument(
+                head=kept.head, instances=kept.instances, profile_text=kept.profile_text, cordons=kept.cordons
+            )
         case wire.VerifyAudit():
             return await verified(node.gate.audit, ask)
         case wire.ReadAnchor(seq=seq):
@@ -111,7 +115,8 @@ def _is_emergency(role: Role, ask: wire.Change, current: Desired) -> bool:
     return (
         role is Role.ADMIN
         and isinstance(ask, wire.SetDesired)
-        and only_stops(current, Desired(instances=ask.instances))
+        and ask.cordons is None
+        and only_stops(current, msgspec.structs.replace(current, instances=ask.instances))
     )
 
 

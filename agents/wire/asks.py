@@ -5,7 +5,7 @@ from typing import TypeVar
 import msgspec
 
 from profiles.history import HistoryKind, HistorySeries
-from profiles.model import DesiredInstance
+from profiles.model import Cordon, DesiredInstance
 from profiles.processes import NodeProcess
 from profiles.revision import Revision
 
@@ -45,6 +45,8 @@ class SetDesired(Change, frozen=True, kw_only=True):
     reason: str
     profile_text: str = ""
     """The file that the instances come from, kept with the revision; "" where there is none."""
+    cordons: dict[str, Cordon] | None = None
+    """Those that stand from now on, by GPU UUID or "" for the node; None leaves them. The node says who and when."""
 
 
 class TakeLease(Change, frozen=True, kw_only=True):
@@ -196,6 +198,7 @@ class RevisionDocument(Answer, frozen=True, kw_only=True):
     head: Revision
     instances: dict[str, DesiredInstance]
     profile_text: str = ""
+    cordons: dict[str, Cordon] = {}
 
 
 class History(Answer, frozen=True, kw_only=True):

@@ -88,7 +88,7 @@ class Reply(Frame, frozen=True, kw_only=True):
 
 FAILURE_CODES = (
     "denied", "stale", "leased", "fenced", "invalid", "not_found", "busy", "unavailable", "timeout", "version",
-    "internal",
+    "internal", "cordoned",
 )  # fmt: skip
 
 

@@ -5,6 +5,7 @@ import msgspec
 from console.render.services import ServiceView
 from console.store import NodeView, Store
 from engines.base import Histogram
+from profiles.cordon import NODE
 from profiles.revision import Revision
 from profiles.slo import quantile
 from profiles.status import EngineReading, Event, GpuReading, InstanceStatus
@@ -34,12 +35,15 @@ def node_item(store: Store, view: NodeView) -> Item:
         "generation": view.desired.generation if status else None,
         "gpus": len(view.gpus) if status else None,
         "instances": len(view.instances) if status else None,
+        "cordon": _plain(view.desired.cordons.get(NODE)),
         "troubles": [_plain(one) for one in status.troubles] if status else [],
     }
 
 
 def gpu_item(view: NodeView, reading: GpuReading) -> Item:
-    return {"node": view.name, **msgspec.to_builtins(reading)}
+    """`cordon` is its own; that of its node is the node's."""
+    cordon = _plain(view.desired.cordons.get(reading.uuid))
+    return {"node": view.name, "cordon": cordon, **msgspec.to_builtins(reading)}
 
 
 def instance_item(view: NodeView, status: InstanceStatus) -> Item:

@@ -10,6 +10,7 @@ from console.cli import items
 from console.cli.output import Format, print_json
 from console.cli.session import Reached, inventory_of, reached
 from console.cli.table import print_table
+from console.render import cordons
 from console.render.gpus import GPU_COLUMNS, gpu_row
 from console.render.instances import INSTANCE_COLUMNS, instance_row
 from console.render.nodes import NODE_COLUMNS, node_row
@@ -97,7 +98,9 @@ def _summary(store: Store) -> str:
     counts = ", ".join(f"{phases.count(phase)} {phase}" for phase in Phase if phase in phases)
     gpus = sum(len(view.gpus) for view in views if view.counted)
     instances = f"{plural(len(phases), 'instance')}{f': {counts}' if counts else ''}"
-    return f"{up} of {plural(len(views), 'node')} up   {plural(gpus, 'GPU')}   {instances}"
+    cordoned = cordons.count([view for view in views if view.counted])
+    told = f"{up} of {plural(len(views), 'node')} up   {plural(gpus, 'GPU')}   {instances}"
+    return f"{told}   {cordoned}" if cordoned else told
 
 
 async def _hear_events(found: Reached) -> None:

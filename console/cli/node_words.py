@@ -1,7 +1,7 @@
 """The words of `gpuyard node`. Each verb is a row of the table and, where it takes words of its own, a function."""
 
 import argparse
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 Words = Callable[[argparse.ArgumentParser], None]
@@ -19,9 +19,15 @@ class Verb(NamedTuple):
 
 def add(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]", common: argparse.ArgumentParser) -> None:
     """`node` and everything below it."""
-    parser = verbs.add_parser("node", help="bring hosts in, look after them", description="Hosts and their agents.")
+    group(verbs, common, "node", ("bring hosts in, look after them", "Hosts and their agents."), VERBS)
+
+
+def group(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]", common: argparse.ArgumentParser, noun: str,
+          texts: tuple[str, str], table: Mapping[str, Verb]) -> None:  # fmt: skip
+    """`noun`, described by `texts` (help, description), and a verb below it for each row of `table`."""
+    parser = verbs.add_parser(noun, help=texts[0], description=texts[1])
     below = parser.add_subparsers(title="verbs", required=True, metavar="VERB")
-    for name, verb in VERBS.items():
+    for name, verb in table.items():
         one = below.add_parser(name, help=verb.text, description=verb.text, parents=[common])
         one.set_defaults(module=verb.module, function=verb.function, verb=name)
         if verb.changes:
@@ -45,10 +51,18 @@ def _nodes(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("nodes", metavar="NODE", nargs="+", help="names of the inventory")
 
 
+def _cordon(parser: argparse.ArgumentParser) -> None:
+    _nodes(parser)
+    parser.add_argument("--reason", metavar="TEXT", default="", help="for whoever wonders why")
+
+
+_CORDON = "console.cli.cordon"
 _HOSTS = "console.cli.hosts"
 
 VERBS = {
     "install": Verb("put an agent on hosts, over ssh alone", _HOSTS, "install", _install),
     "upgrade": Verb("put this console's build of the agent there; engines go on", _HOSTS, "upgrade", _install),
     "remove": Verb("take the agent off hosts, with all its files", _HOSTS, "remove", _remove),
+    "cordon": Verb("place nothing new on nodes; what runs there stays", _CORDON, "nodes", _cordon),
+    "uncordon": Verb("take that back", _CORDON, "nodes", _cordon),
 }

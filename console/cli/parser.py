@@ -70,10 +70,11 @@ def build() -> argparse.ArgumentParser:
     _add_processes(verbs, common)
     _add_changes(verbs, common)
     _add_past(verbs, common)
-    from console.cli import node_words
+    from console.cli import gpu_words, node_words
     from console.demo.command import add_parser
 
     node_words.add(verbs, common)
+    gpu_words.add(verbs, common)
     add_parser(verbs)
     verbs.choices["demo"].set_defaults(module=_DEMO, function="run")
     _add(verbs, "version", "print the version", "console.cli.screen", "version", [])

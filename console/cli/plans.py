@@ -6,7 +6,7 @@ from msgspec.structs import replace
 from console.render.load import load_text
 from console.render.text import one_line
 from console.settling import Settling
-from profiles.plan import Plan
+from profiles.plan import Action, Plan
 
 
 def plan_items(plan: Plan) -> list[dict[str, object]]:
@@ -23,6 +23,8 @@ def settling_line(now: Settling, *, timed: bool = True) -> str:
         hint = f" — {now.reason.hint}" if now.reason.hint else ""
         phase = f" {now.status.phase}" if now.status else ""
         return one_line(f"{where}{phase}: {now.reason.text}{hint}")
+    if now.step.action in (Action.CORDON, Action.UNCORDON):
+        return f"{where} {'is' if now.ok else 'will be'} {now.step.action}ed"
     if now.status is None:
         return f"{where} {'is gone' if now.ok else 'is wanted'}"
     words = [where, str(now.status.phase)]

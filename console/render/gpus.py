@@ -1,9 +1,12 @@
 """Rows of GPUs: how busy, how full, whose."""
 
+from console.render.cordons import SIGN, cordon_of, is_cordoned
+from console.render.cordons import said as cordon_said
 from console.render.figures import bar, hundred, said
 from console.render.table import Cell, Column, Row, Tone
 from console.render.text import UNKNOWN, age, gib
 from console.store import Key, NodeState, NodeView, Store
+from profiles.cordon import NODE
 from profiles.status import GpuReading, GpuState
 
 GPU_COLUMNS = (
@@ -52,7 +55,7 @@ def gpu_row(store: Store, key: Key) -> Row | None:
         Cell(gib(gpu.memory_total_mib), gpu.memory_total_mib, Tone.DIM),
         said(gpu.power_w, "power_w", gpu.absent),
         said(gpu.temperature_c, "temperature_c", gpu.absent),
-        _tenants(gpu),
+        _tenants(view, gpu, store.wall()),
     )
     return Row(key, cells, dim=dim)
 
@@ -71,13 +74,22 @@ def _gpu_state(view: NodeView, gpu: GpuReading, age_s: float | None) -> Cell:
         return Cell("! throttled", 2.0, Tone.WARN)
     if is_shared_with_strangers(gpu):
         return Cell("▒ foreign", 4.0, Tone.WARN)
+    if is_cordoned(view, gpu.uuid):
+        return Cell(f"{SIGN} cordoned", 4.5)
     idle = gpu.busy_ratio is not None and gpu.busy_ratio < 0.02
     return Cell("· idle", 6.0, Tone.DIM) if idle else Cell("  ok", 5.0)
 
 
-def _tenants(gpu: GpuReading) -> Cell:
+def _tenants(view: NodeView, gpu: GpuReading, now_unix_s: float) -> Cell:
+    """Who is there, and why nobody new comes."""
     ours = sorted({process.instance for process in gpu.processes if process.instance})
     foreign = [f"▒ {process.name or process.pid} ({process.user or '?'})"
                for process in gpu.processes if process.instance is None]  # fmt: skip
-    text = ", ".join([*foreign, *ours])
+    cordon = cordon_of(view, gpu.uuid)
+    why = (
+        [f"{SIGN} {cordon_said(gpu.uuid if gpu.uuid in view.desired.cordons else NODE, cordon, now_unix_s)}"]
+        if cordon
+        else []
+    )
+    text = ", ".join([*foreign, *ours, *why])
     return Cell(text or UNKNOWN, text or None, Tone.PLAIN if text else Tone.DIM)

@@ -5,6 +5,7 @@ Levels are the busy ratio. What is wrong stands as a sign in the row below, so t
 
 from collections.abc import Iterable, Mapping
 
+from console.render.cordons import SIGN, is_cordoned
 from console.render.fit import Line
 from console.render.gpus import is_shared_with_strangers, throttled
 from console.render.spark import level
@@ -13,8 +14,8 @@ from console.store import NodeState, NodeView
 from profiles.status import GpuReading, GpuState
 
 IDLE_RATIO = 0.02
-_TONES = {"×": Tone.BAD, "!": Tone.BAD, "~": Tone.DIM, "▒": Tone.WARN, " ": Tone.PLAIN}
-_WORST = "×!~▒ "
+_TONES = {"×": Tone.BAD, "!": Tone.BAD, "~": Tone.DIM, "▒": Tone.WARN, SIGN: Tone.PLAIN, " ": Tone.PLAIN}
+_WORST = f"×!~▒{SIGN} "
 
 
 def heatmap(nodes: Mapping[str, NodeView], width: int, height: int) -> list[Line]:
@@ -24,7 +25,7 @@ def heatmap(nodes: Mapping[str, NodeView], width: int, height: int) -> list[Line
     lines, grain = _by_gpu(nodes.values(), width, height - 1), "a GPU"
     if len(lines) > height - 1:
         lines, grain = _by_node(nodes.values(), width), "a node"
-    legend = f"A cell {grain}: ▁–█ busy  · idle   below: ▒ foreign  ! throttled  ~ stale  × lost"
+    legend = f"A cell {grain}: ▁–█ busy  · idle   below: ▒ foreign  ! throttled  {SIGN} cordoned  ~ stale  × lost"
     if len(lines) > height - 1:
         lines = [*lines[: height - 2], ((f" … {len(nodes)} nodes in all: 2 lists them", Tone.DIM),)]
     return [((f" {legend}", Tone.DIM),), *lines]
@@ -100,12 +101,16 @@ def _sign(view: NodeView, reading: GpuReading) -> str:
         return "!"
     if view.state is NodeState.STALE or reading.state is GpuState.STALE:
         return "~"
-    return "▒" if is_shared_with_strangers(reading) else " "
+    if is_shared_with_strangers(reading):
+        return "▒"
+    return SIGN if is_cordoned(view, reading.uuid) else " "
 
 
 def _node_sign(view: NodeView) -> str:
     lost = view.state in (NodeState.UNREACHABLE, NodeState.REFUSED)
-    return "×" if lost else "~" if view.state is NodeState.STALE else " "
+    if lost or view.state is NodeState.STALE:
+        return "×" if lost else "~"
+    return SIGN if is_cordoned(view) else " "
 
 
 def _worst(view: NodeView) -> str:

@@ -6,6 +6,7 @@ from math import isnan
 import msgspec
 from rich.cells import cell_len
 
+from console.render.cordons import said
 from console.render.course import course
 from console.render.figures import bar, latency, moment
 from console.render.fit import Line, wrap
@@ -16,6 +17,7 @@ from console.render.table import Tone
 from console.render.text import NOT_AVAILABLE, age, number, percent, rate
 from console.render.text import latency as seconds
 from console.store import Key, NodeState, NodeView, Store
+from profiles.cordon import NODE
 from profiles.model import InstanceSpec
 from profiles.status import EngineReading, InstanceStatus, Phase
 
@@ -68,9 +70,17 @@ def _state(store: Store, view: NodeView, status: InstanceStatus, width: int) -> 
         drawn = "" if ratio is None else f"{bar(ratio, 30)} {percent(ratio)}   "
         lines.append(_field("Load", f"{drawn}{load_text(msgspec.structs.replace(status.load, ratio=None))}"))
     lines.append(_field("Where", f"{where(status, view.name)}   port {status.port or '–'}   pid {status.pid or '–'}"))
+    lines += [line for text in _cordons(store, view, status) for line in _long("Cordoned", text, width)]
     lines.append(_field("Engine", f"{status.engine}   {status.model}"))
     lines.append(_field("Profile", f"{status.profile} r{status.revision}   restarts {status.restarts}"))
     return lines
+
+
+def _cordons(store: Store, view: NodeView, status: InstanceStatus) -> list[str]:
+    """Of its node and its GPUs: it stays and may start again, elsewhere nothing of its service is placed there."""
+    now, cordons = store.wall() + view.clock_skew_s, view.desired.cordons
+    places = (NODE, *(held.gpu_uuid for held in status.slices))
+    return [said(key, cordons[key], now) for key in places if key in cordons]
 
 
 def _serving(reading: EngineReading | None, width: int) -> list[Line]:

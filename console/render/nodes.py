@@ -1,5 +1,6 @@
 """Rows of nodes: is it there, how loaded is it, what is wrong with it."""
 
+from console.render.cordons import SIGN, is_cordoned, node_cordons
 from console.render.figures import total
 from console.render.table import Cell, Column, Row, Tone
 from console.render.text import UNKNOWN, age, gib, number, percent
@@ -30,8 +31,14 @@ _NODE_SIGN = {
 }
 
 
+_CORDONED_SORT = 3.5
+"""After what is wrong, before what is up."""
+
+
 def state_cell(view: NodeView) -> Cell:
     """A sign and the word; sorts worst first."""
+    if view.state is NodeState.UP and is_cordoned(view):
+        return Cell(f"{SIGN} cordoned", _CORDONED_SORT)
     text, tone = _NODE_SIGN[view.state]
     return Cell(text, float(list(_NODE_SIGN).index(view.state)), tone)
 
@@ -75,12 +82,14 @@ def node_row(store: Store, key: Key) -> Row | None:
 def _says_simulated(view: NodeView) -> bool:
     """Said of every such node, and nothing wrong with it."""
     source = view.status.gpu_source if view.status else None
-    return source is not None and source.kind is GpuSourceKind.SIMULATED and bool(source.note)
+    noted = source is not None and source.kind is GpuSourceKind.SIMULATED and bool(source.note)
+    return noted and not view.desired.cordons
 
 
 def _node_why(store: Store, view: NodeView) -> str:
     aged = store.age_s(view)
     last = f"last word {age(aged)} ago" if aged is not None and view.state is not NodeState.UP else ""
     why = "" if view.why is None else f"{view.why.text}: {view.why.hint}" if view.why.hint else view.why.text
+    cordoned = [] if view.status is None else node_cordons(view, store.wall())
     note = view.status.gpu_source.note if view.status else ""
-    return "; ".join(part for part in (why, last) if part) or note
+    return "; ".join(part for part in (why, last, *cordoned) if part) or note

@@ -8,7 +8,7 @@ from profiles.plan import Action, Plan, Step
 
 _SIGNS = {
     Action.KEEP: "=", Action.START: "+", Action.STOP: "-", Action.DRAIN: "↓", Action.REPLACE: "±", Action.LIVE: "~",
-    Action.PRUNE: "×",
+    Action.PRUNE: "×", Action.CORDON: "⊘", Action.UNCORDON: "○",
 }  # fmt: skip
 
 
@@ -29,7 +29,7 @@ def _lines(plan: Plan) -> Iterator[str]:
 
 def _step_lines(step: Step) -> Iterator[str]:
     yield f"  {_SIGNS[step.action]} {step.action:<8} {step.instance}  on {step.node}"
-    if step.action in (Action.REPLACE, Action.LIVE):
+    if step.action in (Action.REPLACE, Action.LIVE, Action.CORDON):
         for change in step.changes:
             yield f"      {one_line(f'{change.key}: {change.old or UNKNOWN} → {change.new or UNKNOWN}')}"
     for limit, why in step.not_enforced.items():

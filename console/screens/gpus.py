@@ -4,6 +4,7 @@ from textual import on
 
 from console.render.gpus import GPU_COLUMNS, gpu_row
 from console.render.table import Row
+from console.screens.cordoning import CORDON_BINDINGS, CordonsPlaces
 from console.screens.instances import InstancesScreen
 from console.screens.session import Session
 from console.screens.tables import TableScreen
@@ -11,9 +12,10 @@ from console.store import Key, Kind
 from console.widgets.rows import Rows
 
 
-class GpusScreen(TableScreen):
+class GpusScreen(CordonsPlaces, TableScreen):
     kind = Kind.GPU
     columns = GPU_COLUMNS
+    BINDINGS = [*CORDON_BINDINGS]
     empty = "no GPUs here: the nodes screen (2) says why in its last column"
 
     def __init__(self, session: Session, node: str | None = None) -> None:

@@ -5,6 +5,7 @@ from textual.binding import Binding
 
 from console.render.nodes import NODE_COLUMNS, node_row
 from console.render.table import Row
+from console.screens.cordoning import CORDON_BINDINGS, CordonsPlaces
 from console.screens.gpus import GpusScreen
 from console.screens.tables import TableScreen
 from console.screens.trust import trust_dialog
@@ -12,12 +13,13 @@ from console.store import Key, Kind, NodeState
 from console.widgets.rows import Rows
 
 
-class NodesScreen(TableScreen):
+class NodesScreen(CordonsPlaces, TableScreen):
     crumb = "nodes"
     kind = Kind.NODE
     columns = NODE_COLUMNS
     empty = "no nodes in the inventory"
     BINDINGS = [
+        *CORDON_BINDINGS,
         Binding("t", "trust", "trust key", id="nodes.trust", tooltip="Look at an unknown host key and store it"),
         Binding("r", "retry", "retry", id="nodes.retry", tooltip="Try a refused node again now"),
     ]

@@ -10,6 +10,7 @@ from console.logs import Interrupted
 from console.render.fit import Line
 from console.render.table import Tone
 from console.store import NodeState, Store
+from profiles.cordon_plan import Place
 from profiles.plan import Plan, Verb
 from profiles.status import GpuSourceKind, Reason, Role
 
@@ -29,6 +30,7 @@ class OperationsDoor(Protocol):
     """The part of console.operations.Operations that screens use."""
 
     def propose(self, verb: Verb, targets: Sequence[tuple[str, str]]) -> Plan: ...
+    def propose_cordon(self, places: Sequence[Place], *, lift: bool = False, reason: str = "") -> Plan: ...
     async def apply(self, plan: Plan, reason: str) -> Sequence[AppliedNode]: ...
     def log(
         self, node: str, instance: str, *, previous: bool = False, tail_bytes: int = 65536, follow: bool = False

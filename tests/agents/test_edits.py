@@ -1,12 +1,13 @@
 """Names and values of an edit that could leave their place: refused before anything is written."""
 
 import pytest
+from msgspec.structs import replace
 
 from agents.errors import Refused
 from agents.instances.edits import check
 from agents.wire import SetDesired
 from engines.devices import Slice
-from profiles.model import Desired, DesiredInstance, InstanceSpec, SecretRef
+from profiles.model import Cordon, Desired, DesiredInstance, InstanceSpec, SecretRef
 
 
 def edit(name: str = "a/0", profile: str = "p", **more: object) -> SetDesired:
@@ -68,3 +69,22 @@ def test_ports_are_those_of_users(port: int) -> None:
 def test_values_that_no_environment_holds_are_refused() -> None:
     with pytest.raises(Refused, match="NUL"):
         check(edit(env={"A": "\0"}), Desired())
+
+
+def test_what_is_cordoned_takes_nothing_new_and_keeps_what_is_there() -> None:
+    gpu = (Slice(gpu_uuid="GPU-1", gpu_index=1),)
+    there = edit(slices=gpu).instances
+    cordoned = Desired(cordons={"GPU-1": Cordon(gpu_index=1, reason="fan", author="ana")})
+    with pytest.raises(Refused, match=r"a/0: GPU 1 is cordoned by ana \(fan\)") as refused:
+        check(edit(slices=gpu), cordoned)
+    assert refused.value.code == "cordoned"
+    check(edit(slices=gpu, restarts_asked=1), replace(cordoned, instances=there))
+    check(replace(edit(slices=gpu), cordons={}), cordoned)  # taken back in the same edit
+    with pytest.raises(Refused, match="the node is cordoned"):
+        check(replace(edit(), cordons={"": Cordon(author="bob")}), Desired())
+
+
+@pytest.mark.parametrize("cordons", [{"GPU 1": Cordon()}, {"": Cordon(reason="x" * 501)}])
+def test_cordons_that_name_nothing_or_say_too_much_are_refused(cordons: dict[str, Cordon]) -> None:
+    with pytest.raises(Refused):
+        check(replace(edit(), cordons=cordons), Desired())

@@ -6,6 +6,7 @@ from agents.wire import Delta, Happened, LogPiece, Snapshot
 from console.store import NodeState, Store
 from engines.base import Histogram, LoadProgress
 from engines.devices import Slice
+from profiles.cordon_plan import Place, plan_cordon
 from profiles.model import Desired, DesiredInstance, InstanceSpec, Wanted
 from profiles.plan import Plan, Verb, plan_verb
 from profiles.status import (
@@ -164,6 +165,10 @@ class FakeOperations:
 
     def propose(self, verb: Verb, targets: Sequence[tuple[str, str]]) -> Plan:
         return plan_verb(verb, targets, {name: view.desired for name, view in self.store.nodes.items()})
+
+    def propose_cordon(self, places: Sequence[Place], *, lift: bool = False, reason: str = "") -> Plan:
+        desired = {name: view.desired for name, view in self.store.nodes.items()}
+        return plan_cordon(places, desired, lift=lift, reason=reason)
 
     async def apply(self, plan: Plan, reason: str) -> tuple["FakeApplied", ...]:
         self.applied.append((plan, reason))
