@@ -13,6 +13,7 @@ from agents.errors import AgentError
 from agents.layout import SYSTEM_ROLES, Layout, has_unit
 
 PACKAGES = ("console", "agents", "engines", "profiles")
+EXIT_DONE = 0
 EXIT_FAILED = 1
 EXIT_USAGE = 64
 
@@ -26,22 +27,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = build_parser().parse_args(arguments)
     try:
         check_packages()
-        run(options)
+        return run(options)
     except AgentError as error:
         print(f"gpuyard-agent: {error}", file=sys.stderr)
         return EXIT_FAILED
     except KeyboardInterrupt:
         return 130
-    return 0
 
 
-def run(options: argparse.Namespace) -> None:
-    """Raises AgentError."""
+def run(options: argparse.Namespace) -> int:
+    """The exit code. Raises AgentError."""
     if options.command == "version":
         from importlib.metadata import version
 
         print(f"gpuyard-agent {version('gpuyard')}")
-        return
+        return EXIT_DONE
     layout = Layout.find(options.state, options.socket)
     if options.command == "attach":
         from agents.attach import attach
@@ -57,6 +57,12 @@ def run(options: argparse.Namespace) -> None:
         from agents.access.audit.command import verify
 
         verify(layout, options.anchor)
+    elif options.command == "doctor":
+        from agents.doctor.command import doctor
+        from agents.doctor.subject import Subject
+
+        is_well = doctor(Subject(layout, options.roles), as_json=options.json, bundle_file=options.bundle)
+        return EXIT_DONE if is_well else EXIT_FAILED
     elif options.replace:
         from agents.replacing import replace
 
@@ -72,6 +78,7 @@ def run(options: argparse.Namespace) -> None:
         handler.setFormatter(CleanFormatter("%(asctime)s %(levelname)s %(message)s"))
         logging.basicConfig(level=logging.INFO, handlers=[handler])
         serve(layout, options.simulated, options.roles)
+    return EXIT_DONE
 
 
 def serve_arguments(options: argparse.Namespace, layout: Layout) -> list[str]:
@@ -89,7 +96,10 @@ def build_parser() -> Parser:
     audit = commands.add_parser("audit", help="check the record of who did what")
     audit.add_argument("what", choices=("verify",), help="is every record there, in order, unchanged?")
     audit.add_argument("--anchor", type=anchor, metavar="SEQ:HASH", help="a record that is known from elsewhere")
-    for command in (serve, attach, audit):
+    doctor = commands.add_parser("doctor", help="what is wrong with this machine, and what to do about it")
+    doctor.add_argument("--json", action="store_true", help="as a JSON document")
+    doctor.add_argument("--bundle", type=Path, metavar="FILE", help="write it all, with logs, for whoever helps")
+    for command in (serve, attach, audit, doctor):
         command.add_argument("--state", type=Path, metavar="DIR", help="state directory")
         command.add_argument("--socket", type=Path, metavar="PATH", help="the daemon's Unix socket")
     for command in (serve, attach):
@@ -100,7 +110,9 @@ def build_parser() -> Parser:
     attach.add_argument("--role", choices=("viewer", "operator", "admin"), help="the most that this connection may do")
     attach.add_argument("--as", dest="label", type=label, metavar="NAME", help="who logged in, for a forced command")
     attach.add_argument("--no-start", action="store_true", help="wait for a daemon that something else starts")
-    serve.add_argument("--roles", type=Path, metavar="FILE", help=f"which Unix groups may do what ({SYSTEM_ROLES})")
+    for command in (serve, doctor):
+        text = f"which Unix groups may do what ({SYSTEM_ROLES})"
+        command.add_argument("--roles", type=Path, metavar="FILE", help=text)
     text = "put this build, detached, in the place of the daemon that runs; the old one comes back if it fails"
     serve.add_argument("--replace", action="store_true", help=text)
     return parser

@@ -24,10 +24,12 @@ from agents.access.leases import Leases
 from agents.access.roles import Roles
 from agents.board import Board
 from agents.disk import Disk
+from agents.doctor.examiner import Examiner
+from agents.doctor.subject import Subject
 from agents.errors import AlreadyRunning, BadState
 from agents.events import EventLog
 from agents.instances.supervisor import Supervisor
-from agents.layout import SYSTEM_ROLES, SYSTEM_STATE, Layout
+from agents.layout import Layout
 from agents.mounts import network_type
 from agents.past.history import History
 from agents.processes.isolation.choice import choose
@@ -55,7 +57,7 @@ def serve(layout: Layout, simulated: Path | None, roles: Path | None = None) -> 
         _check_local(layout)
         with hold(layout):
             state.check(layout.versioned())
-            asyncio.run(_run(layout, simulated, Roles(roles or _system_roles(layout))))
+            asyncio.run(_run(layout, simulated, Subject(layout, roles)))
     except OSError as error:
         raise BadState(f"the state directory {layout.state} cannot be used: {error}", "give another --state") from error
 
@@ -87,7 +89,8 @@ def hold(layout: Layout) -> Iterator[None]:
         yield
 
 
-async def _run(layout: Layout, simulated: Path | None, roles: Roles) -> None:
+async def _run(layout: Layout, simulated: Path | None, subject: Subject) -> None:
+    roles = Roles(subject.roles_file)
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -126,6 +129,7 @@ async def _run(layout: Layout, simulated: Path | None, roles: Roles) -> None:
             roles=roles,
             gate=gate,
             orphans=Orphans(layout.state, board, events, supervisor.living, supervisor.redactor),
+            examiner=Examiner(subject),
         )
         events.append(EventKind.AGENT, f"gpuyard-agent {agent_version} started", code="agent_started")
         if roles.problem:
@@ -154,10 +158,6 @@ def _gate(layout: Layout, board: Board, events: EventLog, agent_version: str) ->
 
     audit.watch(show)
     return Gate(audit, Leases(layout.lease, events), Answers(layout.answers))
-
-
-def _system_roles(layout: Layout) -> Path | None:
-    return SYSTEM_ROLES if layout.state == SYSTEM_STATE and SYSTEM_ROLES.exists() else None
 
 
 def _memory_total_mib() -> int:

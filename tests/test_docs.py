@@ -12,6 +12,7 @@ from agents.access.roles import RoleMap
 from agents.limits import Limits
 from console.inventory import Node
 from engines import registry
+from profiles.finding import TOPICS
 from profiles.model import Profile, Service
 from profiles.status import Phase
 
@@ -77,6 +78,13 @@ def test_every_limit_and_role_setting_is_documented() -> None:
     missing = {one.name for one in fields(Limits) if f"`{one.name}`" not in page}
     missing |= {one.name for one in fields(RoleMap) if one.name not in page}
     assert not missing
+
+
+def test_every_code_of_the_doctor_is_explained() -> None:
+    page = (ROOT / "docs" / "doctor.md").read_text()
+    for topic, codes in TOPICS.items():
+        section = page.partition(f"\n## {topic}\n")[2].partition("\n## ")[0]
+        assert set(re.findall(r"^\| `([a-z_]+)` \|", section, re.MULTILINE)) == set(codes), topic
 
 
 def test_links_in_markdown_lead_somewhere() -> None:

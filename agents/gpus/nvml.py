@@ -1,4 +1,4 @@
-"""NVIDIA GPUs through NVML. The only importer of pynvml (nvidia-ml-py 13.590 and later)."""
+"""NVIDIA GPUs through NVML. With agents.gpus.facts the only importer of pynvml (nvidia-ml-py 13.590 and later)."""
 
 from collections.abc import Callable
 from typing import TypeVar

@@ -7,6 +7,7 @@ from agents import wire
 from agents.access.gate import Gate
 from agents.access.roles import Roles
 from agents.board import Board
+from agents.doctor.examiner import Examiner
 from agents.events import EventLog
 from agents.instances.logs import LogSource
 from agents.limits import DEFAULT, Bucket, Limits
@@ -37,6 +38,7 @@ class Node:
     roles: Roles
     gate: Gate
     orphans: Orphans
+    examiner: Examiner
     limits: Limits = DEFAULT
     log_rate: Bucket = field(default_factory=lambda: Bucket(DEFAULT.log_bytes_per_s, DEFAULT.log_bytes_per_s))
     """Bytes of engines' logs, to all consoles together."""

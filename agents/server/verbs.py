@@ -17,6 +17,7 @@ from agents.instances.desired import only_stops
 from agents.instances.logs import read_log
 from agents.past.recall import recall
 from agents.server.node import Node
+from agents.server.selfcheck import self_checked
 from profiles.model import Desired
 from profiles.status import Role
 
@@ -31,6 +32,7 @@ NEEDED: Mapping[type[wire.AnyAsk], Role] = {
     wire.TakeLease: Role.OPERATOR,
     wire.ReleaseLease: Role.OPERATOR,
     wire.ListProcesses: Role.VIEWER,
+    wire.SelfCheck: Role.OPERATOR,
     wire.Reap: Role.ADMIN,
 }
 """The least role for each request; what is in it may need a higher one (`_needed`)."""
@@ -71,6 +73,8 @@ async def _act(node: Node, caller: Caller, role: Role, ask: wire.AnyAsk) -> wire
         case wire.ListProcesses():
             # Arguments of other people's processes may hold what is not for everybody's eyes.
             return wire.Processes(processes=await node.orphans.survey(commands=role.rank >= Role.OPERATOR.rank))
+        case wire.SelfCheck():
+            return await self_checked(node.examiner, node.board, node.control, caller, ask)
     return await _read(node, ask)
 
 
@@ -135,4 +139,6 @@ def _needed(node: Node, ask: wire.AnyAsk) -> tuple[Role, str]:
             return Role.ADMIN, what
         case wire.TakeLease(force=True):
             return Role.ADMIN, "take a lease over"
+        case wire.SelfCheck(files=True):
+            return Role.ADMIN, "gather logs and settings"
     return NEEDED[type(ask)], "do this"

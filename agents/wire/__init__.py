@@ -43,6 +43,8 @@ from agents.wire.asks import (
     ReleaseLease,
     RevisionDocument,
     Revisions,
+    SelfCheck,
+    SelfChecked,
     SetDesired,
     TakeLease,
     VerifyAudit,
@@ -72,9 +74,9 @@ __all__ = [
     "MAX_PROFILE_TEXT_BYTES",
     "AnyFrame", "Hello", "Snapshot", "Delta", "Happened", "Request", "Reply", "Failure", "Ping", "Pong",
     "Ask", "AnyAsk", "Change", "SetDesired", "TakeLease", "ReleaseLease", "VerifyAudit", "ReadAnchor",
-    "ReadLog", "ReadRevisions", "ReadRevision", "ReadHistory", "ListProcesses", "Reap",
+    "ReadLog", "ReadRevisions", "ReadRevision", "ReadHistory", "ListProcesses", "SelfCheck", "Reap",
     "AnyAnswer", "AnswerT", "DesiredSet", "LeaseTaken", "LeaseReleased", "AuditVerified", "Anchor",
-    "LogPiece", "Revisions", "RevisionDocument", "History", "Processes", "Reaped",
+    "LogPiece", "Revisions", "RevisionDocument", "History", "Processes", "SelfChecked", "Reaped",
     "encode", "decode", "common_protocol", "no_common_protocol",
 ]  # fmt: skip
 

@@ -4,6 +4,7 @@ from typing import TypeVar
 
 import msgspec
 
+from profiles.finding import Finding
 from profiles.history import HistoryKind, HistorySeries
 from profiles.model import Cordon, DesiredInstance
 from profiles.processes import NodeProcess
@@ -121,6 +122,16 @@ class ListProcesses(Ask, frozen=True, kw_only=True):
     """Processes on GPUs, and those that carry this agent's mark; their arguments for operators alone."""
 
 
+class SelfCheck(Ask, frozen=True, kw_only=True):
+    """Look the whole machine over: tens of seconds where something hangs, and some seconds of reading from disks.
+
+    `files` asks for what belongs into a bundle as well, and is an admin's: logs and settings are in it.
+    Refused with `busy` while another one is under way.
+    """
+
+    files: bool = False
+
+
 class Reap(Change, frozen=True, kw_only=True):
     """End one orphan. Refused for every process that is none of this node's."""
 
@@ -166,6 +177,14 @@ class Processes(Answer, frozen=True, kw_only=True):
     """Orphans first."""
 
     processes: tuple[NodeProcess, ...]
+
+
+class SelfChecked(Answer, frozen=True, kw_only=True):
+    """`way` is how the agent sees the asker come in: socket, bridge, forced or local. `files` by name, scrubbed."""
+
+    findings: tuple[Finding, ...]
+    way: str = ""
+    files: dict[str, str] = {}
 
 
 class Reaped(Answer, frozen=True, kw_only=True):
@@ -222,6 +241,7 @@ AnyAsk = (
     | VerifyAudit
     | ReadAnchor
     | ListProcesses
+    | SelfCheck
     | Reap
 )
 AnyAnswer = (
@@ -235,6 +255,7 @@ AnyAnswer = (
     | AuditVerified
     | Anchor
     | Processes
+    | SelfChecked
     | Reaped
 )
 AnswerT = TypeVar("AnswerT", bound=Answer)

@@ -2,6 +2,7 @@
 
 import argparse
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import NamedTuple
 
 Words = Callable[[argparse.ArgumentParser], None]
@@ -56,6 +57,13 @@ def _cordon(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--reason", metavar="TEXT", default="", help="for whoever wonders why")
 
 
+def _doctor(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("nodes", metavar="NODE", nargs="*", help="names of the inventory; left out, all of them")
+    text = "write it all, with logs and settings, for whoever helps; secrets are taken out"
+    parser.add_argument("--bundle", type=Path, metavar="FILE", help=text)
+    parser.add_argument("--yes", action="store_true", default=argparse.SUPPRESS, help="do not ask before writing it")
+
+
 _CORDON = "console.cli.cordon"
 _HOSTS = "console.cli.hosts"
 
@@ -65,4 +73,11 @@ VERBS = {
     "remove": Verb("take the agent off hosts, with all its files", _HOSTS, "remove", _remove),
     "cordon": Verb("place nothing new on nodes; what runs there stays", _CORDON, "nodes", _cordon),
     "uncordon": Verb("take that back", _CORDON, "nodes", _cordon),
+    "doctor": Verb(
+        "what is wrong on the way to nodes and on them, with the fix",
+        "console.cli.doctor",
+        "run",
+        _doctor,
+        changes=False,
+    ),
 }

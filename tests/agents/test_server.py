@@ -22,8 +22,11 @@ from agents.access.gate import Gate
 from agents.access.leases import Leases
 from agents.access.roles import Roles
 from agents.board import Board
+from agents.doctor.examiner import Examiner
+from agents.doctor.subject import Subject
 from agents.errors import CannotListen, Refused
 from agents.events import EventLog
+from agents.layout import Layout
 from agents.limits import Limits
 from agents.past.history import History
 from agents.past.revisions import Revisions
@@ -163,6 +166,7 @@ async def serving(directory: Path, roles: Roles | None = None, **limits: float) 
         roles=roles,
         gate=gate,
         orphans=Orphans(directory, board, events, dict, lambda: Redactor({})),
+        examiner=Examiner(Subject(Layout(directory, path))),
         limits=chosen,
     )
     with listen(path, roles.group) as door:

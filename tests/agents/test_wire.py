@@ -4,6 +4,7 @@ import pytest
 
 from agents import wire
 from agents.framing import FrameReader
+from profiles.finding import ok
 from profiles.history import HistogramSeries, HistoryKind, HistorySeries
 from profiles.model import Desired, DesiredInstance, InstanceSpec
 from profiles.processes import NodeProcess, ProcessKind
@@ -71,6 +72,15 @@ RECORDED: list[tuple[bytes, wire.AnyFrame]] = [
     (
         b'{"type":"request","id":4,"body":{"op":"readlog","instance":"a/0","offset":7},"deadline_s":3.0}',
         wire.Request(id=4, body=wire.ReadLog(instance="a/0", offset=7), deadline_s=3.0),
+    ),
+    (
+        b'{"type":"request","id":5,"body":{"op":"selfcheck","files":true}}',
+        wire.Request(id=5, body=wire.SelfCheck(files=True)),
+    ),
+    (
+        b'{"type":"reply","id":5,"body":{"op":"selfchecked","way":"forced","findings":'
+        b'[{"code":"disk_space","severity":"ok","seen":"9 GiB are free"}]}}',
+        wire.Reply(id=5, body=wire.SelfChecked(way="forced", findings=(ok("disk_space", "9 GiB are free"),))),
     ),
     (
         b'{"type":"request","id":5,"body":{"op":"listprocesses"}}',

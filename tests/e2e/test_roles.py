@@ -59,6 +59,8 @@ MATRIX: tuple[tuple[wire.AnyAsk, Role], ...] = (
     (wire.ReadRevision(generation=1), Role.VIEWER),
     (wire.ReadAnchor(seq=1), Role.VIEWER),
     (wire.ListProcesses(), Role.VIEWER),
+    (wire.SelfCheck(), Role.OPERATOR),
+    (wire.SelfCheck(files=True), Role.ADMIN),
     (wire.ReadLog(instance="a/0"), Role.OPERATOR),
     (wire.VerifyAudit(), Role.OPERATOR),
     (wire.ReleaseLease(token=10**6), Role.OPERATOR),

@@ -18,9 +18,9 @@ ENGINE_GROUP = re.compile(r"/gpuyard-[0-9a-f]{8}/[^/]+@[0-9]+$")
 """What tier `cgroup` makes for an engine; a unit's shim makes UNIT_LEAF."""
 
 
-def mount() -> Path | None:
+def mount(table: Path = Path("/proc/self/mountinfo")) -> Path | None:
     """Where cgroup v2 is mounted, None where it is not."""
-    for line in Path("/proc/self/mountinfo").read_text().splitlines():
+    for line in table.read_text().splitlines():
         before, _, after = line.partition(" - ")
         if after.startswith("cgroup2 "):
             return Path(before.split()[4])
