@@ -69,7 +69,7 @@ class Dialler:
         """`via` names the jump hosts; None leaves them to the ssh config."""
         host = guard.host
         try:
-            options = asyncssh.SSHClientConnectionOptions(host=host, client_keys=None, agent_path=None)
+            options = asyncssh.SSHClientConnectionOptions(host=host, config=(), client_keys=None, agent_path=None)
             guard.read(options.known_hosts)
             tunnel = await self._tunnel(host, options.tunnel if via is None else via, depth)
             async with self._logins:

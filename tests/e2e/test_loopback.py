@@ -97,6 +97,8 @@ def test_the_users_ssh_config_and_jump_host_are_obeyed(host: Host) -> None:
     nodes = "".join(f"  {name}: {{address: yard, agent: {host.agent}}}\n" for name in ("one", "two"))
     (host.folder / "inventory.yaml").write_text(f"gpuyard: 1\nnodes:\n{nodes}")
     assert {node["state"] for node in items(host, "nodes")} == {"up"}
+    logins = (host.folder / "sshd.log").read_text().count("Accepted publickey")
+    assert logins == 3  # the jump host once for both
 
 
 def test_a_chain_of_jump_hosts_is_followed_in_its_order(host: Host) -> None:
