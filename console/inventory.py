@@ -10,7 +10,7 @@ nodes:
 import os
 import re
 import socket
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import msgspec
@@ -39,6 +39,8 @@ class Node(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     known_hosts: str | None = None
     """A file with the node's host key, beside the usual ones."""
     site: str = ""
+    owner: str = ""
+    """Who answers for it: a team, or a person."""
     labels: dict[str, str] = {}
     agent: str | None = None
     socket: str | None = None
@@ -54,7 +56,15 @@ class Inventory(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
 
 def load(path: Path) -> Inventory:
     """The inventory in a YAML file. Raises FileError with line and column."""
-    document = read(path)
+    return _inventory(read(path))
+
+
+def loads(text: str, source_name: str) -> Inventory:
+    """The same of a text, which `source_name` is said to hold."""
+    return _inventory(read(text, source_name))
+
+
+def _inventory(document: Document) -> Inventory:
     inventory = convert(document, Inventory)
     _check(document, inventory)
     return replace(
@@ -77,6 +87,27 @@ def at_site(inventory: Inventory, site: str) -> Inventory:
     if not nodes:
         raise KeyError(*sorted({node.site for node in inventory.nodes.values() if node.site}))
     return replace(inventory, nodes=nodes)
+
+
+def labelled(inventory: Inventory, terms: Sequence[str]) -> Inventory:
+    """The part of which all `terms` hold: `KEY=VALUE`, or `KEY` alone. `site` and `owner` count as labels.
+
+    Raises KeyError with the first term that leaves nothing, and the values that its key has.
+    """
+    nodes = inventory.nodes
+    for term in terms:
+        key, equals, value = term.partition("=")
+        found = {name: labels[key] for name, node in nodes.items() if key in (labels := labels_of(node))}
+        nodes = {name: node for name, node in nodes.items() if name in found and (not equals or found[name] == value)}
+        if not nodes:
+            raise KeyError(term, *sorted(set(found.values())))
+    return replace(inventory, nodes=nodes)
+
+
+def labels_of(node: Node) -> dict[str, str]:
+    """Its labels, and what it has of a site and an owner under those names."""
+    own = {"site": node.site, "owner": node.owner}
+    return node.labels | {key: value for key, value in own.items() if value}
 
 
 def find(environ: Mapping[str, str] = os.environ) -> Path:
