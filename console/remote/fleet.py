@@ -35,7 +35,7 @@ class Fleet:
         self._links: dict[str, Link] = {}
         for name, node in inventory.nodes.items():
             if name not in store.nodes:
-                store.add_node(name, node.site, node.labels)
+                store.add_node(name, node.site, node.labels, node.owner)
             look_back = partial(anchors.look_back, self.anchors, place(node))
             self._links[name] = Link(name, store, self._dial(node), hello, look_back)
 

@@ -26,19 +26,24 @@ class UnknownKey(msgspec.Struct, frozen=True, kw_only=True):
     fingerprint: str
     key: str
     """Base64, as in a known_hosts file."""
+    asked: str = ""
+    """The address that was asked for, before the ssh config had its say: a node's, or a jump host's."""
 
     @property
     def line(self) -> str:
         """As a known_hosts file has it."""
-        name = self.host if self.port == 22 else f"[{self.host}]:{self.port}"
-        return f"{name} {self.algorithm} {self.key}"
+        return f"{known_as(self.host, self.port)} {self.algorithm} {self.key}"
 
 
-def unknown_key(host: str, port: int, algorithm: str, blob: bytes) -> UnknownKey:
+def known_as(host: str, port: int | None) -> str:
+    """What a known_hosts file calls a host."""
+    return host if port in (None, 22) else f"[{host}]:{port}"
+
+
+def unknown_key(host: str, port: int, algorithm: str, blob: bytes, asked: str = "") -> UnknownKey:
     """`blob` is the public key in its wire encoding (RFC 4253)."""
-    return UnknownKey(
-        host=host, port=port, algorithm=algorithm, fingerprint=fingerprint(blob), key=base64.b64encode(blob).decode()
-    )
+    key = base64.b64encode(blob).decode()
+    return UnknownKey(host=host, port=port, algorithm=algorithm, fingerprint=fingerprint(blob), key=key, asked=asked)
 
 
 def fingerprint(blob: bytes) -> str:

@@ -15,6 +15,7 @@ from pathlib import Path
 import asyncssh
 
 from console.inventory import Node
+from console.remote import hostkeys
 from console.remote.errors import LinkRefused, Lost
 from console.remote.sshtrust import Guard, explain
 from console.remote.stream import STDERR_KEPT_BYTES, Connection, Ending, Executed, Stream
@@ -122,6 +123,12 @@ class SshConnection:
         self._connection = connection
         self._node = node
         self._sockets = list(dict.fromkeys(path for path in (node.socket, socket, SYSTEM_SOCKET) if path))
+
+    @property
+    def fingerprint(self) -> str | None:
+        """Of the host's key; None where a certificate stood for it."""
+        key = self._connection.get_server_host_key()
+        return hostkeys.fingerprint(key.public_data) if key else None
 
     async def open(self) -> Stream:
         for path in list(self._sockets):

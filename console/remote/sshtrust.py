@@ -96,13 +96,13 @@ def _host_key(error: asyncssh.HostKeyNotVerifiable, guard: Guard) -> RemoteError
         hint = "ask its admin; a certificate's authority is trusted by a `@cert-authority` line in known_hosts"
         return _refused("host_key_changed" if "revoked" in error.reason else "host_key_unknown", error.reason, hint)
     host, addr, port, key = guard.shown
-    shown = hostkeys.unknown_key(host, port, key.get_algorithm(), key.public_data)
+    shown = hostkeys.unknown_key(host, port, key.get_algorithm(), key.public_data, guard.host)
     asked_port = None if port == 22 else port
     before = guard.known.match(host, addr, asked_port)[0]
     if not before:
         text = f"the host key of {host} is not known: {key.get_algorithm()} {shown.fingerprint}"
         hint = "compare it with the host's own (ssh-keygen -lf /etc/ssh/ssh_host_*_key.pub), then trust it:"
-        hint += " `t` among the nodes of the console, or a yes to any command at a terminal"
+        hint += " `t` among the nodes of the console, a yes to any command at a terminal, or `gpuyard node trust`"
         return HostKeyUnknown(Reason("host_key_unknown", text, hint), shown)
     name = shlex.quote(host if asked_port is None else f"[{host}]:{port}")
     old = " or ".join(sorted({hostkeys.fingerprint(known.public_data) for known in before}))
