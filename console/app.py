@@ -151,7 +151,7 @@ def run(inventory: Inventory, *, read_only: bool = False) -> int:
     """Open the console; the exit status: 0, 1 after a crash, 128 + n after signal n."""
     store = Store()
     for name, node in inventory.nodes.items():
-        store.add_node(name, node.site, node.labels)
+        store.add_node(name, node.site, node.labels, node.owner)
     sites = sorted({node.site for node in inventory.nodes.values() if node.site})
     app = Yard(Session(sites[0] if len(sites) == 1 else "", store, read_only), inventory)
     app.run()

@@ -37,8 +37,8 @@ class Store:
         self._members: dict[Key, dict[Key, None]] = {}
         """The instances of each service, for the kinds that are seen across nodes."""
 
-    def add_node(self, name: str, site: str = "", labels: Mapping[str, str] | None = None) -> NodeView:
-        view = self.nodes[name] = NodeView(name, site, labels or {})
+    def add_node(self, name: str, site: str = "", labels: Mapping[str, str] | None = None, owner: str = "") -> NodeView:
+        view = self.nodes[name] = NodeView(name, site, labels or {}, owner)
         self._dirty.add(Key(Kind.NODE, name))
         return view
 

@@ -48,6 +48,7 @@ class NodeView:
     name: str
     site: str = ""
     labels: Mapping[str, str] = field(default_factory=dict)
+    owner: str = ""
     state: NodeState = NodeState.CONNECTING
     why: Reason | None = None
     way: str = ""

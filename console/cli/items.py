@@ -20,6 +20,7 @@ def node_item(store: Store, view: NodeView) -> Item:
     return {
         "name": view.name,
         "site": view.site,
+        "owner": view.owner,
         "labels": dict(view.labels),
         "state": view.state,
         "reason": _plain(view.why),

@@ -13,7 +13,7 @@ from console.cli.table import print_table
 from console.render import cordons
 from console.render.gpus import GPU_COLUMNS, gpu_row
 from console.render.instances import INSTANCE_COLUMNS, instance_row
-from console.render.nodes import NODE_COLUMNS, node_row
+from console.render.nodes import NODE_COLUMNS, label_words, node_row
 from console.render.pulse import problems
 from console.render.services import SERVICE_COLUMNS, service_row, services
 from console.render.table import Cell, Column, Row, rank_of_name
@@ -32,6 +32,7 @@ EVENT_COLUMNS = (
     Column("text", "What", 20, priority=1, grow=True),
     Column("author", "By", 6, priority=5),
 )
+OF_THE_INVENTORY = (Column("owner", "Owner", 5, priority=9), Column("labels", "Labels", 6, priority=9))
 
 
 @dataclass(frozen=True)
@@ -139,10 +140,17 @@ def _rows(make: Callable[[Store, Key], Row | None], kind: Kind) -> Callable[[Sto
     return rows
 
 
+def _node_rows(store: Store) -> Iterable[Sequence[Cell]]:
+    for view in store.nodes.values():
+        if (row := node_row(store, Key(Kind.NODE, view.name))) is not None:
+            own = (Cell(view.owner), Cell(label_words(view.labels)))
+            yield *row.cells[:-1], *own, row.cells[-1]
+
+
 LISTINGS = {
     "nodes": Listing(
-        NODE_COLUMNS,
-        _rows(node_row, Kind.NODE),
+        (*NODE_COLUMNS[:-1], *OF_THE_INVENTORY, NODE_COLUMNS[-1]),
+        _node_rows,
         lambda store: (items.node_item(store, view) for view in store.nodes.values()),
         lambda store: store.nodes,
     ),

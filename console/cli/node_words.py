@@ -64,10 +64,48 @@ def _doctor(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--yes", action="store_true", default=argparse.SUPPRESS, help="do not ask before writing it")
 
 
+def _add(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("hosts", metavar="[USER@]HOST[:PORT]", nargs="+", help="what you would give to ssh")
+    parser.add_argument("--name", metavar="NAME", help="what one host is called here; left out, HOST")
+    parser.add_argument("--identity-file", metavar="FILE", help="the private key to log in with")
+    _owner(parser)
+
+
+def _import(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("format", choices=("openssh", "ansible"), help="what kind of list it is")
+    parser.add_argument("file", metavar="FILE", nargs="?", help="the list; of openssh left out, ~/.ssh/config")
+    parser.add_argument("--only", metavar="PATTERN", action="append", default=[], help="names like this: `gpu-*`")
+    _owner(parser)
+
+
+def _owner(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--owner", metavar="O", default="", help="who answers for the new nodes")
+
+
+def _label(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("words", metavar="NODE… KEY=VALUE… KEY-", nargs="+", help="`KEY-` takes a label off")
+
+
+def _trust(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("list", metavar="FILE", nargs="?", help="`HOST SHA256:…` lines, or those of a known_hosts; `-`")
+
+
 _CORDON = "console.cli.cordon"
 _HOSTS = "console.cli.hosts"
+_NODE = "console.cli.node"
+_CHOOSE = " (--site and -l say what the new nodes have)"
 
 VERBS = {
+    "add": Verb(f"take hosts into the inventory{_CHOOSE}", _NODE, "add", _add),
+    "import": Verb(f"take in what another list of hosts has{_CHOOSE}", _NODE, "take_over", _import),
+    "label": Verb("set labels, site and owner of nodes, or take them off", "console.cli.label", "run", _label, False),
+    "trust": Verb(
+        "store the host keys that a reviewed list vouches for; without one, print those that nobody vouches for",
+        "console.cli.trust",
+        "run",
+        _trust,
+        False,
+    ),
     "install": Verb("put an agent on hosts, over ssh alone", _HOSTS, "install", _install),
     "upgrade": Verb("put this console's build of the agent there; engines go on", _HOSTS, "upgrade", _install),
     "remove": Verb("take the agent off hosts, with all its files", _HOSTS, "remove", _remove),

@@ -60,7 +60,7 @@ def build() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="store_true", help="print the version")
     parser.set_defaults(
         module="console.cli.screen", function="run",
-        inventory=None, site=None, output="table", read_only=False, yes=False, watch=False,
+        inventory=None, site=None, label=[], output="table", read_only=False, yes=False, watch=False,
     )  # fmt: skip
     verbs = parser.add_subparsers(title="verbs")
     common = _common()  # not the one above: the defaults were set in it, and a verb would reset what stood before it
@@ -86,6 +86,8 @@ def _common() -> argparse.ArgumentParser:
     common = argparse.ArgumentParser(add_help=False, argument_default=argparse.SUPPRESS)
     common.add_argument("--inventory", metavar="FILE", help="the nodes ($XDG_CONFIG_HOME/gpuyard/inventory.yaml)")
     common.add_argument("--site", metavar="S", help="only the nodes of this site")
+    text = "only the nodes with this label; may be repeated"
+    common.add_argument("-l", "--label", metavar="KEY[=VALUE]", action="append", help=text)
     common.add_argument("--read-only", action="store_true", help="change nothing, whatever is asked")
     common.add_argument("-o", "--output", choices=_FORMATS, metavar="FORMAT", help="table, wide, json or name")
     common.add_argument("--json", dest="output", action="store_const", const="json", help="the same as -o json")

@@ -2,7 +2,7 @@
 
 import argparse
 import asyncio
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -46,19 +46,33 @@ class Reached:
         return Exit.UNREACHABLE if lost else Exit.DONE
 
 
+def inventory_path(options: argparse.Namespace) -> Path:
+    """The file of `--inventory`, else the usual one; it need not exist."""
+    return Path(options.inventory) if options.inventory else inventories.find()
+
+
 def inventory_of(options: argparse.Namespace) -> Inventory:
     """Of `--inventory`, else the usual file if there is one, else this machine. Raises CommandFailed."""
     given: str | None = options.inventory
-    path = Path(given) if given else inventories.find()
+    path = inventory_path(options)
     found = inventories.local() if given is None and not path.exists() else _load(path)
-    site: str | None = options.site
-    if site is None:
-        return found
+    return _chosen(found, options.site, options.label)
+
+
+def _chosen(inventory: Inventory, site: str | None, labels: Sequence[str]) -> Inventory:
+    """What `--site` and `-l` leave of it. Raises CommandFailed."""
+    if site is not None:
+        try:
+            inventory = inventories.at_site(inventory, site)
+        except KeyError as error:
+            hint = f"sites: {', '.join(error.args) or 'none'}"
+            raise CommandFailed(Exit.USAGE, Reason("no_site", f"no node is at site {site}", hint)) from None
     try:
-        return inventories.at_site(found, site)
+        return inventories.labelled(inventory, labels)
     except KeyError as error:
-        known = ", ".join(error.args) or "none"
-        raise CommandFailed(Exit.USAGE, Reason("no_site", f"no node is at site {site}", f"sites: {known}")) from None
+        term, *values = error.args
+        hint = f"values of {term.partition('=')[0]}: {', '.join(values) or 'none'}"
+        raise CommandFailed(Exit.USAGE, Reason("no_label", f"no node has the label {term}", hint)) from None
 
 
 @asynccontextmanager

@@ -1,5 +1,7 @@
 """Rows of nodes: is it there, how loaded is it, what is wrong with it."""
 
+from collections.abc import Mapping
+
 from console.render.cordons import SIGN, is_cordoned, node_cordons
 from console.render.figures import total
 from console.render.table import Cell, Column, Row, Tone
@@ -77,6 +79,11 @@ def node_row(store: Store, key: Key) -> Row | None:
         ),
     )
     return Row(key, cells, dim=view.state is not NodeState.UP)
+
+
+def label_words(labels: Mapping[str, str]) -> str:
+    """`pool=chat rack=a3`."""
+    return " ".join(f"{key}={value}" for key, value in sorted(labels.items()))
 
 
 def _says_simulated(view: NodeView) -> bool:
