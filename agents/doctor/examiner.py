@@ -80,13 +80,21 @@ class Examiner:
         return found
 
     async def _begin(self, name: str) -> asyncio.subprocess.Process:
+        """Raises OSError; cancelled, it leaves no child behind."""
         # -P: a directory called `agents` where the agent was started is not ours.
         argv = (sys.executable, "-P", "-m", "agents.doctor", name, *self.subject.words())
         pipe = asyncio.subprocess.PIPE
-        return await asyncio.create_subprocess_exec(
-            *argv, stdin=asyncio.subprocess.DEVNULL, stdout=pipe, stderr=pipe, start_new_session=True,
-            limit=MAX_LINE_BYTES,
+        beginning = asyncio.ensure_future(
+            asyncio.create_subprocess_exec(
+                *argv, stdin=asyncio.subprocess.DEVNULL, stdout=pipe, stderr=pipe, start_new_session=True,
+                limit=MAX_LINE_BYTES,
+            )
         )  # fmt: skip
+        try:
+            return await asyncio.shield(beginning)
+        except asyncio.CancelledError:
+            await _end(await beginning)
+            raise
 
 
 async def _end(child: asyncio.subprocess.Process) -> None:

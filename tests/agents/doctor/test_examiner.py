@@ -10,10 +10,18 @@ from pathlib import Path
 
 import pytest
 
+from agents.access.caller import Caller
+from agents.access.peer import Peer
+from agents.board import Board
 from agents.doctor.examiner import LIMITS_S, Examiner
 from agents.doctor.parts import PARTS
 from agents.doctor.subject import Subject
+from agents.errors import Refused
+from agents.redaction import Redactor
+from agents.server.selfcheck import self_checked
+from agents.wire import SelfCheck
 from profiles.finding import Severity
+from profiles.status import GpuSource, GpuSourceKind, HostReading, Reason, Role
 from tests.fakes.nvml.driver import FakeDriver
 
 CANARY = "canary-5f1d9c"
@@ -55,6 +63,38 @@ async def test_a_part_that_falls_says_so(subject: Subject) -> None:
     (found,) = await Examiner(subject, {"nothing": 30.0}).findings()
     assert (found.code, found.severity) == ("check_failed", Severity.PROBLEM)
     assert "KeyError" in found.seen
+
+
+async def test_one_at_a_time_and_none_is_left_when_the_asker_goes(subject: Subject) -> None:
+    examiner = Examiner(subject, {"host": 30.0, "audit": 30.0})
+    asked = asyncio.create_task(examiner.findings())
+    await asyncio.sleep(0)
+    assert examiner.is_busy
+    board = Board(
+        hostname="a", agent_version="1", boot_id="b", host=HostReading(cores=1, memory_total_mib=1),
+        gpu_source=GpuSource(GpuSourceKind.NONE),
+    )  # fmt: skip
+    caller = Caller(Peer(1, os.getuid()), Role.ADMIN, "ann")
+    with pytest.raises(Refused, match="under way"):
+        await self_checked(examiner, board, Nothing(), caller, SelfCheck())
+    asked.cancel()
+    await asyncio.gather(asked, return_exceptions=True)
+    assert not examiner.is_busy
+    board.set_trouble("disk", Reason("disk", "it is full", "free space"))
+    checked = await self_checked(examiner, board, Nothing(), caller, SelfCheck())
+    assert checked.way == "socket"
+    assert not checked.files
+    assert ("agent_trouble", "it is full") in {(one.code, one.seen) for one in checked.findings}
+
+
+class Nothing:
+    """No logs, no secrets."""
+
+    def log_path(self, instance: str, previous: bool) -> tuple[Path, int] | None:
+        return None
+
+    def redactor(self) -> Redactor:
+        return Redactor({})
 
 
 def doctor(state: Path, *words: str) -> "subprocess.CompletedProcess[str]":
