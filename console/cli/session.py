@@ -14,6 +14,7 @@ from console.author import author
 from console.cli.output import CommandFailed, Exit, ask, is_interactive, say, say_reason
 from console.inventory import Inventory
 from console.operations import Operations
+from console.remote import hostkeys
 from console.remote.fleet import Fleet
 from console.store import NodeState, NodeView, Store
 from profiles.document import FileError
@@ -90,6 +91,7 @@ async def reached(inventory: Inventory) -> AsyncIterator[Reached]:
         for view in store.nodes.values():
             if view.doubt:
                 say_reason(replace(view.doubt, hint=view.doubt.hint.replace("NODE", view.name)), view.name)
+        _offer_new_keys(found)
     finally:
         running.cancel()
         with suppress(asyncio.CancelledError):
@@ -125,6 +127,18 @@ def _offer_trust(found: Reached) -> bool:
             found.fleet.trust(name)
             trusted = True
     return trusted
+
+
+def _offer_new_keys(found: Reached) -> None:
+    """A known host has proved that it has new keys: recorded on a yes, never by itself."""
+    for rotation in found.fleet.rotations():
+        old = "".join(f", drops {key.algorithm} {key.fingerprint}" for key in rotation.removed)
+        new = " and ".join(f"{key.algorithm} {key.fingerprint}" for key in rotation.added) or "no new key"
+        text = f"{rotation.host} changes its host keys: it proves {new}{old}"
+        if not is_interactive():
+            say_reason(Reason("host_key_rotated", text, "any command at a terminal offers to record them"))
+        elif ask(f"{text}. Record that?"):
+            hostkeys.renew(rotation)
 
 
 def _load(path: Path) -> Inventory:

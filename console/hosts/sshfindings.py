@@ -128,11 +128,12 @@ def _host_key(node: Node) -> Finding:
     import asyncssh
 
     from console.remote import hostkeys
-    from console.remote.sshtrust import Guard, known_in
+    from console.remote.knownhosts import known_in
+    from console.remote.sshtrust import Guard
 
     guard = Guard(node.address, node.known_hosts)
     try:
-        options = asyncssh.SSHClientConnectionOptions(host=node.address, client_keys=None, agent_path=None)
+        options = asyncssh.SSHClientConnectionOptions(host=node.address, config=(), client_keys=None, agent_path=None)
     except (OSError, ValueError, asyncssh.Error) as error:
         return problem("host_key", f"the ssh config cannot be read: {error}", "correct ~/.ssh/config")
     guard.read(options.known_hosts)

@@ -1,1 +1,1 @@
-"""Reach agents over ssh or on this machine; only ssh.py imports asyncssh."""
+"""Reach agents over ssh or on this machine; only ssh.py and what it imports know asyncssh."""

@@ -12,7 +12,7 @@ from console import anchors
 from console.anchors import Anchors
 from console.inventory import Inventory, Node
 from console.remote import hostkeys, local, waking
-from console.remote.hostkeys import UnknownKey
+from console.remote.hostkeys import Rotation, UnknownKey
 from console.remote.link import Link
 from console.remote.stream import Connection, Dial
 from console.store import Store
@@ -74,6 +74,10 @@ class Fleet:
             link.unknown_key = None
             link.retry()
 
+    def rotations(self) -> list[Rotation]:
+        """New keys that hosts have proved to be theirs; a person may record them by console.remote.hostkeys."""
+        return self._ssh.rotations()
+
     def _renew(self) -> None:
         for link in self._links.values():
             link.renew()
@@ -99,6 +103,9 @@ class _LazySsh:
 
             self._dialler = Dialler()
         return await self._dialler.dial(node, socket)
+
+    def rotations(self) -> list[Rotation]:
+        return self._dialler.rotations() if self._dialler is not None else []
 
     async def close(self) -> None:
         if self._dialler is not None:

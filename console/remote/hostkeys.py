@@ -40,6 +40,15 @@ def known_as(host: str, port: int | None) -> str:
     return host if port in (None, 22) else f"[{host}]:{port}"
 
 
+class Rotation(msgspec.Struct, frozen=True, kw_only=True):
+    """A known host has proved that it has the keys `added`, and no longer offers those of `removed`."""
+
+    host: str
+    port: int
+    added: tuple[UnknownKey, ...]
+    removed: tuple[UnknownKey, ...]
+
+
 def unknown_key(host: str, port: int, algorithm: str, blob: bytes, asked: str = "") -> UnknownKey:
     """`blob` is the public key in its wire encoding (RFC 4253)."""
     key = base64.b64encode(blob).decode()
@@ -79,3 +88,27 @@ def store(key: UnknownKey) -> None:
         file.write(gap + key.line.encode() + b"\n")
         file.flush()
         os.fsync(file.fileno())
+
+
+def renew(rotation: Rotation) -> None:
+    """A person says yes: record the new keys, then forget the old ones in the console's own file. Raises OSError."""
+    for key in rotation.added:
+        store(key)
+    gone = {key.line for key in rotation.removed}
+    path = own_file()
+    if not gone or not path.exists():
+        return
+    with path.open("r+b") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        kept = [line for line in held.read().decode("utf-8", "replace").splitlines() if _bare(line) not in gone]
+        fresh = path.with_name(f"{path.name}.new")
+        with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600), "w") as file:
+            file.write("".join(f"{line}\n" for line in kept))
+            file.flush()
+            os.fsync(file.fileno())
+        fresh.replace(path)
+
+
+def _bare(line: str) -> str:
+    """Without the comment that may stand behind a key."""
+    return " ".join(line.split()[:3])

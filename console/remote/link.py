@@ -186,7 +186,12 @@ class Link:
                 if self._connection is None:
                     raise Lost(Reason("unreachable", "there is no link"))
                 quiet = Hello(version=self._hello.version, author=self._hello.author, telemetry=False)
-                self._bulk = await self._greet(self._connection, quiet)
+                try:
+                    self._bulk = await self._greet(self._connection, quiet)
+                except LinkRefused:
+                    if self._session is None:
+                        raise
+                    return self._session  # `MaxSessions 1`: one bridge carries everything
                 self._bulk_run = asyncio.create_task(_run_quietly(self._bulk))
             return self._bulk
 

@@ -1,4 +1,4 @@
-"""Connections by asyncssh; only this module and sshtrust know it. Imported once links are wanted, after the paint.
+"""Connections by asyncssh; only this file and its neighbours know it. Imported once links are wanted, after the paint.
 
 The user's own ssh config decides what the inventory leaves out: HostName, User, Port, IdentityFile, ProxyJump.
 Host keys are always checked. For a Unix socket the connecting process on the host is the login's own sshd, so
@@ -10,15 +10,18 @@ import shlex
 import socket
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 import asyncssh
 
 from console.inventory import Node
-from console.remote import hostkeys
+from console.remote import certificates, hostkeys
 from console.remote.errors import LinkRefused, Lost
+from console.remote.hostkeys import Rotation
+from console.remote.sshstream import WINDOW_BYTES, BridgeStream, SocketStream
 from console.remote.sshtrust import Guard, explain
-from console.remote.stream import STDERR_KEPT_BYTES, Connection, Ending, Executed, Stream
+from console.remote.stream import Connection, Executed, Stream
 from profiles.status import Reason
 
 LOGINS_AT_MOST = 8
@@ -27,7 +30,6 @@ LOGIN_TIMEOUT_S = 20.0
 KEEPALIVE_S = 5
 KEEPALIVES_MISSED = 2
 UNACKNOWLEDGED_S = 15
-WINDOW_BYTES = 256 * 1024
 JUMPS_AT_MOST = 8
 SYSTEM_SOCKET = "/run/gpuyard/agent.sock"
 BRIDGE = "gpuyard-agent"
@@ -41,6 +43,7 @@ class Dialler:
     def __init__(self) -> None:
         self._logins = asyncio.Semaphore(LOGINS_AT_MOST)
         self._jumps: dict[str, asyncio.Task[asyncssh.SSHClientConnection]] = {}
+        self._guards: dict[str, Guard] = {}
 
     async def dial(self, node: Node, socket: str) -> Connection:
         """Raises Lost, LinkRefused or its child HostKeyUnknown."""
@@ -56,6 +59,10 @@ class Dialler:
         connection = await self._connect(guard, wanted, 0)
         return SshConnection(connection, node, socket)
 
+    def rotations(self) -> list[Rotation]:
+        """What the hosts reached so far have proved of new keys."""
+        return [guard.rotation for guard in self._guards.values() if guard.rotation]
+
     async def close(self) -> None:
         """Close the connections to the jump hosts."""
         for jump in self._jumps.values():
@@ -70,8 +77,11 @@ class Dialler:
         """`via` names the jump hosts; None leaves them to the ssh config."""
         host = guard.host
         try:
-            options = asyncssh.SSHClientConnectionOptions(host=host, config=(), client_keys=None, agent_path=None)
+            # asyncssh reads the ssh config by itself only where it is asked to by an empty tuple (2.24.1).
+            options = await asyncssh.SSHClientConnectionOptions.construct(host=host, config=(), **wanted)
             guard.read(options.known_hosts)
+            if why := certificates.not_valid(options.client_keys or ()):
+                raise LinkRefused(why)
             tunnel = await self._tunnel(host, options.tunnel if via is None else via, depth)
             async with self._logins:
                 connection = await asyncssh.connect(
@@ -80,6 +90,7 @@ class Dialler:
                     tunnel=tunnel or (),
                     known_hosts=guard.known,
                     client_factory=lambda: guard,
+                    server_host_keys_handler=partial(_heard, guard, options.host, options.port),
                     agent_forwarding=False,
                     keepalive_interval=KEEPALIVE_S,
                     keepalive_count_max=KEEPALIVES_MISSED,
@@ -87,6 +98,7 @@ class Dialler:
                     login_timeout=LOGIN_TIMEOUT_S,
                 )
             _limit_silence(connection)
+            self._guards[host] = guard
             return connection
         except (OSError, asyncssh.Error, ValueError) as error:
             raise explain(error, guard) from None
@@ -122,6 +134,7 @@ class SshConnection:
     def __init__(self, connection: asyncssh.SSHClientConnection, node: Node, socket: str) -> None:
         self._connection = connection
         self._node = node
+        self._listened = bool(socket)
         self._sockets = list(dict.fromkeys(path for path in (node.socket, socket, SYSTEM_SOCKET) if path))
 
     @property
@@ -186,74 +199,17 @@ class SshConnection:
             process = await self._connection.create_process(command, encoding=None, window=WINDOW_BYTES)
         except asyncssh.ChannelOpenError as error:
             await self._still_there(error)
+            if (
+                self._listened
+            ):  # sealed, and the agent was there: sshd says the same of a missing socket and a refused one
+                hint = "it is tried again; see that the agent runs there"
+                raise Lost(Reason("no_agent", "the agent's socket is gone", hint)) from None
             hint = "allow the socket (PermitOpen, AllowTcpForwarding local) or a session (MaxSessions) to this login"
             text = "this login may neither reach the agent's socket nor run the bridge"
             raise LinkRefused(Reason("no_agent", text, hint)) from None
         except (OSError, asyncssh.Error) as error:
             raise Lost(Reason("lost", f"the link broke: {error}")) from None
         return BridgeStream(process)
-
-
-class SocketStream:
-    """The agent's Unix socket, forwarded by sshd."""
-
-    way = "socket"
-
-    def __init__(self, reader: asyncssh.SSHReader[bytes], writer: asyncssh.SSHWriter[bytes]) -> None:
-        self._reader = reader
-        self._writer = writer
-
-    async def read(self) -> bytes:
-        return await _read(self._reader)
-
-    async def write(self, data: bytes) -> None:
-        await _write(self._writer, data)
-
-    async def ending(self) -> Ending:
-        return Ending()
-
-    def close(self) -> None:
-        self._writer.close()
-
-
-class BridgeStream:
-    """`gpuyard-agent attach` on the host."""
-
-    way = "bridge"
-
-    def __init__(self, process: asyncssh.SSHClientProcess[bytes]) -> None:
-        self._process = process
-        self._stderr = asyncio.create_task(_tail(process.stderr))
-
-    async def read(self) -> bytes:
-        return await _read(self._process.stdout)
-
-    async def write(self, data: bytes) -> None:
-        await _write(self._process.stdin, data)
-
-    async def ending(self) -> Ending:
-        stderr = await self._stderr
-        await self._process.wait_closed()
-        return Ending(self._process.exit_status, stderr)
-
-    def close(self) -> None:
-        self._stderr.cancel()
-        self._process.close()
-
-
-async def _read(reader: asyncssh.SSHReader[bytes]) -> bytes:
-    try:
-        return await reader.read(WINDOW_BYTES)
-    except asyncssh.Error as error:
-        raise ConnectionError(error.reason) from None
-
-
-async def _write(writer: asyncssh.SSHWriter[bytes], data: bytes) -> None:
-    try:
-        writer.write(data)
-        await writer.drain()
-    except asyncssh.Error as error:
-        raise ConnectionError(error.reason) from None
 
 
 async def _feed(writer: asyncssh.SSHWriter[bytes], data: bytes, sent: Callable[[int], None] | None) -> None:
@@ -267,14 +223,16 @@ async def _feed(writer: asyncssh.SSHWriter[bytes], data: bytes, sent: Callable[[
         writer.write_eof()
 
 
-async def _tail(reader: asyncssh.SSHReader[bytes]) -> str:
-    kept = b""
-    try:
-        while data := await reader.read(STDERR_KEPT_BYTES):
-            kept = (kept + data)[-STDERR_KEPT_BYTES:]
-    except asyncssh.Error:
-        pass
-    return kept.decode("utf-8", "replace")
+def _heard(
+    guard: Guard,
+    host: str,
+    port: int,
+    added: list[asyncssh.SSHKey],
+    removed: list[asyncssh.SSHKey],
+    _retained: list[asyncssh.SSHKey],
+    _revoked: list[asyncssh.SSHKey],
+) -> None:
+    guard.heard(host, port, added, removed)
 
 
 def _limit_silence(connection: asyncssh.SSHClientConnection) -> None:

@@ -7,13 +7,14 @@ UNKNOWN may be vouched for by a person, CHANGED is never accepted.
 import errno
 import shlex
 import socket
-from collections.abc import Sequence
 from pathlib import Path
 
 import asyncssh
 
 from console.remote import hostkeys
 from console.remote.errors import HostKeyUnknown, LinkRefused, Lost, RemoteError
+from console.remote.hostkeys import Rotation
+from console.remote.knownhosts import KnownHosts, known_in
 from profiles.status import Reason
 
 USER_FILES = ("~/.ssh/known_hosts", "~/.ssh/known_hosts2")
@@ -24,11 +25,13 @@ class Guard(asyncssh.SSHClient):
 
     def __init__(self, host: str, known_hosts: str | None = None) -> None:
         self.host = host
-        self.known = asyncssh.SSHKnownHosts()
+        self.known = KnownHosts()
         self.files: list[Path] = [hostkeys.own_file()]
         if known_hosts:
             self.files.append(Path(known_hosts).expanduser())
         self.shown: tuple[str, str, int, asyncssh.SSHKey] | None = None
+        self.rotation: Rotation | None = None
+        """What a host that is known has proved of its new keys."""
 
     def read(self, configured: object) -> None:
         """Read the console's file and the user's: those that the ssh config names, else the usual ones."""
@@ -37,25 +40,36 @@ class Guard(asyncssh.SSHClient):
         self.files.append(hostkeys.SYSTEM_FILE)
         self.known = known_in(self.files)
 
+    def heard(self, host: str, port: int, added: list[asyncssh.SSHKey], removed: list[asyncssh.SSHKey]) -> None:
+        """The host has proved the keys `added` over a connection by a key that is known (PROTOCOL §2.5)."""
+        known = self.known.match(host, "", None if port == 22 else port)[0]
+        self.rotation = rotation(host, port, added, removed, known)
+
     def validate_host_public_key(self, host: str, addr: str, port: int, key: asyncssh.SSHKey) -> bool:
         """Called for a key that is not among the known ones; remembers it and says no."""
         self.shown = (host, addr, port, key)
         return False
 
 
-def known_in(files: Sequence[Path]) -> asyncssh.SSHKnownHosts:
-    """The known hosts of `files`; lines that cannot be read are passed over, as OpenSSH does."""
-    text = hostkeys.read(list(files))
-    try:
-        return asyncssh.import_known_hosts(text)
-    except ValueError:
-        known = asyncssh.SSHKnownHosts()
-        for line in text.splitlines():
-            try:
-                known.load(line)
-            except ValueError:
-                continue
-        return known
+def rotation(
+    host: str, port: int, added: list[asyncssh.SSHKey], removed: list[asyncssh.SSHKey], known: list[asyncssh.SSHKey]
+) -> Rotation | None:
+    """The new keys of a kind that is known of this host, and those of the console's own file that it gave up.
+
+    Keys of other kinds come with nearly every host and say nothing.
+    """
+    kinds = {key.get_algorithm() for key in known}
+    own = known_in([hostkeys.own_file()]).match(host, "", None if port == 22 else port)[0]
+    shown = [
+        [hostkeys.unknown_key(host, port, key.get_algorithm(), key.public_data) for key in keys]
+        for keys in (
+            [key for key in added if key.get_algorithm() in kinds or removed],
+            [key for key in removed if key in own],
+        )
+    ]
+    if not any(shown):
+        return None
+    return Rotation(host=host, port=port, added=tuple(shown[0]), removed=tuple(shown[1]))
 
 
 def explain(error: Exception, guard: Guard) -> RemoteError:

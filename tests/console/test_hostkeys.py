@@ -8,7 +8,8 @@ import pytest
 
 from console.remote import hostkeys
 from console.remote.errors import HostKeyUnknown, LinkRefused, Lost
-from console.remote.sshtrust import Guard, explain, known_in
+from console.remote.knownhosts import known_in
+from console.remote.sshtrust import Guard, explain
 
 
 @pytest.fixture(autouse=True)

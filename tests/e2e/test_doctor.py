@@ -56,7 +56,7 @@ def test_what_is_wrong_with_a_login_is_named(host: Host) -> None:
     assert found["ssh_certificate"]["severity"] == "problem"
     assert "ann@yard" in found["ssh_certificate"]["seen"]
     assert found["host_key"]["severity"] == "warning"
-    assert (found["login"]["severity"], "SHA256:" in found["login"]["seen"]) == ("problem", True)
+    assert (found["login"]["severity"], "expired" in found["login"]["seen"]) == ("problem", True)
 
 
 def test_a_bundle_has_both_sides_and_no_secret(host: Host) -> None:
