@@ -28,6 +28,8 @@ from agents.doctor.examiner import Examiner
 from agents.doctor.subject import Subject
 from agents.errors import AlreadyRunning, BadState
 from agents.events import EventLog
+from agents.instances.claims import Claims
+from agents.instances.ledger import Claimed
 from agents.instances.supervisor import Supervisor
 from agents.layout import Layout
 from agents.mounts import network_type
@@ -107,7 +109,14 @@ async def _run(layout: Layout, simulated: Path | None, subject: Subject) -> None
     )
     with listen(layout.socket, roles.group) as door:
         events = EventLog(layout.events)
-        supervisor = Supervisor(layout, board, events, simulated=simulated, tier=tier)
+        claims = Claims(layout.state, str(simulated.resolve()) if simulated else "")
+
+        def claimed() -> Claimed:
+            found = claims.look()
+            board.set_trouble("claims", claims.problem)
+            return found
+
+        supervisor = Supervisor(layout, board, events, simulated=simulated, tier=tier, claims=claims)
         history = History(layout.history, board, events)
         sampler = Sampler(
             board,
@@ -115,6 +124,7 @@ async def _run(layout: Layout, simulated: Path | None, subject: Subject) -> None
             state=layout.state,
             simulated=simulated,
             scraped=history.scraped,
+            claimed=claimed,
             gpus_read=GpuWatch(events).look,
         )
         gate = _gate(layout, board, events, agent_version)

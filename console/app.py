@@ -14,7 +14,9 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import ClassVar
 
+from textual import events
 from textual.binding import Binding
+from textual.geometry import Size
 from textual.screen import Screen
 
 from console.author import author
@@ -59,8 +61,9 @@ class Yard(OneKeyAtATime):
     def __init__(self, session: Session, inventory: Inventory | None = None) -> None:
         super().__init__()
         self.session = session
-        self._inventory = inventory
+        self._inventory = session.inventory = inventory
         self._clock = ""
+        self._sized: Size | None = None
         self.ended_by: int | None = None
         self.report: Path | None = None
         """Where the traceback of a crash was written."""
@@ -78,8 +81,10 @@ class Yard(OneKeyAtATime):
             asyncio.get_running_loop().add_signal_handler(number, self._end, number)
         self.call_after_refresh(self._start)
 
-    def on_resize(self) -> None:
-        self.clear_notifications()  # they keep the place that they had, over rows or answers
+    def on_resize(self, event: events.Resize) -> None:
+        if event.size != self._sized:  # also told when a shell gives the terminal back
+            self._sized = event.size
+            self.clear_notifications()  # they keep the place that they had, over rows or answers
 
     def on_unmount(self) -> None:
         for number in ENDING_SIGNALS:

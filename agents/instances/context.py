@@ -9,6 +9,7 @@ import msgspec
 
 from agents.board import Board
 from agents.events import EventLog
+from agents.instances.claims import Claims
 from agents.instances.liveness import Pace
 from agents.instances.loads import LoadMemory
 from agents.instances.restart import RestartPolicy
@@ -27,6 +28,7 @@ class Context(msgspec.Struct, frozen=True, kw_only=True):
     events: EventLog
     loads: LoadMemory
     turns: Turns
+    claims: Claims
     secrets: Secrets
     policy: RestartPolicy = RestartPolicy()
     pace: Pace = Pace()

@@ -83,8 +83,7 @@ class Keeper:
             while not self._gone():
                 self._woken.clear()
                 pause_s = self._take(await self._guarded_step())
-                if self.runner.process is None:
-                    self._leave()
+                self._account()
                 if pause_s == 0.0:
                     continue
                 with contextlib.suppress(TimeoutError):
@@ -173,6 +172,11 @@ class Keeper:
         if blocker := self._context.turns.ask(self.name, owned.spec.gpus()):
             self.standing.move(Phase.PENDING, Reason("waiting_for_gpu", blocker.text()))
             return Again(WATCH_S)
+        if taken := self._context.claims.take(self.name, owned.spec.slices):
+            self._context.turns.leave(self.name)
+            hint = f"stop it there, ask {taken.claim.user}, or choose another GPU"
+            self.standing.move(Phase.PENDING, Reason("gpu_claimed", taken.text(), hint))
+            return Again(WATCH_S * (1 + self._context.random()))
         return await self._start(owned)
 
     async def _start(self, owned: DesiredInstance) -> Outcome:
@@ -230,6 +234,18 @@ class Keeper:
         serving.take_back()
         self.standing.move(serving.verdict.phase, serving.verdict.reason)
         return Done()
+
+    def _account(self) -> None:
+        """What it has of GPUs is claimed from before its engine starts until all is verifiably given back."""
+        claims = self._context.claims
+        if (process := self.runner.process) and self.runner.started:
+            handle = process.handle
+            claims.hold(self.name, self.runner.started.owned.spec.slices, handle.pid, handle.start_ticks)
+            return
+        self._leave()
+        reason = self.standing.life.reason
+        if self.found and not self.runner.survivors and not (reason and reason.code == "not_released"):
+            claims.release(self.name)
 
     def _leave(self) -> None:
         """It no longer loads or serves."""

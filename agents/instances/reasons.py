@@ -25,6 +25,7 @@ CODES: Mapping[Phase, Mapping[str, str]] = {
     Phase.PENDING: {
         "new": "the agent has not looked at it yet",
         "edited": "ended because its settings changed, about to start again",
+        "gpu_claimed": "the agent of another user on the machine has given one of its GPUs away",
         "waiting_for_gpu": "another instance loads on one of its GPUs, or waits for longer",
     },
     Phase.STARTING: {

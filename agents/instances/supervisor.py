@@ -19,6 +19,7 @@ from agents.board import Board
 from agents.events import EventLog
 from agents.failpoints import reach
 from agents.instances import edits
+from agents.instances.claims import Claims
 from agents.instances.context import Context
 from agents.instances.desired import DesiredDocument
 from agents.instances.keeper import Keeper
@@ -69,6 +70,7 @@ class Supervisor:
         *,
         simulated: Path | None = None,
         tier: Tier | None = None,
+        claims: Claims | None = None,
         policy: RestartPolicy | None = None,
         pace: Pace | None = None,
         grace_s: float = 45.0,
@@ -84,6 +86,7 @@ class Supervisor:
             events=events,
             loads=LoadMemory(layout.loads),
             turns=Turns(),
+            claims=claims or Claims(layout.state, place=layout.state),  # alone on its machine
             secrets=Secrets(layout.secrets),
             policy=policy or RestartPolicy(),
             pace=pace or Pace(),

@@ -11,6 +11,7 @@ from agents.board import Board
 from agents.gpus.reader import Reader
 from agents.gpus.source import Frame
 from agents.instances import probe
+from agents.instances.ledger import Claimed
 from agents.instances.supervisor import Scraped, Supervisor
 from agents.processes import tree
 from agents.sampling.host import Host
@@ -34,12 +35,14 @@ class Sampler:
         simulated: Path | None = None,
         scraped: Callable[[str, int, EngineSample], None] = lambda *_: None,
         gpus_read: Callable[[Sequence[GpuReading]], None] = lambda _: None,
+        claimed: Callable[[], Claimed] = dict,
         wall: Callable[[], float] = time.time,
     ) -> None:
         self._board = board
         self._supervisor = supervisor
         self._scraped = scraped
         self._gpus_read = gpus_read
+        self._claimed = claimed
         self._wall = wall
         self._host = Host()
         self._owners = Owners(supervisor, state)
@@ -68,6 +71,8 @@ class Sampler:
             if gpu.processes else gpu
             for gpu in frame.gpus
         ]  # fmt: skip
+        if claimed := self._claimed():
+            gpus = [msgspec.structs.replace(gpu, claims=tuple(claimed.get(gpu.uuid, ()))) for gpu in gpus]
         self._board.set_gpus(gpus)
         self._gpus_read(gpus)
         self._owners.forget_old()

@@ -1,6 +1,7 @@
 """What a caller may ask, and who carries it out: the one place where a request meets a role."""
 
 import asyncio
+import time
 from collections.abc import Mapping
 from functools import partial
 
@@ -19,7 +20,7 @@ from agents.past.recall import recall
 from agents.server.node import Node
 from agents.server.selfcheck import self_checked
 from profiles.model import Desired
-from profiles.status import Role
+from profiles.status import EventKind, Role
 
 NEEDED: Mapping[type[wire.AnyAsk], Role] = {
     wire.ReadLog: Role.VIEWER,
@@ -34,8 +35,13 @@ NEEDED: Mapping[type[wire.AnyAsk], Role] = {
     wire.ListProcesses: Role.VIEWER,
     wire.SelfCheck: Role.OPERATOR,
     wire.Reap: Role.ADMIN,
+    wire.NoteShell: Role.VIEWER,
 }
 """The least role for each request; what is in it may need a higher one (`_needed`)."""
+
+
+SSH_FAILED = 255
+"""How ssh says that it could not connect, or was cut off."""
 
 
 async def carry_out(node: Node, caller: Caller, ask: wire.AnyAsk) -> wire.AnyAnswer:
@@ -70,6 +76,9 @@ async def _act(node: Node, caller: Caller, role: Role, ask: wire.AnyAsk) -> wire
         case wire.Reap(pid=pid, start_ticks=start_ticks):
             await node.orphans.reap(pid, start_ticks, caller.author)
             return wire.Reaped()
+        case wire.NoteShell():
+            node.events.append(EventKind.AGENT, shell_text(ask, node.board.now()), author=caller.author, code="shell")
+            return wire.ShellNoted()
         case wire.ListProcesses():
             # Arguments of other people's processes may hold what is not for everybody's eyes.
             return wire.Processes(processes=await node.orphans.survey(commands=role.rank >= Role.OPERATOR.rank))
@@ -112,6 +121,14 @@ async def verified(audit: AuditLog, ask: wire.VerifyAudit) -> wire.AuditVerified
         last_hash=walked.last.hash,
         problem=walked.problem,
     )
+
+
+def shell_text(ask: wire.NoteShell, now_unix_s: float) -> str:
+    """`had a shell from 12:01:03 to 12:05:10`, by the node's clock; a claim of who asks."""
+    began, ended = (time.localtime(now_unix_s - max(0.0, ago_s)) for ago_s in (ask.began_ago_s, ask.ended_ago_s))
+    day = "" if began[:3] == ended[:3] else "%Y-%m-%d "
+    what = "ssh failed or was cut off" if ask.status == SSH_FAILED else f"status {ask.status}"
+    return f"had a shell from {time.strftime(f'{day}%H:%M:%S', began)} to {time.strftime('%H:%M:%S', ended)} ({what})"
 
 
 def _is_emergency(role: Role, ask: wire.Change, current: Desired) -> bool:

@@ -32,6 +32,7 @@ from agents.wire.asks import (
     LeaseTaken,
     ListProcesses,
     LogPiece,
+    NoteShell,
     Processes,
     ReadAnchor,
     ReadHistory,
@@ -46,6 +47,7 @@ from agents.wire.asks import (
     SelfCheck,
     SelfChecked,
     SetDesired,
+    ShellNoted,
     TakeLease,
     VerifyAudit,
 )
@@ -74,9 +76,9 @@ __all__ = [
     "MAX_PROFILE_TEXT_BYTES",
     "AnyFrame", "Hello", "Snapshot", "Delta", "Happened", "Request", "Reply", "Failure", "Ping", "Pong",
     "Ask", "AnyAsk", "Change", "SetDesired", "TakeLease", "ReleaseLease", "VerifyAudit", "ReadAnchor",
-    "ReadLog", "ReadRevisions", "ReadRevision", "ReadHistory", "ListProcesses", "SelfCheck", "Reap",
+    "ReadLog", "ReadRevisions", "ReadRevision", "ReadHistory", "ListProcesses", "SelfCheck", "Reap", "NoteShell",
     "AnyAnswer", "AnswerT", "DesiredSet", "LeaseTaken", "LeaseReleased", "AuditVerified", "Anchor",
-    "LogPiece", "Revisions", "RevisionDocument", "History", "Processes", "SelfChecked", "Reaped",
+    "LogPiece", "Revisions", "RevisionDocument", "History", "Processes", "SelfChecked", "Reaped", "ShellNoted",
     "encode", "decode", "common_protocol", "no_common_protocol",
 ]  # fmt: skip
 

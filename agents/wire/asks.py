@@ -139,6 +139,17 @@ class Reap(Change, frozen=True, kw_only=True):
     start_ticks: int
 
 
+class NoteShell(Change, frozen=True, kw_only=True):
+    """Who asks had a shell on the host, over a way of his own: for the record, a claim.
+
+    Seconds before now. `status` is the exit status of the ssh that it was.
+    """
+
+    began_ago_s: float
+    ended_ago_s: float
+    status: int
+
+
 class DesiredSet(Answer, frozen=True, kw_only=True):
     """The new desired document is durable; its effects follow as Deltas and Events."""
 
@@ -189,6 +200,10 @@ class SelfChecked(Answer, frozen=True, kw_only=True):
 
 class Reaped(Answer, frozen=True, kw_only=True):
     """It is gone."""
+
+
+class ShellNoted(Answer, frozen=True, kw_only=True):
+    """It is on record."""
 
 
 class LogPiece(Answer, frozen=True, kw_only=True):
@@ -243,6 +258,7 @@ AnyAsk = (
     | ListProcesses
     | SelfCheck
     | Reap
+    | NoteShell
 )
 AnyAnswer = (
     DesiredSet
@@ -257,6 +273,7 @@ AnyAnswer = (
     | Processes
     | SelfChecked
     | Reaped
+    | ShellNoted
 )
 AnswerT = TypeVar("AnswerT", bound=Answer)
 """The kind of answer that an ask expects."""

@@ -31,8 +31,10 @@ class _Parser(argparse.ArgumentParser):
 
 def run(words: Sequence[str]) -> int:
     """Parse and carry out; the exit code."""
+    words, command = _apart(words)
     try:
         options = build().parse_args(words)
+        options.command = command
     except SystemExit as over:
         return int(over.code or 0)
     run_verb: Callable[[argparse.Namespace], int] = getattr(import_module(options.module), options.function)
@@ -45,6 +47,12 @@ def run(words: Sequence[str]) -> int:
     except CommandFailed as failed:
         say_reason(failed.reason)
         return failed.code
+
+
+def _apart(words: Sequence[str]) -> tuple[Sequence[str], Sequence[str]]:
+    """What stands after `ssh NODE --` is for another machine to read."""
+    at = words.index("--") if "--" in words else len(words)
+    return (words[:at], words[at + 1 :]) if "ssh" in words[:at] else (words, ())
 
 
 _DEMO = "console.demo.command"
@@ -73,6 +81,9 @@ def build() -> argparse.ArgumentParser:
     from console.cli import gpu_words, node_words
     from console.demo.command import add_parser
 
+    text = "your own ssh to a node, with what the inventory says; a note of it is kept there"
+    ssh = _add(verbs, "ssh", text, "console.cli.ssh", "run", [common])
+    ssh.add_argument("node", metavar="NODE", help="then, if not a shell: `-- COMMAND`")
     node_words.add(verbs, common)
     gpu_words.add(verbs, common)
     add_parser(verbs)

@@ -91,5 +91,6 @@ def _tenants(view: NodeView, gpu: GpuReading, now_unix_s: float) -> Cell:
         if cordon
         else []
     )
-    text = ", ".join([*foreign, *ours, *why])
+    claims = [f"{claim.user}'s agent: {claim.instance}" for claim in gpu.claims]
+    text = ", ".join([*foreign, *ours, *claims, *why])
     return Cell(text or UNKNOWN, text or None, Tone.PLAIN if text else Tone.DIM)

@@ -7,15 +7,16 @@ from console.render.table import Row
 from console.screens.cordoning import CORDON_BINDINGS, CordonsPlaces
 from console.screens.instances import InstancesScreen
 from console.screens.session import Session
+from console.screens.shell import SHELL_BINDINGS, OpensShell
 from console.screens.tables import TableScreen
 from console.store import Key, Kind
 from console.widgets.rows import Rows
 
 
-class GpusScreen(CordonsPlaces, TableScreen):
+class GpusScreen(CordonsPlaces, OpensShell, TableScreen):
     kind = Kind.GPU
     columns = GPU_COLUMNS
-    BINDINGS = [*CORDON_BINDINGS]
+    BINDINGS = [*CORDON_BINDINGS, *SHELL_BINDINGS]
     empty = "no GPUs here: the nodes screen (2) says why in its last column"
 
     def __init__(self, session: Session, node: str | None = None) -> None:

@@ -7,12 +7,13 @@ from textual.widget import Widget
 from console.render.instance import instance_lines
 from console.screens.actions import ACTION_BINDINGS, ActsOnInstances
 from console.screens.session import Session
+from console.screens.shell import SHELL_BINDINGS, OpensShell
 from console.store import Key
 from console.widgets.lines import Lines
 
 
-class InstanceScreen(ActsOnInstances):
-    BINDINGS = [*ACTION_BINDINGS]
+class InstanceScreen(ActsOnInstances, OpensShell):
+    BINDINGS = [*ACTION_BINDINGS, *SHELL_BINDINGS]
 
     def __init__(self, session: Session, key: Key) -> None:
         super().__init__(session)
@@ -20,6 +21,9 @@ class InstanceScreen(ActsOnInstances):
         self.crumb = f"{key.node} › {key.name}"
 
     def node_in_hand(self) -> str:
+        return self.key.node
+
+    def host_in_hand(self) -> str:
         return self.key.node
 
     def body(self) -> Iterable[Widget]:

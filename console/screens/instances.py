@@ -9,16 +9,17 @@ from console.render.table import Row
 from console.screens.actions import ACTION_BINDINGS, ActsOnInstances
 from console.screens.instance import InstanceScreen
 from console.screens.session import Session
+from console.screens.shell import SHELL_BINDINGS, OpensShell
 from console.screens.tables import TableScreen
 from console.store import Key, Kind
 from console.widgets.rows import Rows
 
 
-class InstancesScreen(ActsOnInstances, TableScreen):
+class InstancesScreen(ActsOnInstances, OpensShell, TableScreen):
     kind = Kind.INSTANCE
     columns = INSTANCE_COLUMNS
     empty = "no instances yet: `gpuyard apply -f PROFILE.yaml` starts some"
-    BINDINGS = [*ACTION_BINDINGS]
+    BINDINGS = [*ACTION_BINDINGS, *SHELL_BINDINGS]
 
     def __init__(self, session: Session, node: str | None = None, service: Key | None = None) -> None:
         super().__init__(session)

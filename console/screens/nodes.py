@@ -7,19 +7,21 @@ from console.render.nodes import NODE_COLUMNS, node_row
 from console.render.table import Row
 from console.screens.cordoning import CORDON_BINDINGS, CordonsPlaces
 from console.screens.gpus import GpusScreen
+from console.screens.shell import SHELL_BINDINGS, OpensShell
 from console.screens.tables import TableScreen
 from console.screens.trust import trust_dialog
 from console.store import Key, Kind, NodeState
 from console.widgets.rows import Rows
 
 
-class NodesScreen(CordonsPlaces, TableScreen):
+class NodesScreen(CordonsPlaces, OpensShell, TableScreen):
     crumb = "nodes"
     kind = Kind.NODE
     columns = NODE_COLUMNS
     empty = "no nodes in the inventory"
     BINDINGS = [
         *CORDON_BINDINGS,
+        *SHELL_BINDINGS,
         Binding("t", "trust", "trust key", id="nodes.trust", tooltip="Look at an unknown host key and store it"),
         Binding("r", "retry", "retry", id="nodes.retry", tooltip="Try a refused node again now"),
     ]

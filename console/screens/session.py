@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from agents.wire import AnswerT, AnyAsk, LogPiece
+from console.inventory import Inventory
 from console.logs import Interrupted
 from console.render.fit import Line
 from console.render.table import Tone
@@ -72,6 +73,7 @@ class Session:
     read_only: bool = False
     operations: OperationsDoor | None = None
     fleet: FleetDoor | None = None
+    inventory: Inventory | None = None
 
     def why_not(self, node: str) -> str:
         """Why nothing may be changed on `node`; "" when it may."""
