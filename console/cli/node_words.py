@@ -48,6 +48,13 @@ def _remove(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(no_wait=False, take_over=False)  # what `stop` takes beside
 
 
+def _sealed(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("node", metavar="NODE", help="a name of the inventory")
+    parser.add_argument("--group", default="gpuyard", help="the Unix group of the sealed accounts (gpuyard)")
+    text = "log in as the inventory says and try every door: the agent's socket opens, all else is refused"
+    parser.add_argument("--check", action="store_true", help=text)
+
+
 def _nodes(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("nodes", metavar="NODE", nargs="+", help="names of the inventory")
 
@@ -104,6 +111,13 @@ VERBS = {
         "console.cli.trust",
         "run",
         _trust,
+        False,
+    ),
+    "sealed": Verb(
+        "print sshd's settings for logins that reach the agent alone, or --check one",
+        "console.cli.sealed",
+        "run",
+        _sealed,
         False,
     ),
     "install": Verb("put an agent on hosts, over ssh alone", _HOSTS, "install", _install),

@@ -143,6 +143,11 @@ class SshConnection:
         key = self._connection.get_server_host_key()
         return hostkeys.fingerprint(key.public_data) if key else None
 
+    @property
+    def raw(self) -> asyncssh.SSHClientConnection:
+        """For who tries out what this login may do."""
+        return self._connection
+
     async def open(self) -> Stream:
         for path in list(self._sockets):
             try:

@@ -1,11 +1,13 @@
 """Hosts whose sshd gives little: each form against OpenSSH's own."""
 
 import asyncio
+import json
 import subprocess
 from pathlib import Path
 
 import pytest
 
+from console.hosts.sealed import snippet
 from console.inventory import Node
 from console.remote.ssh import Dialler
 from tests.e2e.sshd import Host, keygen
@@ -123,3 +125,23 @@ async def test_many_nodes_share_one_login_at_the_jump_host_and_never_storm_sshd(
         await dialler.close()
     assert sshd_log(host).count("Accepted publickey") == len(names) + 1
     assert "drop connection" not in sshd_log(host)
+
+
+def test_every_door_of_a_sealed_login_is_tried(host: Host) -> None:
+    run(host, "status")
+    socket = host.state / "agent.sock"
+    host.write_inventory(socket=str(socket))
+    wide = host.console("node", "sealed", "here", "--check", "--json")
+    assert wide.returncode == 1, wide.stderr
+    wrong = {one["door"] for one in json.loads(wide.stdout)["items"] if not one["right"]}
+    assert wrong >= {"a command", "a shell", "a terminal", "another spelling of its path", "a TCP port"}
+    printed = run(host, "node", "sealed", "here", "--group", "root")
+    again(host, *printed.splitlines())
+    done = host.console("node", "sealed", "here", "--check")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.count("refused") == 9
+
+
+def test_the_document_has_the_settings_that_are_printed_and_tried() -> None:
+    document = (Path(__file__).parents[2] / "docs" / "security.md").read_text()
+    assert snippet("gpuyard", "/run/gpuyard/agent.sock") in document
