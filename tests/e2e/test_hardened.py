@@ -9,6 +9,7 @@ import pytest
 
 from console.hosts.sealed import snippet
 from console.inventory import Node
+from console.remote.errors import LinkRefused, Lost
 from console.remote.ssh import Dialler
 from tests.e2e.sshd import Host, keygen
 from tests.e2e.test_loopback import items, run
@@ -145,3 +146,39 @@ def test_every_door_of_a_sealed_login_is_tried(host: Host) -> None:
 def test_the_document_has_the_settings_that_are_printed_and_tried() -> None:
     document = (Path(__file__).parents[2] / "docs" / "security.md").read_text()
     assert snippet("gpuyard", "/run/gpuyard/agent.sock") in document
+
+
+def test_a_forced_command_carries_everything_whatever_the_role_asked_for(host: Host) -> None:
+    public = host.login_key.with_suffix(".pub").read_text()
+    forced = f'restrict,command="{host.agent} attach --role operator --as ann"'
+    (host.folder / "authorized").write_text(f"{forced} {public}")
+    node = items(host, "nodes")[0]
+    assert (node["state"], node["way"], node["role"]) == ("up", "bridge", "operator")
+    assert not (host.folder / "written").exists()
+    host.write_inventory(agent=f"/bin/touch {host.folder}/written;")
+    run(host, "status")
+    assert not (host.folder / "written").exists()
+
+
+def test_a_sealed_login_whose_agent_is_gone_is_not_refused_for_good(
+    host: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    again(host, "MaxSessions 0")
+    monkeypatch.setenv("HOME", str(host.home))
+    node = Node(address="127.0.0.1", port=host.port, identity_file=str(host.login_key))
+
+    async def opened(socket: str) -> None:
+        dialler = Dialler()
+        try:
+            login = await dialler.login(node, socket)
+            try:
+                await login.open()
+            finally:
+                await login.close()
+        finally:
+            await dialler.close()
+
+    with pytest.raises(Lost):
+        asyncio.run(opened(str(host.state / "agent.sock")))
+    with pytest.raises(LinkRefused):
+        asyncio.run(opened(""))
