@@ -4,6 +4,7 @@ The console's own file is written here; the user's known_hosts files are only re
 """
 
 import base64
+import errno
 import fcntl
 import hashlib
 import os
@@ -14,6 +15,7 @@ import msgspec
 
 from console.inventory import config_directory
 
+NO_FILES_LEFT = (errno.EMFILE, errno.ENFILE)
 SYSTEM_FILE = Path("/etc/ssh/ssh_known_hosts")
 
 
@@ -64,13 +66,17 @@ def own_file() -> Path:
 
 
 def read(files: list[Path]) -> str:
-    """The lines of all `files` that exist, one text; a file that cannot be read vouches for nobody."""
+    """The lines of all `files` that exist, one text; a file that cannot be read vouches for nobody.
+
+    Raises OSError only where no file at all can be opened: then nothing is known about anybody.
+    """
     texts = []
     for file in files:
         try:
             texts.append(file.read_text("utf-8", "replace"))
-        except OSError:
-            continue
+        except OSError as error:
+            if error.errno in NO_FILES_LEFT:
+                raise
     return "\n".join(texts)
 
 

@@ -5,6 +5,7 @@ UNKNOWN may be vouched for by a person, CHANGED is never accepted.
 """
 
 import errno
+import os
 import shlex
 import socket
 from pathlib import Path
@@ -95,14 +96,31 @@ def explain(error: Exception, guard: Guard) -> RemoteError:
         case TimeoutError():
             return _lost("timeout", f"{guard.host} does not answer", "see that the host is up and reachable")
         case OSError(errno=errno.EMFILE | errno.ENFILE):
-            return _lost("too_many_files", "this console has too many files open", "raise its limit: `ulimit -n 65536`")
+            return _too_many_files()
         case OSError():
             return _lost("unreachable", f"{guard.host} cannot be reached: {error.strerror or error}")
         case asyncssh.ChannelOpenError():
             return _lost("refused", f"the jump host cannot reach {guard.host}: {error.reason}")
         case asyncssh.Error():
             return _lost("lost", f"ssh to {guard.host} ended: {error.reason}")
+        case ValueError() if _no_file_can_be_opened():
+            return _too_many_files()  # asyncssh could not read who we are, for one
+        case ValueError():
+            hint = "see the ssh config, and `user` in the inventory"
+            return _refused("ssh_config", f"ssh to {guard.host} cannot be set up: {error}", hint)
     raise error
+
+
+def _no_file_can_be_opened() -> bool:
+    try:
+        os.close(os.open(os.devnull, os.O_RDONLY))
+    except OSError as error:
+        return error.errno in hostkeys.NO_FILES_LEFT
+    return False
+
+
+def _too_many_files() -> Lost:
+    return _lost("too_many_files", "this console has too many files open", "raise its limit: `ulimit -n 65536`")
 
 
 def _host_key(error: asyncssh.HostKeyNotVerifiable, guard: Guard) -> RemoteError:

@@ -135,3 +135,10 @@ def test_what_a_failure_means(error, kind, code):
 def test_a_fault_of_our_own_is_not_explained_away():
     with pytest.raises(ValueError, match="ours"):
         explain(ValueError("ours"), Guard("yard"))
+
+
+def test_what_asyncssh_cannot_set_up_refuses_one_node_and_ends_no_other() -> None:
+    explained = explain(ValueError("Unknown local username"), Guard("fra-1"))
+    assert isinstance(explained, LinkRefused)
+    assert explained.reason.code == "ssh_config"
+    assert "Unknown local username" in explained.reason.text

@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 
 import psutil
 import pytest
@@ -90,7 +91,7 @@ async def test_f04_f05_a_link_that_dies_silently_is_noticed_and_made_anew(
             spoiled.stalled = way
             await until(lambda: view.state is NodeState.UNREACHABLE, "the dead link is noticed", 16)
             assert view.status is not None  # the last values stay, with their age
-            assert (store.age_s(view) or 0) > 1
+            assert not way & Way.TO_CONSOLE or (store.age_s(view) or 0) > 1
             spoiled.stalled = Way(0)
             spoiled.cut()
             await until_state(view, NodeState.UP)
@@ -257,8 +258,16 @@ async def test_f22_too_few_files_are_said_in_one_line(host: Host, monkeypatch: p
             await until_state(view, NodeState.UNREACHABLE)
             held = [os.open(os.devnull, os.O_RDONLY) for _ in range(64)]
             resource.setrlimit(resource.RLIMIT_NOFILE, (max(held) + 1, allowed[1]))
+
+            def said() -> bool:
+                """Takes what the closing connection gives back, too."""
+                with suppress(OSError):
+                    while True:
+                        held.append(os.open(os.devnull, os.O_RDONLY))
+                return view.why is not None and view.why.code == "too_many_files"
+
             try:
-                await until(lambda: view.why and view.why.code == "too_many_files", "it is said")
+                await until(said, "it is said")
             finally:
                 resource.setrlimit(resource.RLIMIT_NOFILE, allowed)
                 for descriptor in held:
