@@ -78,7 +78,7 @@ async def campaign(node: FaultNode, kills: int, seed: int) -> Outcome:
                 await _one_life(node, watcher, chance, outcome)
             editing.cancel()
             await asyncio.gather(editing, return_exceptions=True)
-            await _settle(watcher, outcome)
+            await _settle(node, watcher, outcome)
         outcome.served = counted.served
         outcome.failed_requests = [f"{reason} ×{times}" for reason, times in counted.failed.items()]
         outcome.invariants = broken(node, watcher, kept)
@@ -136,8 +136,8 @@ def edited(node: FaultNode, now: Instances, name: str, what: str) -> Mapping[str
             return now | {name: node.spec(name, asked=asked, seed=seed)}
 
 
-async def _settle(watcher: Watcher, outcome: Outcome) -> None:
-    """Everything comes to be as wanted, or is noted with where it is stuck."""
+async def _settle(node: FaultNode, watcher: Watcher, outcome: Outcome) -> None:
+    """Everything comes to be as wanted, or is noted with where it is stuck. A restart may still be under way."""
 
     def stuck() -> list[str]:
         wanted = watcher.desired.instances
@@ -150,6 +150,7 @@ async def _settle(watcher: Watcher, outcome: Outcome) -> None:
 
     try:
         await watcher.until(lambda: watcher.since_s and not stuck(), "all is as wanted", SETTLE_LIMIT_S)
+        await watcher.until(lambda: not untold(node, watcher.events) and not stuck(), "every end is told")
     except AssertionError:
         outcome.unexplained = stuck()
 
