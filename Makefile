@@ -20,6 +20,10 @@ test-engines: $(VENV)/.dev  ## real llama.cpp and vLLM on the CPU, over OpenSSH'
 test-peers: $(VENV)/.dev  ## nvitop, gpustat and nvtop show the same figures on the fake driver (they are cached)
 	$(BIN)/pytest tests/peers -m peers -q --timeout 600 $(ARGS)
 
+test-faults: $(VENV)/.dev  ## what goes wrong, played for real; KILLS=1000 SHIM_KILLS=200 REPEATS=3 SEED=1 make it longer
+	KILLS=$(KILLS) SHIM_KILLS=$(SHIM_KILLS) REPEATS=$(REPEATS) SEED=$(SEED) \
+		$(BIN)/pytest tests/faults -m faults -n 2 --dist worksteal -q --timeout 300 $(ARGS)
+
 check: $(VENV)/.dev  ## formatting, lint, types, layers
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
@@ -48,4 +52,4 @@ $(VENV)/.console: requirements/console.txt pyproject.toml requirements/setup.sh
 $(VENV)/.dev: requirements/dev.txt requirements/console.txt pyproject.toml requirements/setup.sh
 	sh requirements/setup.sh dev
 
-.PHONY: help demo test test-engines test-peers check format bench screens lock clean
+.PHONY: help demo test test-engines test-peers test-faults check format bench screens lock clean
