@@ -69,6 +69,7 @@ MATRIX: tuple[tuple[wire.AnyAsk, Role], ...] = (
     (edit(env={"A": "b"}), Role.ADMIN),
     (wire.TakeLease(purpose="matrix", ttl_s=5.0, token=10**6), Role.OPERATOR),
     (wire.TakeLease(purpose="matrix", ttl_s=5.0, force=True), Role.ADMIN),
+    (wire.NoteShell(began_ago_s=2, ended_ago_s=1, status=0), Role.VIEWER),
     (wire.Reap(pid=1, start_ticks=1, token=10**6), Role.ADMIN),
 )
 
