@@ -5,6 +5,8 @@ Levels are the busy ratio. What is wrong stands as a sign in the row below, so t
 
 from collections.abc import Iterable, Mapping
 
+from rich.cells import cell_len
+
 from console.render.cordons import SIGN, is_cordoned
 from console.render.fit import Line
 from console.render.gpus import is_shared_with_strangers, throttled
@@ -16,6 +18,7 @@ from profiles.status import GpuReading, GpuState
 IDLE_RATIO = 0.02
 _TONES = {"×": Tone.BAD, "!": Tone.BAD, "~": Tone.DIM, "▒": Tone.WARN, SIGN: Tone.PLAIN, " ": Tone.PLAIN}
 _WORST = f"×!~▒{SIGN} "
+_MEANING = {"▒": "▒ foreign", "!": "! throttled", SIGN: f"{SIGN} cordoned", "~": "~ stale", "×": "× lost"}
 
 
 def heatmap(nodes: Mapping[str, NodeView], width: int, height: int) -> list[Line]:
@@ -25,10 +28,21 @@ def heatmap(nodes: Mapping[str, NodeView], width: int, height: int) -> list[Line
     lines, grain = _by_gpu(nodes.values(), width, height - 1), "a GPU"
     if len(lines) > height - 1:
         lines, grain = _by_node(nodes.values(), width), "a node"
-    legend = f"A cell {grain}: ▁–█ busy  · idle   below: ▒ foreign  ! throttled  {SIGN} cordoned  ~ stale  × lost"
+    legend = _legend(grain, lines, width)
     if len(lines) > height - 1:
         lines = [*lines[: height - 2], ((f" … {len(nodes)} nodes in all: 2 lists them", Tone.DIM),)]
     return [((f" {legend}", Tone.DIM),), *lines]
+
+
+def _legend(grain: str, lines: Iterable[Line], width: int) -> str:
+    """All signs, or those that are drawn where not all of them fit."""
+    text = f"A cell {grain}: ▁–█ busy  · idle   below: "
+    whole = text + "  ".join(_MEANING.values())
+    if cell_len(whole) < width:
+        return whole
+    drawn = {char for line in lines for span, _ in line for char in span}
+    found = "  ".join(meaning for sign, meaning in _MEANING.items() if sign in drawn)
+    return text + found if found else text.removesuffix("   below: ")
 
 
 def _by_gpu(views: Iterable[NodeView], width: int, height: int) -> list[Line]:
