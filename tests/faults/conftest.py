@@ -1,9 +1,12 @@
-"""One node per test; the file a fault was played in is checked against the table of docs/reliability.md elsewhere."""
+"""One node or one host per test."""
 
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
+from console.remote import session, ssh
+from tests.e2e import sshd
+from tests.e2e.sshd import Host
 from tests.faults.node import FaultNode
 from tests.faults.node import node as make
 from tests.faults.watcher import Watcher, watching
@@ -21,3 +24,19 @@ async def watcher(node: FaultNode) -> AsyncIterator[Watcher]:
     node.start()
     async with watching(node.layout.socket) as made:
         yield made
+
+
+@pytest.fixture
+def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Host]:
+    with sshd.host(tmp_path_factory.mktemp("h")) as found:
+        yield found
+
+
+@pytest.fixture
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The timers of a link, a few times faster."""
+    monkeypatch.setattr(ssh, "KEEPALIVE_S", 1)
+    monkeypatch.setattr(ssh, "UNACKNOWLEDGED_S", 3)
+    monkeypatch.setattr(ssh, "CONNECT_TIMEOUT_S", 1.0)
+    monkeypatch.setattr(ssh, "LOGIN_TIMEOUT_S", 2.0)
+    monkeypatch.setattr(session, "PING_EVERY_S", 0.5)

@@ -71,3 +71,11 @@ async def _age(store: Store) -> None:
     while True:
         store.age()
         await asyncio.sleep(0.1)
+
+
+async def stays_up(view: NodeView, seconds: float) -> None:
+    """Never stale nor lost for so long."""
+    end = asyncio.get_running_loop().time() + seconds
+    while asyncio.get_running_loop().time() < end:
+        assert view.state is NodeState.UP, view.why
+        await asyncio.sleep(0.02)
