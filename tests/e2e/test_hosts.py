@@ -40,12 +40,15 @@ def results(host: BareHost, *words: str, code: int = 0, **environ: str) -> dict[
 
 
 def tree(host: BareHost) -> list[str]:
-    """Everything that the host has of its own, with what it links to or holds."""
+    """Everything that the host has of its own, with what it links to or holds; it may be clearing up meanwhile."""
     return sorted(_entry(path, host.files) for path in host.files.rglob("*") if path.name != "mount")
 
 
 def _entry(path: Path, root: Path) -> str:
-    held = str(path.readlink()) if path.is_symlink() else path.read_bytes().hex() if path.is_file() else ""
+    try:
+        held = str(path.readlink()) if path.is_symlink() else path.read_bytes().hex() if path.is_file() else ""
+    except FileNotFoundError:
+        held = "(going)"
     return f"{path.relative_to(root)} {held}"
 
 
