@@ -12,7 +12,7 @@ demo: $(VENV)/.console  ## a whole cluster on this machine: real ssh, simulated 
 	$(BIN)/gpuyard demo $(ARGS)
 
 test: $(VENV)/.dev  ## the default suite, under five minutes on two cores
-	$(BIN)/pytest -n 2 --dist worksteal -q $(ARGS)
+	$(BIN)/pytest -n 3 --dist worksteal -q $(ARGS)  # three on two cores: most tests wait for processes
 
 test-engines: $(VENV)/.dev  ## real llama.cpp and vLLM on the CPU, over OpenSSH's sshd (wheels are cached)
 	$(BIN)/pytest tests/real_engines -m engines -q --timeout 1800 $(ARGS)
