@@ -16,6 +16,9 @@ _CONTAINER = re.compile(r"[0-9a-f]{64}")
 """Docker, containerd, CRI-O and Podman all name a container's group after its id."""
 
 _SECRET_NAME = re.compile(r"(?i)key|token|secret|passw|credential|auth")
+_COUNT = re.compile(r"\d{1,7}(\.\d+)?")
+"""Engines count tokens of text under the same word: `--max-num-batched-tokens 8192`."""
+
 _SECRET_VALUE = re.compile(r"\bhf_\w{8,}|\bsk-[\w-]{8,}|(?<=://)[^/@\s]+(?=@)")
 _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f]+")
 
@@ -56,18 +59,23 @@ def age_s(one: tree.Stat) -> float:
 def without_secrets(argv: list[str]) -> list[str]:
     """Values of options and variables whose name speaks of a secret, and values that look like one."""
     shown: list[str] = []
-    hide_next = False
+    before = ""
     for word in argv:
-        option, equals, _ = word.partition("=")
+        option, equals, value = word.partition("=")
         telling = bool(_SECRET_NAME.search(option))
-        if hide_next and not word.startswith("-"):
-            shown.append(HIDDEN)
+        if before and not word.startswith("-"):
+            shown.append(_hidden(before, word))
         elif equals and telling:
-            shown.append(f"{option}={HIDDEN}")
+            shown.append(f"{option}={_hidden(option, value)}")
         else:
             shown.append(_SECRET_VALUE.sub(HIDDEN, word))
-        hide_next = telling and not equals and word.startswith("-")
+        before = option if telling and not equals and word.startswith("-") else ""
     return shown
+
+
+def _hidden(option: str, value: str) -> str:
+    counts = option.lower().endswith(("token", "tokens")) and _COUNT.fullmatch(value)
+    return value if counts else HIDDEN
 
 
 def _read(pid: int, file: str) -> str:

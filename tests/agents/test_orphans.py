@@ -175,6 +175,10 @@ def test_memory_is_summed_over_gpus_and_unknown_stays_unknown() -> None:
         (["x", "hf_abcdefghij", "sk-abcdefgh1"], ["x", HIDDEN, HIDDEN]),
         (["x", "http://user:pass@host/m"], ["x", f"http://{HIDDEN}@host/m"]),
         (["python", "-m", "vllm"], ["python", "-m", "vllm"]),
+        (["x", "--max-num-batched-tokens", "8192"], ["x", "--max-num-batched-tokens", "8192"]),
+        (["x", "--kv-mib-per-token=0.125"], ["x", "--kv-mib-per-token=0.125"]),
+        (["x", "--token", "12345678"], ["x", "--token", HIDDEN]),
+        (["x", "--password", "1234"], ["x", "--password", HIDDEN]),
     ],
 )
 def test_arguments_that_speak_of_a_secret_are_hidden(argv: list[str], shown: list[str]) -> None:
