@@ -18,7 +18,7 @@ from importlib.metadata import PackageNotFoundError, version
 from importlib.resources import files
 from pathlib import Path
 
-from console.hosts import ownwheel, wheels
+from console.hosts import ownwheel, tool, wheels
 from console.hosts.choice import ARCHITECTURES, OLDEST_PYTHON, Target
 from console.hosts.errors import CannotGather
 from console.hosts.payload import Part
@@ -74,20 +74,9 @@ async def _freeze(kept: Path) -> None:
         spec = str(files("console.hosts").joinpath("agent.spec"))
         argv = [sys.executable, "-m", "PyInstaller", "--noconfirm", "--log-level", "WARN"]
         argv += ["--distpath", str(folder / "made"), "--workpath", str(folder / "work"), spec]
-        freezer = await asyncio.create_subprocess_exec(
-            *argv, stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
-        )
-        try:
-            async with asyncio.timeout(FREEZE_LIMIT_S):
-                said = (await freezer.communicate())[0].decode("utf-8", "replace").strip()
-        except TimeoutError:
-            said = f"no end within {FREEZE_LIMIT_S:.0f} s"
-        finally:
-            if freezer.returncode is None:
-                freezer.kill()
-                await freezer.wait()
-        if freezer.returncode != 0:
-            line = said.splitlines()[-1] if said else "it said nothing"
+        freezer = await tool.run(argv, FREEZE_LIMIT_S)
+        if not freezer.ok:
+            line = freezer.said.splitlines()[-1] if freezer.said else "it said nothing"
             raise CannotGather(Reason("freeze", f"PyInstaller failed: {line}", _NEWER_PYTHON))
         await asyncio.to_thread(_pack, folder / "made" / "gpuyard-agent", folder / NAME)
         (folder / NAME).rename(kept)

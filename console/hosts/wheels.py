@@ -14,7 +14,7 @@ import tempfile
 from importlib.resources import files
 from pathlib import Path
 
-from console.hosts import ownwheel
+from console.hosts import ownwheel, tool
 from console.hosts.choice import Target
 from console.hosts.errors import CannotGather
 from console.hosts.payload import Part
@@ -92,20 +92,9 @@ async def _download(target: Target, folder: Path) -> None:
         argv += ["--python-version", target.python, "--implementation", "cp"]
         argv += [word for abi in (target.abi, "abi3", "none") for word in ("--abi", abi)]
         argv += [word for platform in platforms(target) for word in ("--platform", platform)]
-        pip = await asyncio.create_subprocess_exec(
-            *argv, stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
-        )
-        try:
-            async with asyncio.timeout(PIP_LIMIT_S):
-                said = (await pip.communicate())[0].decode("utf-8", "replace").strip()
-        except TimeoutError:
-            said = f"no end within {PIP_LIMIT_S:.0f} s"
-        finally:
-            if pip.returncode is None:
-                pip.kill()
-                await pip.wait()
-        if pip.returncode != 0:
-            raise CannotGather(_explain(said, folder))
+        pip = await tool.run(argv, PIP_LIMIT_S)
+        if not pip.ok:
+            raise CannotGather(_explain(pip.said, folder))
         for wheel in (Path(name) / "w").iterdir():
             shutil.move(wheel, folder / wheel.name)
 
