@@ -6,7 +6,7 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -21,25 +21,11 @@ from agents.processes.process import kill_all
 from agents.processes.spawn import Launch, spawn
 from agents.processes.whois import HIDDEN, without_secrets
 from agents.redaction import Redactor
-from engines import registry
 from profiles.processes import NodeProcess, ProcessKind
 from profiles.status import GpuProcess, GpuReading, Phase
-from tests.fakes.supervised import Agent, FakeEngine, spec
+from tests.fakes.supervised import Agent, spec
 
 SLEEP = (sys.executable, "-S", "-c", "import time; time.sleep(600)", "--api-key", "canary-key", "--port=1")
-
-
-@pytest.fixture
-async def agent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Agent]:
-    monkeypatch.setattr(registry, "names", lambda: ("fake",))
-    monkeypatch.setattr(registry, "get", {"fake": FakeEngine()}.__getitem__)
-    one = Agent(tmp_path)
-    one.start()
-    yield one
-    if one.task is not None and not one.task.done():
-        await one.kill()
-    for pid in one.mine():
-        os.kill(pid, signal.SIGKILL)
 
 
 @pytest.fixture

@@ -8,17 +8,16 @@ import contextlib
 import os
 import signal
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from agents.instances import keeper
 from agents.processes import process, tree
-from engines import registry
 from profiles.model import Wanted
 from profiles.status import EventKind, Phase
-from tests.fakes.supervised import Agent, FakeEngine, spec
+from tests.fakes.supervised import Agent, spec
 
 FREEZER = Path("/sys/fs/cgroup/freezer")
 
@@ -67,19 +66,6 @@ def _spare(pids: list[int], monkeypatch: pytest.MonkeyPatch) -> Callable[[], Non
                 os.kill(pid, signal.SIGKILL)
 
     return end
-
-
-@pytest.fixture
-async def agent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Agent]:
-    monkeypatch.setattr(registry, "names", lambda: ("fake",))
-    monkeypatch.setattr(registry, "get", {"fake": FakeEngine()}.__getitem__)
-    one = Agent(tmp_path)
-    one.start()
-    yield one
-    if one.task is not None and not one.task.done():
-        await one.kill()
-    for pid in one.mine():
-        os.kill(pid, signal.SIGKILL)
 
 
 async def test_what_survives_is_named_until_it_is_gone_and_that_is_told(agent: Agent, freeze: Freeze) -> None:
