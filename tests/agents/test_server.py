@@ -27,7 +27,7 @@ from agents.doctor.subject import Subject
 from agents.errors import CannotListen, Refused
 from agents.events import EventLog
 from agents.layout import Layout
-from agents.limits import Limits
+from agents.limits import Bucket, Limits
 from agents.past.history import History
 from agents.past.revisions import Revisions
 from agents.processes.orphans import Orphans
@@ -168,6 +168,7 @@ async def serving(directory: Path, roles: Roles | None = None, **limits: float) 
         orphans=Orphans(directory, board, events, dict, lambda: Redactor({})),
         examiner=Examiner(Subject(Layout(directory, path))),
         limits=chosen,
+        log_rate=Bucket(chosen.log_bytes_per_s, chosen.log_bytes_per_s),
     )
     with listen(path, roles.group) as door:
         task = asyncio.create_task(Server(door, node).run())
@@ -559,3 +560,15 @@ def test_import_loads_nothing_of_the_console() -> None:
     code = "import sys, agents.server.server; print(sorted({'textual', 'asyncssh', 'yaml', 'rich'} & set(sys.modules)))"
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert found.stdout.strip() == "[]"
+
+
+async def test_more_log_than_all_consoles_may_have_comes_later(directory: Path) -> None:
+    async with serving(directory, log_bytes_per_s=100.0) as node:
+        node.control.log.write_bytes(b"x" * 59 + b"\n")
+        console = await node.operator(telemetry=False)
+        console.send(wire.Request(id=1, body=wire.ReadLog(instance="a/0")))
+        assert len((await console.expect(wire.Reply)).body.text) == 60  # type: ignore[union-attr]
+        node.control.log.write_bytes((b"x" * 59 + b"\n") * 100)
+        console.send(wire.Request(id=2, body=wire.ReadLog(instance="a/0"), deadline_s=0.3))
+        late = await console.expect(wire.Failure)
+        assert (late.id, late.code) == (2, "timeout")
