@@ -5,8 +5,9 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 
 from console.cli.applying import carry_through, check_may_change
+from console.cli.editing import draft_of, told
 from console.cli.outcome import outcome
-from console.cli.output import CommandFailed, Exit, Format, ask, is_interactive, print_json, say_reason
+from console.cli.output import CommandFailed, Exit, Format, ask, is_interactive, print_json, say, say_reason
 from console.cli.progress import Progress
 from console.cli.session import inventory_of, reached
 from console.cli.table import print_table
@@ -69,7 +70,25 @@ async def _remove(options: argparse.Namespace) -> Exit:
         )
     finally:
         await dialler.close()
-    return _show(results, Format(options.output))
+    code = _show(results, Format(options.output))
+    _take_out([one.node for one in results if _CODES[one.outcome] is Exit.DONE], options)
+    return code
+
+
+def _take_out(names: Sequence[str], options: argparse.Namespace) -> None:
+    """Hosts without an agent leave the inventory file. Raises CommandFailed."""
+    if not names:
+        return
+    with told():
+        draft = draft_of(options)
+        for name in names:
+            if draft.names == [name]:
+                say(f"{name} stays in {draft.path}: an inventory has at least one node, so add another or delete it")
+            else:
+                draft.remove(name)
+        draft.save()
+    if gone := [name for name in names if name not in draft.names]:
+        say(f"taken out of {draft.path}: {', '.join(gone)}")
 
 
 async def _each(nodes: dict[str, Node], steps: Sequence[str], work: Work) -> list[Result]:
@@ -112,7 +131,7 @@ def _confirm(nodes: dict[str, Node], *, sure: bool) -> None:
     if not is_interactive():
         raise CommandFailed(Exit.FAILED, Reason("unconfirmed", "nobody can be asked", "give --yes"))
     names = ", ".join(nodes)
-    if not ask(f"Take the agent, its settings, history and audit off {names}?"):
+    if not ask(f"Take the agent, its settings, history and audit off {names}, and out of the inventory with them?"):
         raise CommandFailed(Exit.FAILED, Reason("declined", "nothing was removed"))
 
 

@@ -122,7 +122,9 @@ VERBS = {
     ),
     "install": Verb("put an agent on hosts, over ssh alone", _HOSTS, "install", _install),
     "upgrade": Verb("put this console's build of the agent there; engines go on", _HOSTS, "upgrade", _install),
-    "remove": Verb("take the agent off hosts, with all its files", _HOSTS, "remove", _remove),
+    "remove": Verb(
+        "take the agent off hosts with all its files, and the hosts out of the inventory", _HOSTS, "remove", _remove
+    ),
     "cordon": Verb("place nothing new on nodes; what runs there stays", _CORDON, "nodes", _cordon),
     "uncordon": Verb("take that back", _CORDON, "nodes", _cordon),
     "doctor": Verb(

@@ -10,6 +10,7 @@ from typing import Any
 import psutil
 import pytest
 
+from console.inventory import load
 from tests.e2e.barehost import BareHost, bare_host
 from tests.e2e.sshd import wait_until
 
@@ -75,9 +76,16 @@ def test_from_bare_to_green_and_back_for_root_and_for_a_user(host: BareHost) -> 
     again = results(host, "install", "ada", "root")
     assert {row["outcome"] for row in again.values()} == {"unchanged"}
     assert host.agents() == agents
-    results(host, "remove", "ada", "root", "--yes")
+    path = host.folder / "inventory.yaml"
+    path.write_text(f"# ours\n{path.read_text()}  # the end\n")
+    removed = host.console("node", "remove", "ada", "root", "--yes")
+    assert removed.returncode == 0, removed.stderr
     assert tree(host) == before
     assert not host.agents()
+    assert list(load(path).nodes) == ["root"]
+    assert "root stays in" in removed.stderr
+    assert path.read_text().startswith("# ours\n")
+    assert path.read_text().endswith("  # the end\n")
 
 
 def test_an_agent_that_is_gone_is_started_again(host: BareHost) -> None:
@@ -238,6 +246,7 @@ def test_nothing_is_there_to_upgrade(host: BareHost) -> None:
     row = results(host, "upgrade", "ada", code=1)["ada"]
     assert "node install" in row["why"]["hint"]
     assert results(host, "remove", "ada", "--yes")["ada"]["outcome"] == "unchanged"
+    assert list(load(host.folder / "inventory.yaml").nodes) == ["root"]
 
 
 CRONTAB = """table=$HOME/table
