@@ -2,12 +2,17 @@
 
 A process that hangs in the driver cannot always be killed. It is asked to go once, and its successor waits
 until it is gone: two of them would hang in the same place.
+
+A change of MIG mode and a reset want no process at all on a GPU, not even one that only reads:
+
+    async with reader.release():
+        …                           nothing of ours has a GPU open; readings are of before, and say so
 """
 
 import asyncio
 import contextlib
 import sys
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import msgspec
@@ -24,10 +29,15 @@ RESTART_S = 1.0
 MAX_LINE_BYTES = 4 * 1024 * 1024
 LAST_WORDS_LIMIT_S = 1.0
 END_LIMIT_S = 2.0
+RELEASE_LIMIT_S = 10.0
 LAST_WORDS_BYTES = 4096
 LAST_WORDS_CHARS = 200
 
 _decoder = msgspec.json.Decoder(Frame)
+
+
+class NotReleased(Exception):
+    """The reader process hangs in the driver and cannot be ended. The text is a sentence for people."""
 
 
 class Reader:
@@ -51,38 +61,83 @@ class Reader:
         self._stalled_s = stalled_s
         self._last = Frame(GpuSource(GpuSourceKind.NONE, "not read yet"))
         self._frames = 0
+        self._released = 0
+        self._turn = asyncio.Event()
+        """A child is to begin or to end now."""
+        self._gone = asyncio.Event()
+        self._gone.set()
         self.pid: int | None = None
 
     async def run(self) -> None:
         """Until cancelled; the reader process ends with it."""
         while True:
+            self._turn.clear()
+            if not self._released:
+                try:
+                    await self._one_child()
+                except OSError as error:  # no process, no descriptor, no right: the node goes on without readings
+                    self._could_not_begin(f"the GPU reader cannot be started: {error.strerror or error}")
+            none = self._last.source.kind is GpuSourceKind.NONE
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(None if self._released else RETRY_S if none else RESTART_S):
+                    await self._turn.wait()
+
+    @contextlib.asynccontextmanager
+    async def release(self) -> AsyncIterator[None]:
+        """No process of this agent has a GPU open; a new reader begins afterwards. Raises NotReleased."""
+        self._released += 1
+        self._turn.set()
+        try:
             try:
-                await self._one_child()
-            except OSError as error:  # no process, no descriptor, no right: the node goes on without readings
-                self._could_not_begin(f"the GPU reader cannot be started: {error.strerror or error}")
-            await asyncio.sleep(RETRY_S if self._last.source.kind is GpuSourceKind.NONE else RESTART_S)
+                async with asyncio.timeout(RELEASE_LIMIT_S):
+                    await self._gone.wait()
+            except TimeoutError:
+                raise NotReleased(f"the GPU reader (pid {self.pid}) hangs in the driver and does not end") from None
+            yield
+        finally:
+            self._released -= 1
+            self._turn.set()
 
     async def _one_child(self) -> None:
-        child = await self._begin()
+        self._gone.clear()
+        try:
+            await self._follow(await self._begin())
+        finally:
+            self._gone.set()
+
+    async def _follow(self, child: asyncio.subprocess.Process) -> None:
+        """Until it ends, and is reaped."""
         self.pid = child.pid
         assert child.stdout is not None
         assert child.stderr is not None
         said = asyncio.create_task(_last_words(child.stderr))
         self._frames = 0
+        letting_go = asyncio.create_task(self._let_go(child))
         try:
             stalled = await self._read(child.stdout)
             if stalled:
                 return
             await asyncio.wait({said}, timeout=LAST_WORDS_LIMIT_S)
             words = f": {said.result()}" if said.done() and said.result() else ""
-            if not self._frames:
+            if self._released:
+                self._grow_old("the GPU reader has let go of the GPUs for a change of them")
+            elif not self._frames:
                 self._could_not_begin(f"the GPU reader ended before its first reading{words}")
             elif self._last.source.kind is not GpuSourceKind.NONE:
                 self._grow_old(f"the GPU reader ended, a new one follows{words}")
         finally:
             said.cancel()
+            letting_go.cancel()
             await _end(child)
             self.pid = None
+
+    async def _let_go(self, child: asyncio.subprocess.Process) -> None:
+        """End it once that is asked for: by its stdin, and where it does not listen, by force."""
+        await self._turn.wait()
+        assert child.stdin is not None
+        child.stdin.close()
+        await asyncio.sleep(END_LIMIT_S)
+        child.kill()
 
     async def _begin(self) -> asyncio.subprocess.Process:
         """A reader process. Raises OSError; cancelled, it leaves none behind."""

@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Callable, Sequence
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 
 import msgspec
@@ -58,6 +59,10 @@ class Sampler:
             while True:
                 self._scrape_all(tasks)
                 await asyncio.sleep(SCRAPE_PERIOD_S)
+
+    def release_gpus(self) -> AbstractAsyncContextManager[None]:
+        """Until it is left, no process of ours has a GPU open. Entering raises NotReleased (agents.gpus.reader)."""
+        return self._reader.release()
 
     async def _look_at_host(self) -> None:
         while True:
