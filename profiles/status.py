@@ -10,6 +10,7 @@ import msgspec
 
 from engines.base import Histogram, LoadProgress
 from engines.devices import Slice
+from profiles.gpus import GpuHealth, MigDevice, MigState
 from profiles.isolation import Isolation, NodeIsolation
 from profiles.model import Wanted
 
@@ -87,6 +88,8 @@ class GpuProcess(msgspec.Struct, frozen=True, kw_only=True):
     memory_mib: int | None = None
     busy_ratio: float | None = None
     instance: str | None = None
+    mig: str | None = None
+    """The UUID of the MIG device it runs on."""
 
 
 class GpuClaim(msgspec.Struct, frozen=True, kw_only=True):
@@ -97,7 +100,7 @@ class GpuClaim(msgspec.Struct, frozen=True, kw_only=True):
     memory_mib: int | None = None
 
 
-class GpuReading(msgspec.Struct, frozen=True, kw_only=True):
+class GpuReading(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One GPU at one moment. memory_total = reserved + used + free.
 
     `busy_ratio` is the share of time in which any kernel ran (NVML utilization).
@@ -120,6 +123,13 @@ class GpuReading(msgspec.Struct, frozen=True, kw_only=True):
     absent: dict[str, str] = {}
     claims: tuple[GpuClaim, ...] = ()
     """Not for us, whoever computes on it now."""
+    mig: MigState | None = None
+    """None on a GPU that knows no MIG."""
+    mig_devices: tuple[MigDevice, ...] = ()
+    """In the order of their placement."""
+    health: GpuHealth = GpuHealth.OK
+    health_reason: Reason | None = None
+    """Why it is not `ok`, and what to do."""
 
 
 class GpuSourceKind(StrEnum):

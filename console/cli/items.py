@@ -44,7 +44,8 @@ def node_item(store: Store, view: NodeView) -> Item:
 def gpu_item(view: NodeView, reading: GpuReading) -> Item:
     """`cordon` is its own; that of its node is the node's."""
     cordon = _plain(view.desired.cordons.get(reading.uuid))
-    return {"node": view.name, "cordon": cordon, **msgspec.to_builtins(reading)}
+    told = {field: msgspec.to_builtins(getattr(reading, field)) for field in reading.__struct_fields__}
+    return {"node": view.name, "cordon": cordon, **told}
 
 
 def instance_item(view: NodeView, status: InstanceStatus) -> Item:
