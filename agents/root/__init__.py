@@ -1,0 +1,1 @@
+"""`gpuyard-agent-root`: carries out the calls of agents.privilege, one a process, and nothing else."""
