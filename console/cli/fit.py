@@ -1,0 +1,125 @@
+"""`gpuyard fit`: will a model fit on a GPU, and how many sequences beside it? From files alone; no node is asked."""
+
+import argparse
+from pathlib import Path
+
+import msgspec
+
+from console.cli.output import CommandFailed, Exit, Format, print_json, say
+from engines.memory import KV_BYTES, Demand, Estimate, estimate
+from engines.modelfiles import read
+from engines.shape import Shape, UnreadableModel
+from profiles.gputypes import types
+from profiles.status import Reason
+from profiles.units import size_mib
+
+HEADROOM_MIB, HEADROOM_RATIO = 512, 0.01
+"""What stays free of every GPU (reference: profiles.ledger)."""
+
+GIB = 1024
+DEFAULT_CONTEXT = 8192
+
+
+class Room(msgspec.Struct, frozen=True):
+    """What there is for one instance on each GPU."""
+
+    name: str
+    memory_mib: int
+    shared: bool
+
+
+def run(options: argparse.Namespace) -> int:
+    room = _room(options.gpu, options.share)
+    try:
+        shape = read(Path(options.model))
+    except UnreadableModel as error:
+        raise CommandFailed(Exit.USAGE, Reason("bad_model", error.message, error.hint)) from None
+    demand = _demand(options, shape)
+    found = estimate(shape, demand)
+    fits = found.sequences(room.memory_mib)
+    if Format(options.output) is Format.JSON:
+        print_json("fit", [_item(shape, demand, found, room, fits)])
+    else:
+        print("\n".join(_lines(shape, demand, found, room, fits)))
+    return _verdict(found, room, demand, fits)
+
+
+def _room(gpu: str, share: str | None) -> Room:
+    known = {name.lower(): one.memory_mib for name, one in types().items()}
+    memory_mib = known.get(gpu.lower()) or size_mib(gpu)
+    if memory_mib is None:
+        hint = f"known: {', '.join(types())}; or its memory, `80GiB`"
+        raise CommandFailed(Exit.USAGE, Reason("bad_gpu", f"no GPU type `{gpu}` is known", hint))
+    usable_mib = memory_mib - max(HEADROOM_MIB, int(memory_mib * HEADROOM_RATIO))
+    if share is None:
+        return Room(gpu, usable_mib, shared=False)
+    share_mib = size_mib(share)
+    if share_mib is None:
+        raise CommandFailed(Exit.USAGE, Reason("bad_share", f"`{share}` is no size", "write it like `20GiB`"))
+    if share_mib > usable_mib:
+        text = f"{_gib(share_mib)} is more than a {gpu} can give ({_gib(usable_mib)})"
+        raise CommandFailed(Exit.USAGE, Reason("bad_share", text, "ask for less, or for a larger GPU"))
+    return Room(gpu, share_mib, shared=True)
+
+
+def _demand(options: argparse.Namespace, shape: Shape) -> Demand:
+    context = options.context or min(shape.context or DEFAULT_CONTEXT, DEFAULT_CONTEXT)
+    if shape.context is not None and context > shape.context:
+        say(f"the model was made for {shape.context:,} tokens; engines refuse a longer context unless told otherwise")
+    return Demand(
+        context=context,
+        sequences=options.sequences or 1,
+        batched_tokens=options.batched_tokens,
+        kv_bytes=KV_BYTES[options.kv_dtype] if options.kv_dtype else None,
+        tensor_parallel=options.gpus,
+        graphs=not options.no_graphs,
+    )
+
+
+def _lines(shape: Shape, demand: Demand, found: Estimate, room: Room, fits: int) -> list[str]:
+    whole = "part" if room.shared else "all but the headroom"
+    weighed = "weighed" if shape.weights_counted else "worked out, no weight files there"
+    rows = [
+        ("weights", found.weights_mib, weighed),
+        ("context", found.context_mib, "assumed: CUDA and kernels of one process"),
+        ("communication", found.communication_mib, "assumed: NCCL"),
+        ("activations", found.activations_mib, f"{demand.batched_tokens:,} tokens at once"),
+        ("graphs", found.graphs_mib, "assumed"),
+    ]
+    left_mib = room.memory_mib - found.fixed_mib
+    lines = [
+        f"{shape.architecture}, {shape.layers} layers, {found.kv_token_bytes / 1024:g} KiB a token on each GPU",
+        "",
+    ]
+    lines += [f"  {name:<14} {_gib(mib):>10}  {why}" for name, mib, why in rows if mib]
+    lines += [
+        f"  {'left for KV':<14} {_gib(left_mib):>10}  of {_gib(room.memory_mib)}, {whole} of a {room.name}",
+        "",
+        f"{fits:,} sequences of {demand.context:,} tokens fit" if found.sequence_bytes else "no key or value is kept",
+    ]
+    return lines
+
+
+def _verdict(found: Estimate, room: Room, demand: Demand, fits: int) -> int:
+    if fits >= demand.sequences:
+        return Exit.DONE
+    missing_mib = found.needed_mib(demand.sequences) - room.memory_mib
+    many = "one sequence" if demand.sequences == 1 else f"{demand.sequences:,} sequences"
+    hint = "a larger share or GPU, more GPUs (--gpus), a shorter --context, or a smaller --kv-dtype"
+    raise CommandFailed(Exit.FAILED, Reason("does_not_fit", f"{_gib(missing_mib)} too little for {many}", hint))
+
+
+def _item(shape: Shape, demand: Demand, found: Estimate, room: Room, fits: int) -> dict[str, object]:
+    return {
+        "architecture": shape.architecture,
+        "weights_counted": shape.weights_counted,
+        **msgspec.to_builtins(found),
+        "fixed_mib": found.fixed_mib,
+        "memory_mib": room.memory_mib,
+        "sequences": fits,
+        "tensor_parallel": demand.tensor_parallel,
+    }
+
+
+def _gib(mib: int) -> str:
+    return f"{mib / GIB:,.1f} GiB"

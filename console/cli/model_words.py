@@ -1,0 +1,38 @@
+"""The words of `gpuyard fit`."""
+
+import argparse
+
+
+def add(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]", common: argparse.ArgumentParser) -> None:
+    text = "will a model fit on a GPU, and how many sequences beside it?"
+    fit = verbs.add_parser("fit", help=text, description=text, parents=[common])
+    fit.set_defaults(module="console.cli.fit", function="run", verb="fit")
+    fit.add_argument("model", metavar="MODEL", help="its directory with config.json, or a .gguf file")
+    fit.add_argument("--gpu", metavar="TYPE", required=True, help="`H100`, or its memory as `80GiB`")
+    fit.add_argument("--share", metavar="SIZE", help="the part of the GPU that it gets, `20GiB`; left out, all")
+    fit.add_argument("--gpus", metavar="N", type=positive, default=1, help="split over so many, tensor parallel")
+    fit.add_argument("--context", metavar="TOKENS", type=positive, help="of one sequence, 8192 at most if left out")
+    fit.add_argument("--sequences", metavar="N", type=positive, help="fail unless so many fit at once")
+    fit.add_argument("--batched-tokens", metavar="N", type=positive, default=8192, help="that pass through at once")
+    fit.add_argument("--kv-dtype", metavar="TYPE", type=_kv_dtype, help="of keys and values, as the engines call it")
+    fit.add_argument("--no-graphs", action="store_true", help="the engine captures no CUDA graphs")
+
+
+def positive(text: str) -> int:
+    try:
+        value = int(text)
+    except ValueError:
+        value = 0
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"`{text}` is no number from 1 on")
+    return value
+
+
+def _kv_dtype(text: str) -> str | None:
+    from engines.memory import KV_BYTES
+
+    if text == "auto":
+        return None
+    if text not in KV_BYTES:
+        raise argparse.ArgumentTypeError(f"`{text}` is not known (auto, {', '.join(KV_BYTES)})")
+    return text
