@@ -24,8 +24,8 @@ POINTS = (
     # agents.instances.supervisor: an edit
     "before-intent", "after-intent",
     # agents.instances.runner and agents.processes.process: a start, in order, with the shim's part
-    "after-spec", "before-spawn", "shim-locked", "shim-detached", "shim-spawned", "shim-recorded", "after-spawn",
-    "after-adopt",
+    "after-spec", "after-grant", "before-spawn", "shim-locked", "shim-detached", "shim-spawned", "shim-recorded",
+    "after-spawn", "after-adopt",
     # a stop
     "before-terminate", "before-kill", "shim-reaped", "shim-ended", "after-stop",
 )  # fmt: skip

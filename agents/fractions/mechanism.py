@@ -14,11 +14,15 @@ from profiles.status import Reason
 
 
 class CannotGrant(AgentError):
-    """The part of the GPU cannot be had; `code` is one of the reason codes in docs/phases.md."""
+    """The part of the GPU cannot be had; `code` is one of the reason codes in docs/phases.md.
 
-    def __init__(self, code: str, message: str, hint: str = "") -> None:
+    `again` is whether that may change by itself, so that the start is tried again after a pause.
+    """
+
+    def __init__(self, code: str, message: str, hint: str = "", *, again: bool = False) -> None:
         super().__init__(message, hint)
         self.reason = Reason(code, message, hint)
+        self.again = again
 
 
 class Grant(msgspec.Struct, frozen=True, kw_only=True):
@@ -28,7 +32,10 @@ class Grant(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Mechanism(Protocol):
-    """`slices` are those of one instance that this mechanism serves, one GPU each, never none."""
+    """`slices` are those of one instance that this mechanism serves, one GPU each, never none.
+
+    Every call may come again: after a crash the next agent grants what was granted, and releases what was released.
+    """
 
     async def grant(self, instance: str, slices: Sequence[Slice]) -> Grant:
         """Make ready what the engine will run in. Raises CannotGrant."""

@@ -9,6 +9,7 @@ import msgspec
 
 from agents.board import Board
 from agents.events import EventLog
+from agents.fractions.fractions import Fractions
 from agents.instances.claims import Claims
 from agents.instances.liveness import Pace
 from agents.instances.loads import LoadMemory
@@ -30,6 +31,7 @@ class Context(msgspec.Struct, frozen=True, kw_only=True):
     turns: Turns
     claims: Claims
     secrets: Secrets
+    fractions: Fractions
     policy: RestartPolicy = RestartPolicy()
     pace: Pace = Pace()
     grace_s: float = 45.0

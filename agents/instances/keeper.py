@@ -16,10 +16,12 @@ import time
 from collections.abc import Callable
 
 from agents.errors import AgentError
+from agents.fractions.mechanism import CannotGrant
 from agents.instances.attempts import Attempts
 from agents.instances.context import Context
 from agents.instances.draining import limit_s
 from agents.instances.ending import Ending
+from agents.instances.granted import Confinement
 from agents.instances.loads import Load, Loading
 from agents.instances.outcome import Again, Backoff, Done, GivenUp, Outcome
 from agents.instances.preparation import CannotStart
@@ -83,7 +85,7 @@ class Keeper:
             while not self._gone():
                 self._woken.clear()
                 pause_s = self._take(await self._guarded_step())
-                self._account()
+                await self._account()
                 if pause_s == 0.0:
                     continue
                 with contextlib.suppress(TimeoutError):
@@ -191,6 +193,8 @@ class Keeper:
             await self.runner.start(owned, taken=self._ports(self.name), restarts=restarts)
         except CannotStart as error:
             return GivenUp(error.reason)
+        except CannotGrant as error:
+            return Backoff(TROUBLE_S, error.reason) if error.again else GivenUp(error.reason)
         except CannotExecute as error:
             return GivenUp(Reason("cannot_execute", error.message, error.hint))
         except AlreadyLocked as error:
@@ -223,7 +227,9 @@ class Keeper:
         return self._context.loads.recall(owned.spec, self._context.board.status().gpus)
 
     def _serve(self, reason: Reason) -> None:
-        self._serving = Serving(self.runner.dialogue, self._context.pace, self.wake)
+        slices = self.runner.started.owned.spec.slices if self.runner.started else ()
+        confinement = Confinement(self._context, self.name, slices, self.wake)
+        self._serving = Serving(self.runner.dialogue, self._context.pace, self.wake, confinement)
         self.standing.move(Phase.READY, reason)
 
     async def _attend(self, serving: Serving, owned: DesiredInstance) -> Outcome:
@@ -235,8 +241,8 @@ class Keeper:
         self.standing.move(serving.verdict.phase, serving.verdict.reason)
         return Done()
 
-    def _account(self) -> None:
-        """What it has of GPUs is claimed from before its engine starts until all is verifiably given back."""
+    async def _account(self) -> None:
+        """What it has of GPUs is its own from before its engine starts until all is verifiably given back."""
         claims = self._context.claims
         if (process := self.runner.process) and self.runner.started:
             handle = process.handle
@@ -245,6 +251,7 @@ class Keeper:
         self._leave()
         reason = self.standing.life.reason
         if self.found and not self.runner.survivors and not (reason and reason.code == "not_released"):
+            await self.runner.granted.give_back()
             claims.release(self.name)
 
     def _leave(self) -> None:

@@ -26,6 +26,8 @@ class Pace(msgspec.Struct, frozen=True, kw_only=True):
     """An engine without a token for so long is asked for one."""
     retry_after_s: float = 10.0
     """And again after so long, once it failed to give one."""
+    confined_s: float = 15.0
+    """Between two looks at whether it is held to its part of a GPU."""
 
 
 class Verdict(msgspec.Struct, frozen=True):

@@ -19,6 +19,7 @@ _CANNOT_START = {
     "cpus_missing": "`resources` names CPUs that the node does not have",
     "cannot_execute": "the kernel refused to execute the program",
     "lock_held": "another engine of this instance still lives",
+    "share_mode_unknown": "the agent cannot share a GPU in the way that is asked for",
 }
 
 CODES: Mapping[Phase, Mapping[str, str]] = {

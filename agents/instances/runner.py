@@ -15,6 +15,7 @@ from agents.failpoints import reach
 from agents.instances import preparation, purpose
 from agents.instances.context import Context
 from agents.instances.dialogue import Dialogue
+from agents.instances.granted import Granted
 from agents.instances.logtail import telling_line
 from agents.processes import logspace, process, spawn, tree
 from agents.processes.logspace import Written
@@ -66,6 +67,7 @@ class Runner:
         self.started: Started | None = None
         self.process: Process | None = None
         self.dialogue: Dialogue | None = None
+        self.granted = Granted(context, name)
         self.survivors: tuple[tree.Stat, ...] = ()
         """What even SIGKILL left of the newest incarnation."""
 
@@ -78,6 +80,7 @@ class Runner:
         if not isinstance(found, Started):
             return None
         self.started = found
+        self.granted.found(found.owned.spec.slices)
         handle = await self._handle(found.incarnation)
         if handle is None:
             return None
@@ -95,7 +98,7 @@ class Runner:
         return None if rebooted else ended
 
     async def start(self, owned: DesiredInstance, *, taken: list[int], restarts: int) -> None:
-        """Raises preparation.CannotStart, spawn.AlreadyLocked, spawn.CannotExecute, OSError."""
+        """Raises preparation.CannotStart, CannotGrant, spawn.AlreadyLocked, spawn.CannotExecute, OSError."""
         before = self.started
         port = preparation.choose_port(owned.spec, before.port if before else None, taken)
         described = preparation.describe(owned.spec, port)
@@ -112,6 +115,9 @@ class Runner:
         reach("after-spec")
         self.started = started
         logspace.drop_old(self._paths, incarnation)
+        env = await self.granted.take(owned.spec.slices)
+        launch = msgspec.structs.replace(launch, env=launch.env | env)
+        reach("after-grant")
         try:
             handle = await spawn.spawn(self._paths, launch, tier, limits)
         except AlreadyLocked:

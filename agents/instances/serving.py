@@ -6,6 +6,7 @@ from collections.abc import Callable
 from agents.instances.checkup import Checkup
 from agents.instances.dialogue import Dialogue
 from agents.instances.draining import drain_reason
+from agents.instances.granted import Confinement
 from agents.instances.liveness import SERVING, Pace, Verdict
 from engines.base import EngineSample
 from profiles.status import Phase, Reason
@@ -14,8 +15,11 @@ from profiles.status import Phase, Reason
 class Serving:
     """From ready to its end. `dialogue` None is an engine whose adapter is gone: it is left in peace."""
 
-    def __init__(self, dialogue: Dialogue | None, pace: Pace, changed: Callable[[], None]) -> None:
+    def __init__(
+        self, dialogue: Dialogue | None, pace: Pace, changed: Callable[[], None], confinement: Confinement
+    ) -> None:
         self._dialogue = dialogue
+        self._confinement = confinement
         self._since_s = time.monotonic()
         self._drains_since_s: float | None = None
         self._left: Reason | None = None
@@ -25,7 +29,10 @@ class Serving:
 
     @property
     def verdict(self) -> Verdict:
-        return self._checkup.verdict if self._checkup else SERVING
+        found = self._checkup.verdict if self._checkup else SERVING
+        if found.phase is Phase.READY and (loose := self._confinement.problem):
+            return Verdict(Phase.DEGRADED, loose)
+        return found
 
     @property
     def cut_off(self) -> str:
@@ -61,5 +68,6 @@ class Serving:
         self._drains_since_s = self._left = None
 
     def close(self) -> None:
+        self._confinement.close()
         if self._checkup:
             self._checkup.close()

@@ -18,6 +18,7 @@ from agents import state
 from agents.board import Board
 from agents.events import EventLog
 from agents.failpoints import reach
+from agents.fractions.fractions import Fractions
 from agents.instances import edits
 from agents.instances.claims import Claims
 from agents.instances.context import Context
@@ -71,6 +72,7 @@ class Supervisor:
         simulated: Path | None = None,
         tier: Tier | None = None,
         claims: Claims | None = None,
+        fractions: Fractions | None = None,
         policy: RestartPolicy | None = None,
         pace: Pace | None = None,
         grace_s: float = 45.0,
@@ -88,6 +90,7 @@ class Supervisor:
             turns=Turns(),
             claims=claims or Claims(layout.state, place=layout.state),  # alone on its machine
             secrets=Secrets(layout.secrets),
+            fractions=fractions or Fractions(),
             policy=policy or RestartPolicy(),
             pace=pace or Pace(),
             grace_s=grace_s,

@@ -10,6 +10,7 @@ import msgspec
 
 from agents.board import Board
 from agents.events import EventLog
+from agents.fractions.fractions import Fractions
 from agents.instances import probe
 from agents.instances.liveness import Pace
 from agents.instances.restart import RestartPolicy
@@ -24,7 +25,9 @@ from profiles.status import GpuSource, GpuSourceKind, HostReading, InstanceStatu
 
 FAKE = Path(__file__).parent / "engine.py"
 POLICY = RestartPolicy(first_s=0.1)
-PACE = Pace(look_s=0.1, stalled_after_s=0.6, unanswered_after_s=0.8, idle_after_s=0.5, retry_after_s=0.2)
+PACE = Pace(
+    look_s=0.1, stalled_after_s=0.6, unanswered_after_s=0.8, idle_after_s=0.5, retry_after_s=0.2, confined_s=0.1
+)
 
 
 class FakeOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -74,6 +77,7 @@ class Agent:
     def __init__(self, directory: Path) -> None:
         self.layout = Layout(directory / "state", directory / "state" / "agent.sock")
         self.layout.make()
+        self.fractions: Fractions | None = None
         self.task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
@@ -82,7 +86,9 @@ class Agent:
             hostname="h", agent_version="0", boot_id=tree.boot_id(), host=host, gpu_source=GpuSource(GpuSourceKind.NONE)
         )
         self.events = EventLog(self.layout.events)
-        self.supervisor = Supervisor(self.layout, self.board, self.events, policy=POLICY, pace=PACE, grace_s=5.0)
+        self.supervisor = Supervisor(
+            self.layout, self.board, self.events, fractions=self.fractions, policy=POLICY, pace=PACE, grace_s=5.0
+        )
         self.task = asyncio.create_task(self._run())
 
     async def _run(self) -> None:
