@@ -12,6 +12,7 @@ from typing import TypeVar
 
 from agents.wire import Delta, Snapshot
 from profiles.isolation import NodeIsolation
+from profiles.kept import Kept
 from profiles.model import Desired
 from profiles.status import GpuReading, GpuSource, HostReading, InstanceStatus, NodeStatus, Reason
 
@@ -46,6 +47,7 @@ class Board:
         self._gpu_source = (1, gpu_source)
         self._desired = (1, Desired())
         self._troubles: tuple[int, dict[str, Reason]] = (1, {})
+        self._kept: tuple[int, Kept | None] = (1, None)
         self._gpus: dict[str, tuple[int, GpuReading]] = {}
         self._instances: dict[str, tuple[int, InstanceStatus]] = {}
         self._gpus_gone: dict[str, int] = {}
@@ -86,6 +88,11 @@ class Board:
         if desired != self._desired[1]:
             self._desired = (self._next(), desired)
 
+    def set_kept(self, kept: Kept | None) -> None:
+        """None keeps what was known."""
+        if kept and kept != self._kept[1]:
+            self._kept = (self._next(), kept)
+
     def set_trouble(self, code: str, reason: Reason | None) -> None:
         """What is wrong with the node itself, one sentence for each `code`; None where it is over."""
         others = {key: value for key, value in self._troubles[1].items() if key != code}
@@ -116,6 +123,7 @@ class Board:
             instances=tuple(sorted((one for _, one in self._instances.values()), key=lambda one: one.name)),
             troubles=tuple(self._troubles[1].values()),
             isolation=self._isolation,
+            kept=self._kept[1],
         )
 
     def snapshot(self) -> tuple[int, Snapshot]:
@@ -142,6 +150,7 @@ class Board:
             instances_gone=tuple(name for name, changed in self._instances_gone.items() if changed > number),
             desired=_newer(self._desired, number),
             troubles=None if troubles is None else tuple(troubles.values()),
+            kept=_newer(self._kept, number),
         )
 
     def _next(self) -> int:

@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from importlib.metadata import version
 from pathlib import Path
 
-from agents import state
+from agents import kept, state
 from agents.access.answers import Answers
 from agents.access.audit.log import AuditLog
 from agents.access.gate import Gate
@@ -149,6 +149,8 @@ async def _run(layout: Layout, simulated: Path | None, subject: Subject) -> None
             logs = LogSpace(layout.state, supervisor.written)
             parts = (supervisor.run(), sampler.run(), history.run(), Server(door, node).run(), disk.run(), logs.run())
             tasks = [group.create_task(part) for part in parts]
+            if simulated is None:  # else it is a trial, which nobody expects back
+                tasks.append(group.create_task(kept.watch(board)))
             logger.info("serving %s, state in %s", layout.socket, layout.state)
             await stop.wait()
             for task in tasks:

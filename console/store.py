@@ -141,6 +141,7 @@ class Store:
             host=frame.host or view.status.host,
             gpu_source=frame.gpu_source or view.status.gpu_source,
             troubles=view.status.troubles if frame.troubles is None else frame.troubles,
+            kept=frame.kept or view.status.kept,
         )
         if frame.desired is not None:
             if frame.desired.cordons != view.desired.cordons:

@@ -12,6 +12,7 @@ from engines.base import Histogram, LoadProgress
 from engines.devices import Slice
 from profiles.gpus import GpuHealth, MigDevice, MigState
 from profiles.isolation import Isolation, NodeIsolation
+from profiles.kept import Kept
 from profiles.model import Wanted
 
 
@@ -206,6 +207,8 @@ class NodeStatus(msgspec.Struct, frozen=True, kw_only=True):
     """What is wrong with the node itself."""
     isolation: NodeIsolation | None = None
     """How engines are kept apart; None from an agent that does not say."""
+    kept: Kept | None = None
+    """Who keeps the agent running; None where that is not known."""
 
 
 class EventKind(StrEnum):

@@ -11,7 +11,8 @@ from collections.abc import Iterator
 from contextlib import closing
 from importlib.metadata import version
 
-from agents import wire
+from agents import kept, wire
+from agents.attach import is_locked
 from agents.doctor.subject import Subject
 from agents.processes.isolation import hierarchy
 from profiles.finding import Finding, info, ok, problem, warning
@@ -63,6 +64,7 @@ def _service(subject: Subject) -> Iterator[Finding]:
     yield _cgroup(subject)
     if runs and os.geteuid() != 0:
         yield _lingering(subject)
+    yield from _after_boot(subject)
 
 
 def _cgroup(subject: Subject) -> Finding:
@@ -91,6 +93,17 @@ def _lingering(subject: Subject) -> Finding:
         text = f"the agent runs in a login session of {user} and may end with it (KillUserProcesses)"
         return warning("lingering", text, fix)
     return warning("lingering", f"services of {user} end with its last login, and do not start at boot", fix)
+
+
+def _after_boot(subject: Subject) -> Iterator[Finding]:
+    """Of the agent that runs."""
+    lock = subject.layout.lock
+    pid = lock.read_text().strip() if is_locked(lock) else ""
+    found = kept.look(int(pid)) if pid.isdigit() else None
+    if found and found.after_boot:
+        yield ok("after_boot", f"the agent is {found.text()}")
+    elif found:
+        yield warning("after_boot", f"the agent is {found.text()}", found.fix)
 
 
 def _own_cgroup(subject: Subject) -> str:

@@ -3,6 +3,7 @@
 import msgspec
 
 from agents.wire.asks import AnyAnswer, AnyAsk
+from profiles.kept import Kept
 from profiles.model import Desired
 from profiles.status import Event, GpuReading, GpuSource, HostReading, InstanceStatus, NodeStatus, Reason, Role
 
@@ -65,6 +66,7 @@ class Delta(Frame, frozen=True, kw_only=True):
     desired: Desired | None = None
     troubles: tuple[Reason, ...] | None = None
     """All that are left; None where nothing changed."""
+    kept: Kept | None = None
 
 
 class Happened(Frame, frozen=True, kw_only=True):

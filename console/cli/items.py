@@ -32,6 +32,7 @@ def node_item(store: Store, view: NodeView) -> Item:
         "agent_version": status.agent_version if status else None,
         "gpu_source": _plain(status.gpu_source) if status else None,
         "isolation": _plain(status.isolation) if status else None,
+        "kept": _plain(status.kept) if status else None,
         "host": _plain(status.host) if status else None,
         "generation": view.desired.generation if status else None,
         "gpus": len(view.gpus) if status else None,

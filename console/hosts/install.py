@@ -99,7 +99,8 @@ class Installer:
 
     def _is_wanting(self, ready: Ready) -> bool:
         """Whether it should be started at boot, and is not yet."""
-        return self._at_boot and ready.choice.after_boot == "cron" and not ready.facts.at_boot
+        facts = ready.facts
+        return self._at_boot and bool(ready.choice.after_boot) and not (facts.at_boot or facts.unit)
 
     async def _put(self, host: Host, ready: Ready, result: Result, progress: Progress) -> None:
         choice, payload = ready.choice, ready.payload

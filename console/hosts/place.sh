@@ -50,8 +50,8 @@ manager() {
 start() {
     if [ "$service" = detached ]; then
         [ -d "$state" ] || { made "${state%/*}"; mkdir -m 700 "$state"; new_state=1; }
+        [ "$at_boot" = cron ] && write_crontab  # before the agent, which looks for it when it starts
         "$root/$build/bin/gpuyard-agent" serve --replace
-        [ "$at_boot" = cron ] && write_crontab
         return 0
     fi
     [ "$at_boot" = linger ] && { loginctl enable-linger || die "loginctl enable-linger was refused"; }
@@ -68,9 +68,11 @@ start() {
 }
 
 write_crontab() {
-    crontab -l 2>/dev/null | grep -q '# gpuyard-agent$' && return 0
+    crontab -l >"$incoming/crontab.before" 2>/dev/null || true
+    grep -q '# gpuyard-agent$' "$incoming/crontab.before" && return 0
+    touched_crontab=1
     line="@reboot $root/current/bin/gpuyard-agent serve >>$state/agent.log 2>&1 # gpuyard-agent"
-    { crontab -l 2>/dev/null; echo "$line"; } | crontab -
+    { cat "$incoming/crontab.before"; echo "$line"; } | crontab -
 }
 
 undo() {
@@ -86,6 +88,9 @@ undo() {
             rm -f "$unit"
         fi
         manager daemon-reload
+    fi
+    if [ -n "$touched_crontab" ]; then
+        if [ -s "$incoming/crontab.before" ]; then crontab "$incoming/crontab.before"; else crontab -r; fi
     fi
     if [ -n "$switched" ]; then
         if [ -n "$before" ]; then link "$before" "$root/current"; else rm -f "$root/current"; fi
@@ -112,7 +117,7 @@ forget_old() {
 
 main() {
     set -eu
-    new_directories='' new_state='' touched_unit='' switched='' placed='' finished='' before='' program_before=''
+    new_directories='' new_state='' touched_unit='' touched_crontab='' switched='' placed='' finished='' before='' program_before=''
     trap undo EXIT
     trap 'exit 1' HUP INT PIPE TERM  # a broken link is seen at the next word that is said
     umask 022

@@ -73,10 +73,7 @@ def node_row(store: Store, key: Key) -> Row | None:
         Cell(UNKNOWN if cost is None else f"{100 * cost:.1f}", cost, Tone.DIM),
         Cell(UNKNOWN if trip_ms is None else f"{trip_ms:.1f}", trip_ms, Tone.DIM),
         Cell(held.tier.replace("_", " ") if held else UNKNOWN, held.tier if held else None, Tone.DIM),
-        Cell(
-            _node_why(store, view),
-            tone=Tone.DIM if view.state is NodeState.UP and _says_simulated(view) else state.tone,
-        ),
+        _node_why(store, view, state.tone),
     )
     return Row(key, cells, dim=view.state is not NodeState.UP)
 
@@ -86,17 +83,18 @@ def label_words(labels: Mapping[str, str]) -> str:
     return " ".join(f"{key}={value}" for key, value in sorted(labels.items()))
 
 
-def _says_simulated(view: NodeView) -> bool:
-    """Said of every such node, and nothing wrong with it."""
-    source = view.status.gpu_source if view.status else None
-    noted = source is not None and source.kind is GpuSourceKind.SIMULATED and bool(source.note)
-    return noted and not view.desired.cordons
-
-
-def _node_why(store: Store, view: NodeView) -> str:
+def _node_why(store: Store, view: NodeView, tone: Tone) -> Cell:
+    """What is wrong in `tone`; what is only to be known of a node that is up, dim."""
     aged = store.age_s(view)
     last = f"last word {age(aged)} ago" if aged is not None and view.state is not NodeState.UP else ""
     why = "" if view.why is None else f"{view.why.text}: {view.why.hint}" if view.why.hint else view.why.text
-    cordoned = [] if view.status is None else node_cordons(view, store.wall())
-    note = view.status.gpu_source.note if view.status else ""
-    return "; ".join(part for part in (why, last, *cordoned) if part) or note
+    status = view.status
+    cordoned = node_cordons(view, store.wall()) if status else []
+    said = [part for part in (why, last, *cordoned) if part]
+    if not said and status and status.gpu_source.note:
+        said = [status.gpu_source.note]
+        tone = Tone.DIM if view.state is NodeState.UP and status.gpu_source.kind is GpuSourceKind.SIMULATED else tone
+    elif not said and view.state is NodeState.UP:
+        tone = Tone.DIM
+    remark = status.kept.remark() if status and status.kept and view.state is NodeState.UP else ""
+    return Cell("; ".join(filter(None, (*said, remark))), tone=tone)

@@ -253,7 +253,7 @@ CRONTAB = """table=$HOME/table
 case $1 in
 -l) cat "$table" 2>/dev/null || exit 1 ;;
 -r) rm "$table" ;;
--) cat >"$table.new" && mv "$table.new" "$table" ;;
+*) cat "$1" >"$table.new" && mv "$table.new" "$table" ;;
 esac"""
 
 
@@ -267,9 +267,31 @@ def test_a_crontab_line_starts_it_after_a_boot_where_that_is_asked_for(host: Bar
     asked = results(host, "install", "ada", "--at-boot")["ada"]
     assert (asked["outcome"], asked["after_boot"], asked["notes"]) == ("done", "cron", [])
     assert table.read_text().splitlines()[1].startswith("@reboot /home/ada/.local/share/gpuyard/current/bin/")
+    wait_until(lambda: (kept_of(host, "ada") or {}).get("after_boot") == "cron", 20, "the agent knows of it")
     assert results(host, "install", "ada", "--at-boot")["ada"]["outcome"] == "unchanged"
     results(host, "remove", "ada", "--yes")
     assert table.read_text() == "5 4 * * * own\n"
+
+
+@pytest.mark.parametrize("before", ["5 4 * * * own\n", ""])
+def test_a_crontab_is_what_it_was_where_the_agent_does_not_start(host: BareHost, before: str) -> None:
+    fake(host, "crontab", CRONTAB)
+    if before:
+        (host.home("ada") / "table").write_text(before)
+    (host.home("ada") / ".local/state/gpuyard").mkdir(parents=True)
+    shutil.chown(
+        host.home("ada") / ".local", host.home("ada").stat().st_uid
+    )  # what is below is root's: the agent cannot write there
+    assert results(host, "install", "ada", "--at-boot", code=1)["ada"]["step"] == "start"
+    table = host.home("ada") / "table"
+    assert (table.read_text() if table.exists() else "") == before
+
+
+def kept_of(host: BareHost, node: str) -> dict[str, Any] | None:
+    """What the agent of `node` says of its being kept."""
+    done = host.console("nodes", "--json")
+    kept: dict[str, Any] | None = next(one["kept"] for one in json.loads(done.stdout)["items"] if one["name"] == node)
+    return kept
 
 
 SYSTEMCTL = """echo "$*" >>/run/systemctl.calls
