@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from console.cli import items
 from console.cli.output import Format, print_json
-from console.cli.session import Reached, inventory_of, reached
+from console.cli.session import hear_events, inventory_of, reached
 from console.cli.table import print_table
 from console.render import cordons
 from console.render.gpus import GPU_COLUMNS, gpu_row
@@ -22,7 +22,6 @@ from console.store import Key, Kind, NodeState, NodeView, Store
 from profiles.status import Event, Phase
 
 WATCH_EVERY_S = 1.0
-FIRST_DELTA_LIMIT_S = 2.5
 
 EVENT_COLUMNS = (
     Column("at", "Time", 8, priority=1),
@@ -54,7 +53,7 @@ async def _run(options: argparse.Namespace) -> int:
     output = Format(options.output)
     async with reached(inventory_of(options)) as found:
         if kind == "events":
-            await _hear_events(found)
+            await hear_events(found)
         _print(kind, output, found.store)
         while options.watch:
             await asyncio.sleep(WATCH_EVERY_S)
@@ -102,19 +101,6 @@ def _summary(store: Store) -> str:
     cordoned = cordons.count([view for view in views if view.counted])
     told = f"{up} of {plural(len(views), 'node')} up   {plural(gpus, 'GPU')}   {instances}"
     return f"{told}   {cordoned}" if cordoned else told
-
-
-async def _hear_events(found: Reached) -> None:
-    """Events follow the snapshot at once, the first delta a second later: once it is here, so are they."""
-    first = {view.name: view.status.at_unix_s for view in found.store.nodes.values() if view.status is not None}
-    for _ in range(round(FIRST_DELTA_LIMIT_S / 0.05)):
-        if all(_heard(found.store.nodes[name], at) for name, at in first.items()):
-            return
-        await asyncio.sleep(0.05)
-
-
-def _heard(view: NodeView, first: float) -> bool:
-    return not view.counted or (view.status is not None and view.status.at_unix_s != first)
 
 
 def _events(store: Store) -> list[tuple[float, NodeView, Event]]:

@@ -19,6 +19,7 @@ CHANGES = {
     "drain": "let running requests finish and hold it empty, its model loaded, until it is started",
     "restart": "drain, stop and start anew, wait until ready",
 }
+DESCRIBED = ("node", "instance")
 _NAMES = "`chat/0`, `chat` for all its replicas, or `NODE:chat/0`"
 _FORMATS = ("table", "wide", "json", "name")
 _USAGE = 64
@@ -73,6 +74,7 @@ def build() -> argparse.ArgumentParser:
     verbs = parser.add_subparsers(title="verbs")
     common = _common()  # not the one above: the defaults were set in it, and a verb would reset what stood before it
     _add_lists(verbs, common)
+    _add_describe(verbs, common)
     _add_logs(verbs, common)
     _add_audit(verbs, common)
     _add_processes(verbs, common)
@@ -121,6 +123,15 @@ def _add_lists(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]", com
         parser.add_argument(
             "-w", "--watch", action="store_true", default=argparse.SUPPRESS, help="print again every second"
         )
+
+
+def _add_describe(
+    verbs: "argparse._SubParsersAction[argparse.ArgumentParser]", common: argparse.ArgumentParser
+) -> None:
+    text = "one thing in full: how it is, why, what is wanted of it, what happened"
+    describe = _add(verbs, "describe", text, "console.cli.describe", "run", [common])
+    describe.add_argument("kind", metavar="KIND", choices=DESCRIBED, help=", ".join(DESCRIBED))
+    describe.add_argument("name", metavar="NAME", help="a node's name, or `chat/0`, `NODE:chat/0`")
 
 
 def _add_logs(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]", common: argparse.ArgumentParser) -> None:

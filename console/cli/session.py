@@ -22,6 +22,7 @@ from profiles.status import Reason
 
 ANSWER_LIMIT_S = 10.0
 LOOK_EVERY_S = 0.02
+FIRST_DELTA_LIMIT_S = 2.5
 
 NO_ANSWER = Reason("timeout", f"no answer within {ANSWER_LIMIT_S:.0f} s", "see that the host is up and reachable")
 
@@ -96,6 +97,19 @@ async def reached(inventory: Inventory) -> AsyncIterator[Reached]:
         running.cancel()
         with suppress(asyncio.CancelledError):
             await running
+
+
+async def hear_events(found: Reached) -> None:
+    """Events follow the snapshot at once, the first delta a second later: once it is here, so are they."""
+    first = {view.name: view.status.at_unix_s for view in found.store.nodes.values() if view.status is not None}
+    for _ in range(round(FIRST_DELTA_LIMIT_S / LOOK_EVERY_S)):
+        if all(_heard(found.store.nodes[name], at) for name, at in first.items()):
+            return
+        await asyncio.sleep(LOOK_EVERY_S)
+
+
+def _heard(view: NodeView, first: float) -> bool:
+    return not view.counted or (view.status is not None and view.status.at_unix_s != first)
 
 
 async def _wait_answered(found: Reached) -> None:

@@ -8,8 +8,9 @@ from rich.cells import cell_len
 
 from console.render.cordons import said
 from console.render.course import course
+from console.render.entries import LABEL, entry, long_entry
 from console.render.figures import bar, latency, moment
-from console.render.fit import Line, wrap
+from console.render.fit import Line
 from console.render.instances import phase_cell, where
 from console.render.load import load_text
 from console.render.spark import scale, spark
@@ -21,7 +22,6 @@ from profiles.cordon import NODE
 from profiles.model import InstanceSpec
 from profiles.status import EngineReading, InstanceStatus, Phase
 
-LABEL = 14
 _LATENCIES = (("TTFT", "ttft"), ("ITL", "itl"), ("E2E", "e2e"), ("Queue", "queue"))
 
 
@@ -46,33 +46,23 @@ def instance_lines(store: Store, key: Key, width: int) -> list[Line]:
     ]
 
 
-def _field(label: str, text: str, tone: Tone = Tone.PLAIN) -> Line:
-    return ((f" {label:<{LABEL}}", Tone.DIM), (text, tone))
-
-
-def _long(label: str, text: str, width: int, tone: Tone = Tone.PLAIN) -> list[Line]:
-    """A field that goes on below where it does not fit."""
-    parts = wrap(text, max(20, width - LABEL - 2))
-    return [_field(label if at == 0 else "", part, tone) for at, part in enumerate(parts)]
-
-
 def _state(store: Store, view: NodeView, status: InstanceStatus, width: int) -> list[Line]:
     phase = phase_cell(status)
     since = age(store.wall() + view.clock_skew_s - status.since_unix_s)
-    lines = [_field("Phase", f"{phase.text.strip()}   for {since}", phase.tone)]
+    lines = [entry("Phase", f"{phase.text.strip()}   for {since}", phase.tone)]
     if view.state is not NodeState.UP:
-        lines.append(_field("Node", f"{view.state}: all below is as of {age(store.age_s(view))} ago", Tone.WARN))
+        lines.append(entry("Node", f"{view.state}: all below is as of {age(store.age_s(view))} ago", Tone.WARN))
     if status.reason is not None and status.phase is not Phase.READY:
-        lines += _long("Why", status.reason.text, width, phase.tone)
-        lines += _long("", status.reason.hint, width, Tone.DIM) if status.reason.hint else []
+        lines += long_entry("Why", status.reason.text, width, phase.tone)
+        lines += long_entry("", status.reason.hint, width, Tone.DIM) if status.reason.hint else []
     if status.load is not None:
         ratio = status.load.ratio
         drawn = "" if ratio is None else f"{bar(ratio, 30)} {percent(ratio)}   "
-        lines.append(_field("Load", f"{drawn}{load_text(msgspec.structs.replace(status.load, ratio=None))}"))
-    lines.append(_field("Where", f"{where(status, view.name)}   port {status.port or '–'}   pid {status.pid or '–'}"))
-    lines += [line for text in _cordons(store, view, status) for line in _long("Cordoned", text, width)]
-    lines.append(_field("Engine", f"{status.engine}   {status.model}"))
-    lines.append(_field("Profile", f"{status.profile} r{status.revision}   restarts {status.restarts}"))
+        lines.append(entry("Load", f"{drawn}{load_text(msgspec.structs.replace(status.load, ratio=None))}"))
+    lines.append(entry("Where", f"{where(status, view.name)}   port {status.port or '–'}   pid {status.pid or '–'}"))
+    lines += [line for text in _cordons(store, view, status) for line in long_entry("Cordoned", text, width)]
+    lines.append(entry("Engine", f"{status.engine}   {status.model}"))
+    lines.append(entry("Profile", f"{status.profile} r{status.revision}   restarts {status.restarts}"))
     return lines
 
 
@@ -85,7 +75,7 @@ def _cordons(store: Store, view: NodeView, status: InstanceStatus) -> list[str]:
 
 def _serving(reading: EngineReading | None, width: int) -> list[Line]:
     if reading is None:
-        return [_field("Serving", "no reading: the engine is not up, or has not been asked yet", Tone.DIM)]
+        return [entry("Serving", "no reading: the engine is not up, or has not been asked yet", Tone.DIM)]
     rates = (
         ("requests/s", "requests_per_s", rate(reading.requests_per_s)),
         ("failed/s", "failed_per_s", rate(reading.failed_per_s)),
@@ -97,13 +87,13 @@ def _serving(reading: EngineReading | None, width: int) -> list[Line]:
         ("KV", "kv_usage_ratio", percent(reading.kv_usage_ratio)),
     )
     lines = [
-        _field(label, "   ".join(f"{name} {NOT_AVAILABLE if field in reading.absent else text}"
+        entry(label, "   ".join(f"{name} {NOT_AVAILABLE if field in reading.absent else text}"
                                  for name, field, text in figures))
         for label, figures in (("Serving", rates), ("", levels))
     ]  # fmt: skip
     for name, field, _ in (*rates, *levels):
         if why := reading.absent.get(field):
-            lines += _long("", f"{name} {NOT_AVAILABLE}: {why}", width, Tone.DIM)
+            lines += long_entry("", f"{name} {NOT_AVAILABLE}: {why}", width, Tone.DIM)
     return lines
 
 
@@ -120,7 +110,7 @@ def _latencies(reading: EngineReading | None, width: int) -> list[Line]:
         if cell_len(why) <= width - LABEL - len(figures) - 1:
             lines.append((*row, (why, Tone.DIM)))
         else:
-            lines += [row, *_long("", why, width, Tone.DIM)]
+            lines += [row, *long_entry("", why, width, Tone.DIM)]
     return lines
 
 
@@ -131,7 +121,7 @@ def _series(store: Store, key: Key, width: int) -> list[Line]:
         ring = store.recorded.series.get((key, what))
         values = ring.last(room) if ring else []
         if all(isnan(value) for value in values):
-            lines.append(_field(label, "no points yet", Tone.DIM))
+            lines.append(entry(label, "no points yet", Tone.DIM))
             continue
         top = scale(values)
         lines.append((
@@ -159,14 +149,14 @@ def _courses(store: Store, key: Key, room: int) -> list[Line]:
 def _wanted(view: NodeView, status: InstanceStatus, width: int) -> list[Line]:
     owned = view.desired.instances.get(status.name)
     if owned is None:
-        return [_field("Wanted", "nobody asks for this instance any more", Tone.WARN)]
+        return [entry("Wanted", "nobody asks for this instance any more", Tone.WARN)]
     spec = owned.spec
     lines = [
-        _field("Wanted", f"{spec.wanted}   by {owned.profile} r{owned.revision}   generation {view.desired.generation}")
+        entry("Wanted", f"{spec.wanted}   by {owned.profile} r{owned.revision}   generation {view.desired.generation}")
     ]
     if owned.revision != status.revision:
-        lines.append(_field("Running", f"r{status.revision}: not yet what is wanted", Tone.WARN))
-    return [*lines, *_long("Options", _options(spec), width, Tone.DIM)]
+        lines.append(entry("Running", f"r{status.revision}: not yet what is wanted", Tone.WARN))
+    return [*lines, *long_entry("Options", _options(spec), width, Tone.DIM)]
 
 
 def _options(spec: InstanceSpec) -> str:
@@ -176,9 +166,9 @@ def _options(spec: InstanceSpec) -> str:
 def _events(store: Store, view: NodeView, name: str) -> list[Line]:
     mine = [event for event in view.events if event.instance == name][-8:]
     if not mine:
-        return [_field("Events", "none of this instance since this console connected", Tone.DIM)]
+        return [entry("Events", "none of this instance since this console connected", Tone.DIM)]
     return [
-        _field(
+        entry(
             "Events" if at == 0 else "",
             f"{moment(event.at_unix_s - view.clock_skew_s, store.wall())}  {event.text}  {event.author}",
         )

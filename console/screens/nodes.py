@@ -7,6 +7,7 @@ from console.render.nodes import NODE_COLUMNS, node_row
 from console.render.table import Row
 from console.screens.cordoning import CORDON_BINDINGS, CordonsPlaces
 from console.screens.gpus import GpusScreen
+from console.screens.node import NodeScreen
 from console.screens.shell import SHELL_BINDINGS, OpensShell
 from console.screens.tables import TableScreen
 from console.screens.trust import trust_dialog
@@ -22,6 +23,7 @@ class NodesScreen(CordonsPlaces, OpensShell, TableScreen):
     BINDINGS = [
         *CORDON_BINDINGS,
         *SHELL_BINDINGS,
+        Binding("d", "detail", "detail", id="nodes.detail", tooltip="All of it: link, machine, agent, GPUs, events"),
         Binding("t", "trust", "trust key", id="nodes.trust", tooltip="Look at an unknown host key and store it"),
         Binding("r", "retry", "retry", id="nodes.retry", tooltip="Try a refused node again now"),
     ]
@@ -35,6 +37,10 @@ class NodesScreen(CordonsPlaces, OpensShell, TableScreen):
             self.action_trust()
         else:
             self.app.push_screen(GpusScreen(self.session, event.key.node))
+
+    def action_detail(self) -> None:
+        if (key := self.table().cursor) is not None:
+            self.app.push_screen(NodeScreen(self.session, key.node))
 
     def action_trust(self) -> None:
         key, fleet = self.table().cursor, self.session.fleet
@@ -58,11 +64,11 @@ class NodesScreen(CordonsPlaces, OpensShell, TableScreen):
         self.notify(f"Trying {key.node} again.", markup=False)
 
     def why_not(self, action: str) -> str:
-        if action not in ("trust", "retry"):
+        if action not in ("trust", "retry", "detail"):
             return super().why_not(action)
         key = self.table().cursor
-        if key is None:
-            return "no node is selected"
+        if key is None or action == "detail":
+            return "" if key else "no node is selected"
         if self.session.fleet is None:
             return "the fleet is still being reached"
         if action == "retry":

@@ -1,0 +1,89 @@
+"""`describe KIND NAME`: one thing in full, as its page in the console has it, or as JSON."""
+
+import argparse
+import asyncio
+import shutil
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import msgspec
+
+from console.cli import items
+from console.cli.names import find_instance, find_node
+from console.cli.output import Exit, Format, print_json
+from console.cli.session import Reached, hear_events, inventory_of, reached
+from console.inventory import Inventory
+from console.render.fit import Line
+from console.render.instance import instance_lines
+from console.render.node import node_lines
+from console.store import Key, Kind, Store
+from profiles.clean import clean
+
+UNCUT_CELLS = 10_000
+"""Of a line where stdout is no terminal."""
+
+
+@dataclass(frozen=True)
+class Page:
+    """How a thing of one kind is found by its name, and told."""
+
+    find: Callable[[Reached, str], Key]
+    lines: Callable[[Store, Key, int], list[Line]]
+    item: Callable[[Store, Key], items.Item]
+
+
+def run(options: argparse.Namespace) -> int:
+    return asyncio.run(_run(options))
+
+
+async def _run(options: argparse.Namespace) -> Exit:
+    kind, name, page = options.kind, options.name, PAGES[options.kind]
+    async with reached(_holding(inventory_of(options), kind, name)) as found:
+        key = page.find(found, name)
+        await hear_events(found)
+        if Format(options.output) is Format.JSON:
+            print_json(f"describe {kind}", [page.item(found.store, key)])
+        else:
+            width = shutil.get_terminal_size().columns if sys.stdout.isatty() else UNCUT_CELLS
+            for line in page.lines(found.store, key, width):
+                print(clean("".join(text for text, _ in line)).rstrip())
+    return Exit.DONE
+
+
+def _holding(inventory: Inventory, kind: str, name: str) -> Inventory:
+    """Nobody else has to be reached for one node."""
+    node = inventory.nodes.get(name) if kind == Kind.NODE else None
+    return msgspec.structs.replace(inventory, nodes={name: node}) if node else inventory
+
+
+def _node_item(store: Store, key: Key) -> items.Item:
+    view = store.nodes[key.node]
+    return {
+        "node": items.node_item(store, view),
+        "gpus": [items.gpu_item(view, gpu) for gpu in view.gpus.values()],
+        "instances": [items.instance_item(view, one) for one in view.instances.values()],
+        "events": [items.event_item(view, event) for event in view.events],
+    }
+
+
+def _instance_item(store: Store, key: Key) -> items.Item:
+    view = store.nodes[key.node]
+    status, owned = view.instances.get(key.name), view.desired.instances.get(key.name)
+    return {
+        "instance": items.instance_item(view, status) if status else None,
+        "wanted": msgspec.to_builtins(owned),
+        "events": [items.event_item(view, event) for event in view.events if event.instance == key.name],
+    }
+
+
+PAGES = {
+    "node": Page(
+        lambda found, name: Key(Kind.NODE, find_node(found, name)),
+        lambda store, key, width: node_lines(store, key.node, width),
+        _node_item,
+    ),
+    "instance": Page(
+        lambda found, name: Key(Kind.INSTANCE, *find_instance(found, name)), instance_lines, _instance_item
+    ),
+}
