@@ -37,6 +37,11 @@ class Enforcer(StrEnum):
     def cooperative(self) -> bool:
         return self in (Enforcer.ENGINE_FLAG, Enforcer.NONE)
 
+    @property
+    def takes_back(self) -> bool:
+        """Whether what an instance has above its request can be had again, at its cost alone."""
+        return self in (Enforcer.CGROUP, Enforcer.MPS)
+
 
 class MigSlot(msgspec.Struct, frozen=True, kw_only=True):
     """Where on a GPU a MIG instance is: `size` memory slots from `start`. It outlives the UUID, which is new each time
@@ -64,6 +69,8 @@ class Slice(msgspec.Struct, frozen=True, kw_only=True):
     compute_percent: int | None = None
     compute_enforcer: Enforcer = Enforcer.NONE
     mig: MigSlot | None = None
+    portion: float | None = None
+    """As it was asked for; `memory_mib` is what it came to on this GPU, and stays so."""
     gpu_memory_mib: int | None = None
     """All of the GPU's memory, as at placement: an engine's own flag is a share of it. None where `memory_mib` is."""
 
