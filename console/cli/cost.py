@@ -1,0 +1,110 @@
+"""`gpuyard cost case` and `cost prices`: what-if, and the sheet that money is worked out by. No node is asked."""
+
+import argparse
+import datetime
+import os
+from pathlib import Path
+
+from console.cli.output import CommandFailed, Exit, Format, print_json
+from console.cli.table import print_table
+from console.render.money import dollars
+from console.render.prices import PRICE_COLUMNS, price_cells
+from profiles import costcase, prices
+from profiles.costcase import Answer, Case
+from profiles.document import FileError
+from profiles.money import MICRO
+from profiles.status import Reason
+
+
+def own_sheet() -> Path | None:
+    """The user's prices, where there are any."""
+    home = os.environ.get("XDG_CONFIG_HOME") or "~/.config"
+    path = Path(home).expanduser() / "gpuyard" / "prices.yaml"
+    return path if path.exists() else None
+
+
+def sheet() -> prices.Sheet:
+    """Raises CommandFailed for a file that cannot be used."""
+    try:
+        return prices.load(own_sheet())
+    except FileError as error:
+        raise CommandFailed(Exit.USAGE, Reason("bad_prices", str(error), error.hint)) from None
+
+
+def show_prices(options: argparse.Namespace) -> int:
+    rows = sheet().rows
+    today = datetime.datetime.now(tz=datetime.UTC).date()
+    output = Format(options.output)
+    if output is Format.JSON:
+        print_json("prices", [_price_item(row, price, today) for row, price in rows])
+    elif output is Format.NAME:
+        print("\n".join(dict.fromkeys(row.gpu for row, _ in rows)))
+    else:
+        print_table(PRICE_COLUMNS, [price_cells(row, price, today) for row, price in rows], wide=output is Format.WIDE)
+    return Exit.DONE
+
+
+def case(options: argparse.Namespace) -> int:
+    try:
+        asked, found = costcase.load(_case_file(options.file))
+    except FileError as error:
+        raise CommandFailed(Exit.USAGE, Reason("bad_case", str(error), error.hint)) from None
+    if Format(options.output) is Format.JSON:
+        print_json("cost-case", [_case_item(asked, found)])
+    else:
+        print("\n".join(_case_lines(asked, found)))
+    return Exit.DONE
+
+
+def _case_file(given: str) -> Path:
+    """A path, or the name of a case that ships."""
+    shipped = costcase.SHIPPED / f"{given}.yaml"
+    return shipped if "/" not in given and not Path(given).exists() and shipped.exists() else Path(given)
+
+
+def _price_item(row: prices.PriceRow, price: prices.Price, today: datetime.date) -> dict[str, object]:
+    return {
+        "gpu": row.gpu, "site": row.site, "node": row.node, "usd_h": price.fixed_microusd_h / MICRO,
+        "usd_kwh": price.microusd_kwh / MICRO, "date": row.date, "source": row.source,
+        "stale": price.is_stale(today),
+    }  # fmt: skip
+
+
+def _case_item(asked: Case, found: Answer) -> dict[str, object]:
+    changed = found.changed_microusd_day
+    return {
+        "case": asked.case, "tokens_per_day": found.tokens_per_day, "usd_day": found.microusd_day / MICRO,
+        "usd_year": found.microusd_year / MICRO,
+        "models": {name: micro / MICRO for name, micro in found.models.items()},
+        "changed_usd_day": None if changed is None else changed / MICRO, "saving_ratio": found.saving_ratio,
+        "payback_days": found.payback_days, "roi_year_ratio": found.roi_year_ratio,
+    }  # fmt: skip
+
+
+def _case_lines(asked: Case, found: Answer) -> list[str]:
+    lines = [f"{asked.case}: {asked.description}" if asked.description else asked.case, ""]
+    lines += [_line("tokens a day", f"{found.tokens_per_day:,}")]
+    lines += [_line(f"  {name}", f"{dollars(micro)} a day") for name, micro in found.models.items()]
+    lines += [
+        _line("in all", f"{dollars(found.microusd_day)} a day"),
+        _line("", f"{dollars(found.microusd_year)} a year of 365 days"),
+    ]
+    if found.changed_microusd_day is not None:
+        lines += ["", _line("changed", f"{dollars(found.changed_microusd_day)} a day"), *_effect(found)]
+    return lines
+
+
+def _effect(found: Answer) -> list[str]:
+    lines = []
+    if found.saving_ratio is not None:
+        word = "saves" if found.saving_ratio >= 0 else "costs more"
+        lines.append(_line(word, f"{abs(found.saving_ratio):.1%}"))
+    if found.payback_days is not None:
+        lines.append(_line("paid back", f"after {found.payback_days:,.0f} days"))
+    if found.roi_year_ratio is not None:
+        lines.append(_line("returns", f"{found.roi_year_ratio:.0%} in the first year"))
+    return lines
+
+
+def _line(name: str, value: str) -> str:
+    return f"{name:<16}{value:>24}".rstrip() if name else f"{'':<16}{value:>24}"

@@ -1,0 +1,18 @@
+"""The words of `gpuyard cost`."""
+
+import argparse
+
+
+def add(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]", common: argparse.ArgumentParser) -> None:
+    text = "what the fleet costs, and what-if"
+    cost = verbs.add_parser("cost", help=text, description=text)
+    within = cost.add_subparsers(title="verbs", required=True, metavar="VERB")
+    text = "the sheet of prices that money is worked out by; old rows are marked stale"
+    prices = within.add_parser("prices", help=text, description=text, parents=[common])
+    prices.set_defaults(module="console.cli.cost", function="show_prices", verb="cost prices")
+    text = "a load of requests, the models that answer them, and a change against that"
+    case = within.add_parser("case", help=text, description=text, parents=[common])
+    case.add_argument(
+        "file", metavar="FILE", help="a YAML file, or the name of a case that ships: conversations, transactions"
+    )
+    case.set_defaults(module="console.cli.cost", function="case", verb="cost case")
