@@ -9,6 +9,7 @@ from console.cli.editing import draft_of, told
 from console.cli.outcome import outcome
 from console.cli.output import CommandFailed, Exit, Format, ask, is_interactive, print_json, say, say_reason
 from console.cli.progress import Progress
+from console.cli.sealed import wanted_seal
 from console.cli.session import inventory_of, reached
 from console.cli.table import print_table
 from console.hosts.report import Outcome, Result
@@ -41,14 +42,23 @@ def remove(options: argparse.Namespace) -> int:
 
 async def _bring(options: argparse.Namespace) -> Exit:
     from console.hosts.install import STEPS, Installer
+    from console.hosts.sealing import seal_brought
     from console.hosts.stock import Stock
     from console.remote.ssh import Dialler
 
     nodes = _nodes(inventory_of(options), options.nodes)
+    seal = wanted_seal(options) if options.sealed else None
     dialler = Dialler()
     installer = Installer(dialler, Stock(), at_boot=options.at_boot)
+
+    async def work(name: str, node: Node, told: Callable[[str, float], None]) -> Result:
+        result = await installer.bring(name, node, options.verb, told)
+        if seal and _CODES[result.outcome] is Exit.DONE:
+            await seal_brought(result, node, seal, dialler, told)
+        return result
+
     try:
-        results = await _each(nodes, STEPS, lambda name, node, told: installer.bring(name, node, options.verb, told))
+        results = await _each(nodes, (*STEPS, "seal") if seal else STEPS, work)
     finally:
         await dialler.close()
     return _show(results, Format(options.output))

@@ -40,6 +40,9 @@ def _install(parser: argparse.ArgumentParser) -> None:
     _nodes(parser)
     text = "where no service manager keeps the agent, let it be started at boot: linger, or a line in the crontab"
     parser.add_argument("--at-boot", action="store_true", help=text)
+    text = "then seal the logins of a group, see `node sealed --write`; needs --as"
+    parser.add_argument("--sealed", action="store_true", help=text)
+    _sealing(parser)
 
 
 def _remove(parser: argparse.ArgumentParser) -> None:
@@ -50,9 +53,18 @@ def _remove(parser: argparse.ArgumentParser) -> None:
 
 def _sealed(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("node", metavar="NODE", help="a name of the inventory")
+    do = parser.add_mutually_exclusive_group()
+    text = "write them on the host, as root or by `sudo -n`; what was there comes back unless every door is right then"
+    do.add_argument("--write", action="store_true", help=text)
+    text = "log in and try every door: the agent's socket opens, all else is refused"
+    do.add_argument("--check", action="store_true", help=text)
+    _sealing(parser)
+
+
+def _sealing(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--group", default="gpuyard", help="the Unix group of the sealed accounts (gpuyard)")
-    text = "log in as the inventory says and try every door: the agent's socket opens, all else is refused"
-    parser.add_argument("--check", action="store_true", help=text)
+    text = "the account of that group that tries the doors; its keys are those of the inventory and your ssh"
+    parser.add_argument("--as", dest="account", metavar="ACCOUNT", help=text)
 
 
 def _nodes(parser: argparse.ArgumentParser) -> None:
@@ -114,11 +126,10 @@ VERBS = {
         False,
     ),
     "sealed": Verb(
-        "print sshd's settings for logins that reach the agent alone, or --check one",
+        "print sshd's settings for logins that reach the agent alone, --write them, or --check such a login",
         "console.cli.sealed",
         "run",
         _sealed,
-        False,
     ),
     "install": Verb("put an agent on hosts, over ssh alone", _HOSTS, "install", _install),
     "upgrade": Verb("put this console's build of the agent there; engines go on", _HOSTS, "upgrade", _install),

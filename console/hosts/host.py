@@ -54,7 +54,7 @@ class Host:
         try:
             return facts.read(scripts.answers(done.stdout))
         except BadAnswer as error:
-            said = _last_line(done.stderr) or _last_line(done.stdout.decode("utf-8", "replace")) or "it said nothing"
+            said = last_line(done.stderr) or last_line(done.stdout.decode("utf-8", "replace")) or "it said nothing"
             hint = "see that the login has a POSIX shell"
             raise StepFailed(Reason("probe", f"{error}: {said}", hint)) from None
 
@@ -110,11 +110,11 @@ def incoming(directory: str) -> str:
 
 
 def _failed(step: str, done: Executed) -> StepFailed:
-    said = _last_line(done.stderr) or f"it ended with {done.exit_status}"
+    said = last_line(done.stderr) or f"it ended with {done.exit_status}"
     hint = next((hint for sign, hint in _HINTS if sign.search(done.stderr)), _ENVIRONMENT_HINT)
     return StepFailed(Reason(step, said, hint))
 
 
-def _last_line(text: str) -> str:
+def last_line(text: str) -> str:
     lines = [line.strip() for line in clean(text).splitlines() if line.strip()]
     return lines[-1] if lines else ""

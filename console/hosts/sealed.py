@@ -4,6 +4,7 @@
 10.5's source), so it is tried out: another spelling of the same path must be refused.
 """
 
+import os
 import secrets
 from collections.abc import Awaitable, Callable
 from pathlib import PurePosixPath
@@ -23,6 +24,7 @@ Match Group {group}
     X11Forwarding no
     PermitTunnel no
 """
+NO_DISPLAY = "localhost:63"
 PROHIBITED = 1
 """RFC 4254 §5.1: sshd's own word for a TCP target that this login may not reach, whether or not one listens there."""
 
@@ -43,7 +45,7 @@ def snippet(group: str, socket: str) -> str:
 
 
 async def doors(login: asyncssh.SSHClientConnection, socket: str) -> list[Door]:
-    """Try each. Agent and X11 forwarding are asked for in a session: without one there is neither."""
+    """Try each. What is open stays open as long as `login` does."""
     path = PurePosixPath(socket)
     own_listener = f"/tmp/.gpuyard.{secrets.token_hex(6)}"
     tried: list[tuple[str, Callable[[], Awaitable[object]]]] = [
@@ -56,9 +58,22 @@ async def doors(login: asyncssh.SSHClientConnection, socket: str) -> list[Door]:
         ("a port that listens", lambda: login.forward_remote_port("127.0.0.1", 0, "127.0.0.1", 9)),
         ("a socket that listens", lambda: login.forward_remote_path(own_listener, own_listener)),
         ("a tunnel", lambda: login.open_tun()),
+        ("X11 forwarding", lambda: login.create_process("true", x11_forwarding=True, x11_display=NO_DISPLAY)),
+        ("agent forwarding", lambda: _forwarded_agent(login)),
     ]
     agent = Door("the agent's socket", await _opens(lambda: login.open_unix_connection(socket)), may_be=True)
     return [agent, *[Door(name, await _opens(open_it)) for name, open_it in tried]]
+
+
+async def _forwarded_agent(login: asyncssh.SSHClientConnection) -> None:
+    """Offers an agent that is none. asyncssh 2.24.1 offers one to sessions only where the whole login does."""
+    login._agent_forward_path = os.devnull
+    try:
+        done = await login.run('test -S "$SSH_AUTH_SOCK"')
+    finally:
+        login._agent_forward_path = None
+    if done.exit_status != 0:
+        raise asyncssh.ChannelOpenError(PROHIBITED, "no agent was forwarded")
 
 
 async def _opens(open_it: Callable[[], Awaitable[object]]) -> bool:

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -132,15 +133,18 @@ def test_every_door_of_a_sealed_login_is_tried(host: Host) -> None:
     run(host, "status")
     socket = host.state / "agent.sock"
     host.write_inventory(socket=str(socket))
+    again(host, "X11Forwarding yes")
     wide = host.console("node", "sealed", "here", "--check", "--json")
     assert wide.returncode == 1, wide.stderr
     wrong = {one["door"] for one in json.loads(wide.stdout)["items"] if not one["right"]}
     assert wrong >= {"a command", "a shell", "a terminal", "another spelling of its path", "a TCP port"}
+    assert "agent forwarding" in wrong
+    assert ("X11 forwarding" in wrong) is bool(shutil.which("xauth")), "without it sshd forwards no display"
     printed = run(host, "node", "sealed", "here", "--group", "root")
     again(host, *printed.splitlines())
     done = host.console("node", "sealed", "here", "--check")
     assert done.returncode == 0, done.stdout + done.stderr
-    assert done.stdout.count("refused") == 9
+    assert done.stdout.count("refused") == 11
 
 
 def test_the_document_has_the_settings_that_are_printed_and_tried() -> None:

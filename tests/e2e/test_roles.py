@@ -25,6 +25,7 @@ from profiles.model import DesiredInstance, InstanceSpec, Wanted
 from profiles.status import Role
 from tests.e2e import sshd
 from tests.e2e.sshd import wait_until
+from tests.e2e.system_agent import Agent, system_agent
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root can become other users")
 
@@ -131,46 +132,10 @@ def as_user(name: str, *words: str, group: str = DOOR) -> tuple[str, ...]:
     return (sys.executable, "-P", str(BESIDE), str(entry.pw_uid), str(entry.pw_gid), str(gid), *words)
 
 
-@dataclass
-class Agent:
-    folder: Path
-    process: "subprocess.Popen[bytes]"
-
-    @property
-    def socket(self) -> Path:
-        return self.folder / "run" / "agent.sock"
-
-    @property
-    def roles(self) -> Path:
-        return self.folder / "roles.toml"
-
-    @property
-    def bridge(self) -> tuple[str, ...]:
-        return ("attach", "--no-start", "--state", str(self.folder / "state"), "--socket", str(self.socket))
-
-
 @pytest.fixture(scope="module")
 def agent() -> Iterator[Agent]:
-    """A system's daemon: root's, with a group at the door."""
-    with tempfile.TemporaryDirectory(prefix="gy") as name:
-        folder = Path(name)
-        folder.chmod(0o755)
-        (folder / "run").mkdir(mode=0o750)
-        os.chown(folder / "run", 0, grp.getgrnam(DOOR).gr_gid)
-        (folder / "gpus").mkdir()
-        (folder / "gpus" / "devices.json").write_text("[]")
-        (folder / "roles.toml").write_text(ROLES)
-        argv = [sys.executable, "-P", "-m", "agents", "serve", "--state", str(folder / "state"),
-                "--socket", str(folder / "run" / "agent.sock"), "--roles", str(folder / "roles.toml"),
-                "--simulated", str(folder / "gpus")]  # fmt: skip
-        with (folder / "agent.log").open("wb") as log:
-            process = subprocess.Popen(argv, stdout=log, stderr=log, cwd="/")
-        try:
-            wait_until((folder / "run" / "agent.sock").exists, 20, "the agent listens")
-            yield Agent(folder, process)
-        finally:
-            process.terminate()
-            process.wait(20)
+    with system_agent(DOOR, ROLES) as found:
+        yield found
 
 
 def decided(one: Console, role: Role) -> None:

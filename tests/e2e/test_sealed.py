@@ -1,0 +1,196 @@
+"""sshd's settings for sealed logins, written on a host that runs OpenSSH's sshd and kept only where they hold."""
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from console.hosts.sealed import snippet
+from tests.e2e import sshd
+from tests.e2e.accounts import account
+from tests.e2e.barehost import bare_host
+from tests.e2e.sshd import Host, wait_until
+from tests.e2e.system_agent import Agent, system_agent
+
+pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root can make accounts and write sshd's settings")
+BEGIN = "# gpuyard: begin"
+
+
+@dataclass
+class Yard:
+    """An sshd that root writes to, a system's agent, and an account without a shell in the group at its door."""
+
+    host: Host
+    agent: Agent
+    ann: str
+
+    @property
+    def config(self) -> Path:
+        return self.host.folder / "sshd_config"
+
+    def seal(self, *words: str) -> "subprocess.CompletedProcess[str]":
+        return self.host.console("node", "sealed", "here", "--as", self.ann, "--group", self.ann, *words)
+
+    def restart(self, *options: str) -> None:
+        self.host.stop()
+        self.host.options = list(options)
+        self.host.start()
+
+
+@contextmanager
+def the_yard() -> Iterator[Yard]:
+    with (
+        account("/usr/sbin/nologin") as ann,
+        system_agent(ann, f'gpuyard = 1\ngroup = "{ann}"\n[roles]\n{ann} = "operator"\n') as agent,
+        tempfile.TemporaryDirectory(prefix="gy") as name,
+    ):
+        Path(name).chmod(0o755)
+        with sshd.host(Path(name)) as host:
+            host.write_inventory(socket=str(agent.socket))
+            yield Yard(host, agent, ann)
+
+
+@pytest.fixture
+def yard() -> Iterator[Yard]:
+    with the_yard() as found:
+        yield found
+
+
+@pytest.mark.parametrize("included", [False, True])
+def test_settings_are_written_tried_and_kept(yard: Yard, included: bool) -> None:
+    if included:
+        (yard.host.folder / "sshd_config.d").mkdir()
+        yard.restart(f"Include {yard.host.folder}/sshd_config.d/*.conf")
+    written = yard.host.folder / "sshd_config.d" / "gpuyard.conf" if included else yard.config
+    before = yard.config.read_text()
+    done = yard.seal("--write", "--yes", "--json")
+    assert done.returncode == 0, done.stderr
+    doors = {one["door"]: one["open"] for one in json.loads(done.stdout)["items"]}
+    assert [name for name, is_open in doors.items() if is_open] == ["the agent's socket"]
+    assert {"a shell", "a terminal", "a TCP port", "X11 forwarding", "agent forwarding"} < set(doors)
+    assert snippet(yard.ann, str(yard.agent.socket)) in written.read_text()
+    assert yard.config.read_text().startswith(before)
+    assert not list(yard.host.folder.rglob("*.before"))
+    again = yard.seal("--write", "--yes")
+    assert (again.returncode, "nothing to do" in again.stderr) == (0, True), again.stderr
+    assert written.read_text().count(BEGIN) == 1
+    assert yard.seal("--check").returncode == 0
+    assert "WRONG  a shell: open" in yard.host.console("node", "sealed", "here", "--check").stdout, "root has his shell"
+
+
+def test_settings_that_do_not_hold_are_put_back(yard: Yard) -> None:
+    yard.restart(f"Match Group {yard.ann}", "  MaxSessions 10")
+    before = yard.config.read_text()
+    done = yard.seal("--write", "--yes")
+    assert done.returncode == 1, done.stdout
+    assert "open all the same: a command, a shell" in done.stderr
+    assert "WRONG  a shell: open" in done.stdout
+    assert yard.config.read_text() == before
+    loose = {one["door"] for one in json.loads(yard.seal("--check", "--json").stdout)["items"] if not one["right"]}
+    assert loose >= {"a TCP port", "another spelling of its path"}, "sshd reads the settings before again"
+
+
+def test_settings_that_sshd_refuses_never_reach_it(yard: Yard) -> None:
+    yard.config.write_text(f"{yard.config.read_text()}Nonsense yes\n")
+    before = yard.config.read_text()
+    done = yard.seal("--write", "--yes")
+    assert (done.returncode, "Nonsense" in done.stderr) == (1, True), done.stderr
+    assert yard.config.read_text() == before
+    assert yard.host.console("nodes").returncode == 0
+
+
+def test_a_console_that_dies_leaves_the_settings_before(yard: Yard) -> None:
+    yard.host.write_inventory(socket="/run/nobody-listens-here.sock")
+    before = yard.config.read_text()
+    words = ["node", "sealed", "here", "--write", "--yes", "--as", yard.ann, "--group", yard.ann]
+    argv = [sys.executable, "-m", "console", *words, "--inventory", str(yard.host.folder / "inventory.yaml")]
+    with subprocess.Popen(argv, env=yard.host.environment(), cwd=yard.host.folder, stderr=subprocess.PIPE) as console:
+        wait_until(lambda: BEGIN in yard.config.read_text(), 20, "the settings are written")
+        console.kill()
+    wait_until(lambda: yard.config.read_text() == before, 10, "the settings before are back")
+
+
+def test_who_would_shut_itself_out_is_refused(yard: Yard) -> None:
+    before = yard.config.read_text()
+    done = yard.host.console("node", "sealed", "here", "--write", "--yes", "--as", "root", "--group", "root")
+    assert (done.returncode, "shut itself out" in done.stderr) == (1, True), done.stderr
+    unknown = yard.host.console("node", "sealed", "here", "--write", "--yes", "--as", "root", "--group", yard.ann)
+    assert (unknown.returncode, f"usermod -aG {yard.ann} root" in unknown.stderr) == (1, True), unknown.stderr
+    assert yard.host.console("node", "sealed", "here", "--write", "--yes").returncode == 64
+    assert yard.config.read_text() == before
+
+
+def test_an_account_that_cannot_log_in_leaves_everything(yard: Yard) -> None:
+    yard.restart("AllowUsers root")
+    before = yard.config.read_text()
+    done = yard.seal("--write", "--yes")
+    assert (done.returncode, f"{yard.ann} cannot log in" in done.stderr) == (1, True), done.stderr
+    assert yard.config.read_text() == before
+
+
+def test_without_rights_the_settings_are_printed(yard: Yard) -> None:
+    with account("/bin/sh") as bob:
+        yard.host.write_inventory(socket=str(yard.agent.socket), user=bob)
+        before = yard.config.read_text()
+        done = yard.seal("--write", "--yes")
+        assert (done.returncode, "neither root there nor" in done.stderr) == (1, True), done.stderr
+        assert snippet(yard.ann, str(yard.agent.socket)) in done.stdout
+        assert yard.config.read_text() == before
+
+
+def test_sudo_is_used_where_the_login_is_not_root(yard: Yard) -> None:
+    programs = yard.host.folder / "bin"
+    programs.mkdir()
+    for name, script in (
+        ("id", '[ "$*" = -u ] && { echo 1000; exit; }; exec /usr/bin/id "$@"'),
+        ("sudo", f'echo "$*" >>{programs}/called; [ "$1" = -n ] && shift && exec "$@"'),
+    ):
+        (programs / name).write_text(f"#!/bin/sh\n{script}\n")
+        (programs / name).chmod(0o755)
+    yard.restart(f"SetEnv PATH={programs}:/usr/bin:/bin")
+    done = yard.seal("--write", "--yes")
+    assert done.returncode == 0, done.stderr
+    assert (programs / "called").read_text().splitlines() == ["-n true", "-n sh -s"]
+
+
+SYSTEMCTL = """unit=/etc/systemd/system/gpuyard-agent.service
+case "$1 $2" in
+"is-active "*) exit 3 ;;
+"restart "*)
+    mkdir -p -m 700 /var/lib/gpuyard; mkdir -p -m 755 /run/gpuyard
+    setsid $(sed -n 's/^ExecStart=//p' $unit) </dev/null >/dev/null 2>&1 & ;;
+esac
+exit 0"""
+
+
+def test_a_host_is_installed_and_sealed_in_one_go(tmp_path: Path) -> None:
+    with bare_host(tmp_path, ("bob", "ada", "root"), start=False) as host:
+        etc = host.folder / "etc"
+        roles = host.folder / "roles.toml"
+        roles.write_text('gpuyard = 1\ngroup = "ada"\n[roles]\nada = "operator"\n')
+        host.set_up = [f"cp -a /etc {etc}", f"install -D -m 644 {roles} {etc}/gpuyard/roles.toml",
+                       f"mount --bind {etc} /etc"]  # fmt: skip
+        (host.files / "run/systemd/system").mkdir(parents=True)
+        systemctl = host.files / "usr/local/bin/systemctl"
+        systemctl.write_text(f"#!/bin/sh\n{SYSTEMCTL}\n")
+        systemctl.chmod(0o755)
+        host.start()
+        words = ("node", "install", "root", "--sealed", "--as", "ada", "--group", "ada", "--json")
+        done = host.console(*words)
+        assert done.returncode == 0, done.stderr
+        (row,) = json.loads(done.stdout)["items"]
+        assert (row["outcome"], row["notes"]) == ("done", ["logins of ada are sealed"])
+        assert BEGIN in (host.folder / "sshd_config").read_text()
+        nodes = json.loads(host.console("nodes", "--json").stdout)["items"]
+        assert {one["name"]: (one["way"], one["role"]) for one in nodes if one["state"] == "up"} == {
+            "root": ("socket", "admin"), "ada": ("socket", "operator"),
+        }  # fmt: skip
+        (again,) = json.loads(host.console(*words).stdout)["items"]
+        assert again["outcome"] == "unchanged"
