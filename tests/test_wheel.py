@@ -40,3 +40,4 @@ def test_names_both_programs(wheel: zipfile.ZipFile) -> None:
     text = wheel.read(path).decode()
     assert "gpuyard = console.__main__:main" in text
     assert "gpuyard-agent = agents.__main__:main" in text
+    assert "gpuyard-agent-root = agents.root.program:command" in text

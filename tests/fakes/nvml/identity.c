@@ -9,6 +9,31 @@ NUMBER(nvmlDeviceGetArchitecture, nvmlDeviceArchitecture_t, "architecture")
 NUMBER(nvmlDeviceGetBrand, nvmlBrandType_t, "brand")
 NUMBER(nvmlDeviceGetPersistenceMode, nvmlEnableState_t, "persistence")
 NUMBER(nvmlDeviceGetComputeMode, nvmlComputeMode_t, "compute_mode")
+
+static nvmlReturn_t set(const char *call, nvmlDevice_t device, const char *name, unsigned int to)
+{
+    unsigned long long now = 0;
+    nvmlReturn_t code = get(call, device, &now, "%s", name);
+    if (code != NVML_SUCCESS)
+        return code;
+    char key[64], text[16];
+    snprintf(key, sizeof key, "gpu%u.%s", device->gpu, name);
+    snprintf(text, sizeof text, "%u", to);
+    int lock = lock_partition();
+    write_partition(key, text);
+    unlock_partition(lock);
+    return NVML_SUCCESS;
+}
+
+nvmlReturn_t nvmlDeviceSetPersistenceMode(nvmlDevice_t device, nvmlEnableState_t mode)
+{
+    return set(__func__, device, "persistence", mode);
+}
+
+nvmlReturn_t nvmlDeviceSetComputeMode(nvmlDevice_t device, nvmlComputeMode_t mode)
+{
+    return set(__func__, device, "compute_mode", mode);
+}
 NUMBER(nvmlDeviceGetDisplayActive, nvmlEnableState_t, "display_active")
 NUMBER(nvmlDeviceGetDisplayMode, nvmlEnableState_t, "display_mode")
 NUMBER(nvmlDeviceGetNumGpuCores, unsigned int, "cores")
