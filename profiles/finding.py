@@ -14,7 +14,9 @@ TOPICS: Mapping[str, tuple[str, ...]] = {
         "agent_version", "agent_running", "agent_trouble", "state_directory", "disk_space", "socket_mode", "roles_file",
         "secret_modes", "audit_chain", "open_files",
     ),
-    "service": ("isolation_tier", "cgroup", "systemd", "lingering", "after_boot", "time_sync"),
+    "service": (
+        "isolation_tier", "cgroup", "systemd", "lingering", "after_boot", "root_rights", "time_sync",
+    ),
     "models": ("model_directories", "model_disk", "model_read"),
     "network": ("instance_port", "fabric", "fabric_port", "locked_memory"),
     "gpus": (

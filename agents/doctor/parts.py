@@ -2,14 +2,14 @@
 
 from collections.abc import Callable, Iterable, Mapping
 
-from agents.doctor import audit, fabric, files, gpus, host, models, ports
+from agents.doctor import audit, fabric, files, gpus, host, models, ports, rights
 from agents.doctor.subject import Subject
 from profiles.finding import Finding
 
 Part = Callable[[Subject], Iterable[Finding]]
 
 PARTS: Mapping[str, tuple[Part, ...]] = {
-    "host": (host.look, files.look, ports.look, fabric.look),
+    "host": (host.look, files.look, ports.look, rights.look, fabric.look),
     "audit": (audit.look,),
     "models": (models.look,),
     "gpus": (gpus.look,),

@@ -19,7 +19,8 @@ unpack_environment() {
     "$python" -I -S -c 'import sys, zipfile
 for name in sys.argv[2:]: zipfile.ZipFile(name).extractall(sys.argv[1])' "$packages" "$incoming"/*.whl
     printf '#!/bin/sh\nexec %s/%s/bin/python -I -m agents "$@"\n' "$root" "$build" >"$stage/bin/gpuyard-agent"
-    chmod 755 "$stage/bin/gpuyard-agent"
+    printf '#!/bin/sh\nexec %s/%s/bin/python -I -m agents.root "$@"\n' "$root" "$build" >"$stage/bin/gpuyard-agent-root"
+    chmod 755 "$stage/bin/gpuyard-agent" "$stage/bin/gpuyard-agent-root"
     ours="$stage/bin/python -I -m agents"
 }
 
@@ -27,7 +28,8 @@ unpack_bundle() {
     gzip -dc "$incoming/bundle.tar.gz" | tar -xf - -C "$stage"
     mkdir -p "$stage/bin"
     printf '#!/bin/sh\nexec %s/%s/gpuyard-agent "$@"\n' "$root" "$build" >"$stage/bin/gpuyard-agent"
-    chmod 755 "$stage/bin/gpuyard-agent"
+    printf '#!/bin/sh\nexec %s/%s/gpuyard-agent -m agents.root "$@"\n' "$root" "$build" >"$stage/bin/gpuyard-agent-root"
+    chmod 755 "$stage/bin/gpuyard-agent" "$stage/bin/gpuyard-agent-root"
     ours=$stage/gpuyard-agent
 }
 
