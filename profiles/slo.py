@@ -1,7 +1,7 @@
 """Latency quantiles from the cumulative histograms of two scrapes, no more precise than their buckets."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 import msgspec
 
@@ -35,12 +35,29 @@ def window(older: Histogram, newer: Histogram) -> Histogram | None:
 
 
 def merge(histograms: Iterable[Histogram]) -> Histogram | None:
-    """Replicas as one service. None where there are none, or where their bounds differ."""
+    """Replicas as one service. Where their bounds differ, only those that all of them have are kept, which is exact
+    and coarser (`bounds_differ` says so); None where there are no replicas."""
     parts = list(histograms)
-    if not parts or len({(part.bounds_s, len(part.counts)) for part in parts}) > 1:
+    if not parts:
         return None
-    counts = tuple(map(sum, zip(*(part.counts for part in parts), strict=True)))
-    return Histogram(parts[0].bounds_s, counts, sum(part.sum_s for part in parts))
+    common = set(parts[0].bounds_s).intersection(*(part.bounds_s for part in parts[1:]))
+    narrowed = [_at(part, common) for part in parts]
+    counts = tuple(map(sum, zip(*(part.counts for part in narrowed), strict=True)))
+    return Histogram(narrowed[0].bounds_s, counts, sum(part.sum_s for part in parts))
+
+
+def bounds_differ(histograms: Iterable[Histogram]) -> bool:
+    """Whether a merge is coarser than its parts."""
+    return len({part.bounds_s for part in histograms}) > 1
+
+
+def _at(histogram: Histogram, bounds_s: Collection[float]) -> Histogram:
+    """Cumulative counts at fewer bounds are the same counts."""
+    if len(bounds_s) == len(histogram.bounds_s):
+        return histogram
+    kept = [at for at, bound in enumerate(histogram.bounds_s) if bound in bounds_s]
+    counts = (*(histogram.counts[at] for at in kept), histogram.counts[-1])
+    return Histogram(tuple(histogram.bounds_s[at] for at in kept), counts, histogram.sum_s)
 
 
 def quantile(histogram: Histogram, q: float) -> Quantile | None:

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engines.base import Histogram
-from profiles.slo import Quantile, bucket, merge, quantile, window
+from profiles.slo import Quantile, bounds_differ, bucket, merge, quantile, window
 
 BOUNDS_S = (0.1, 0.12, 0.25, 0.3, 1.0, 2.5)
 TIMES = st.lists(st.floats(0, 5), max_size=60)
@@ -38,9 +38,15 @@ def test_a_restart_shows_in_any_bucket() -> None:
     assert window(older, newer) == newer
 
 
-def test_other_bounds_cannot_be_compared() -> None:
+def test_scrapes_of_other_bounds_cannot_be_compared() -> None:
     assert window(counted([1.0]), counted([1.0], (0.5, 1.0))) is None
-    assert merge([counted([1.0]), counted([1.0], (0.5, 1.0))]) is None
+
+
+def test_replicas_of_other_bounds_meet_at_those_that_both_have() -> None:
+    parts = [counted([0.2, 0.9]), counted([0.4, 0.6], (0.5, 1.0))]
+    assert merge(parts) == counted([0.2, 0.9, 0.4, 0.6], (1.0,))
+    assert bounds_differ(parts)
+    assert not bounds_differ([parts[0], parts[0]])
     assert merge([]) is None
 
 
