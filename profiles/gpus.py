@@ -54,3 +54,70 @@ class MigDevice(msgspec.Struct, frozen=True, kw_only=True):
     memory_used_mib: int | None = None
     sm_active_ratio: float | None = None
     multiprocessors: int | None = None
+
+
+class GpuErrors(msgspec.Struct, frozen=True, kw_only=True):
+    """What has gone wrong in a GPU's memory and on its bus; None is not told. `_ever` is for life, the others since
+    the driver was loaded."""
+
+    ecc_corrected: int | None = None
+    ecc_uncorrected: int | None = None
+    ecc_corrected_ever: int | None = None
+    ecc_uncorrected_ever: int | None = None
+    rows_remapped: int | None = None
+    remap_pending: bool | None = None
+    """A row is to be replaced at the next reset; work goes on safely."""
+    remap_failed: bool | None = None
+    """No spare row was left."""
+    pcie_replays: int | None = None
+
+
+class Recovery(StrEnum):
+    """What the driver asks for (NVML, field 230). `none` means that it asks for nothing."""
+
+    NONE = "none"
+    GPU_RESET = "gpu_reset"
+    NODE_REBOOT = "node_reboot"
+    DRAIN_P2P = "drain_p2p"
+    DRAIN_AND_RESET = "drain_and_reset"
+    IMEX_DOMAIN = "imex_domain"
+    BUS_RESET = "bus_reset"
+    SYSTEM_REBOOT = "system_reboot"
+
+
+class Nearness(StrEnum):
+    """What lies between two GPUs, nearest first; nvidia-smi's words for it."""
+
+    BOARD = "board"
+    PIX = "pix"
+    PXB = "pxb"
+    PHB = "phb"
+    NODE = "node"
+    SYS = "sys"
+
+
+class GpuPeer(msgspec.Struct, frozen=True):
+    uuid: str
+    nearness: Nearness
+
+
+class GpuCard(msgspec.Struct, frozen=True, kw_only=True):
+    """What a GPU is. None and "" are not told. `bus` is as sysfs writes it: `0000:1b:00.0`."""
+
+    uuid: str
+    driver: str = ""
+    architecture: str = ""
+    compute_capability: str = ""
+    bus: str = ""
+    serial: str = ""
+    numa_node: int | None = None
+    cpus: str = ""
+    """The CPUs next to it, as the kernel writes a list."""
+    pcie_generation: int | None = None
+    pcie_width: int | None = None
+    """The most that card and slot can do; an idle link is slower."""
+    nvlinks: int | None = None
+    persistence: bool | None = None
+    compute_mode: str = ""
+    peers: tuple[GpuPeer, ...] = ()
+    """The other GPUs of the node, nearest first."""

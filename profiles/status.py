@@ -10,7 +10,7 @@ import msgspec
 
 from engines.base import Histogram, LoadProgress
 from engines.devices import Slice
-from profiles.gpus import GpuHealth, MigDevice, MigState
+from profiles.gpus import GpuErrors, GpuHealth, MigDevice, MigState, Recovery
 from profiles.isolation import Isolation, NodeIsolation
 from profiles.kept import Kept
 from profiles.model import Wanted
@@ -104,7 +104,9 @@ class GpuClaim(msgspec.Struct, frozen=True, kw_only=True):
 class GpuReading(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One GPU at one moment. memory_total = reserved + used + free.
 
-    `busy_ratio` is the share of time in which any kernel ran (NVML utilization).
+    `busy_ratio` is the share of time in which any kernel ran (NVML utilization); `sm_active_ratio` says how much of
+    the GPU they had (GPM, Hopper and later), `tensor_ratio` and `dram_ratio` of what its tensor cores and its memory
+    can do, `switching_ratio` how long it was between two processes. All of them are of the last second.
     """
 
     uuid: str
@@ -119,8 +121,29 @@ class GpuReading(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     temperature_c: float | None = None
     energy_mj: int | None = None
     throttle: tuple[str, ...] = ()
+    """What holds its clocks back at this moment; `throttled_ratio` is for how much of the last second."""
+    throttled_ratio: dict[str, float] = {}
+    sm_active_ratio: float | None = None
+    sm_occupancy_ratio: float | None = None
+    tensor_ratio: float | None = None
+    dram_ratio: float | None = None
+    switching_ratio: float | None = None
+    sm_clock_mhz: int | None = None
+    memory_clock_mhz: int | None = None
+    memory_temperature_c: float | None = None
+    margin_c: float | None = None
+    """Until it slows down for its heat."""
+    pcie_rx_mib_s: float | None = None
+    pcie_tx_mib_s: float | None = None
+    nvlink_rx_mib_s: float | None = None
+    nvlink_tx_mib_s: float | None = None
+    """Over all its links."""
+    errors: GpuErrors | None = None
+    recovery: Recovery | None = None
     processes: tuple[GpuProcess, ...] = ()
     state: GpuState = GpuState.OK
+    seen_unix_s: float | None = None
+    """When a GPU that is not `ok` was read last: its other figures are of then."""
     absent: dict[str, str] = {}
     claims: tuple[GpuClaim, ...] = ()
     """Not for us, whoever computes on it now."""

@@ -10,7 +10,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from agents.doctor.subject import Subject
-from agents.gpus.facts import MISMATCH, NO_DRIVER, NO_LIBRARY, DriverFacts, GpuFacts
+from agents.gpus.facts import DriverFacts, GpuFacts
+from agents.gpus.nvml import MISMATCH, NO_DRIVER, NO_LIBRARY
 from profiles.finding import Finding, info, ok, problem, warning
 
 _MODULE = re.compile(r"Kernel Module(?: for \S+)?\s+([0-9.]+)")

@@ -38,9 +38,9 @@ def open_source(arguments: list[str]) -> Source:
         from agents.gpus.simulated import Simulated
 
         return Simulated(Path(arguments[1]))
-    from agents.gpus.nvml import Nvml
+    from agents.gpus.nvidia import Nvidia
 
-    return Nvml()
+    return Nvidia()
 
 
 def write(data: bytes) -> None:

@@ -1,17 +1,15 @@
 """What the NVIDIA driver says of itself and of its GPUs, read once by the doctor's child and never by the reader."""
 
 from collections.abc import Callable
-from typing import TypeVar
+from functools import partial
 
 import msgspec
-import pynvml
 
-T = TypeVar("T")
+from agents.gpus import cards, mig_devices, nvml
 
-MISMATCH = 18
-"""NVML_ERROR_LIB_RM_VERSION_MISMATCH of nvml.h."""
-
-NO_DRIVER, NO_LIBRARY = 9, 12
+_driver: Callable[[], str] = nvml.call("nvmlSystemGetDriverVersion")
+_cuda: Callable[[], int] = nvml.call("nvmlSystemGetCudaDriverVersion")
+_version: Callable[[], str] = nvml.call("nvmlSystemGetNVMLVersion")
 
 
 class GpuFacts(msgspec.Struct, frozen=True, kw_only=True):
@@ -43,20 +41,20 @@ class DriverFacts(msgspec.Struct, frozen=True, kw_only=True):
 def read() -> DriverFacts:
     """May hang where the driver does."""
     try:
-        pynvml.nvmlInit()
-    except pynvml.NVMLError as error:
+        nvml.init()
+    except nvml.NvmlError as error:
         return DriverFacts(library=_library(), refused=error.value, why=str(error))
     gpus: list[GpuFacts] = []
     closed: dict[int, str] = {}
-    for index in range(_ask(pynvml.nvmlDeviceGetCount) or 0):
+    for index in range(nvml.maybe(nvml.count) or 0):
         try:
             gpus.append(_gpu(index))
-        except pynvml.NVMLError as error:
+        except nvml.NvmlError as error:
             closed[index] = str(error)
-    cuda = _ask(pynvml.nvmlSystemGetCudaDriverVersion)
+    cuda = nvml.maybe(_cuda)
     return DriverFacts(
         library=_library(),
-        driver=_ask(pynvml.nvmlSystemGetDriverVersion) or "",
+        driver=nvml.maybe(_driver) or "",
         cuda=f"{cuda // 1000}.{cuda % 1000 // 10}" if cuda else "",
         gpus=tuple(gpus),
         closed=closed,
@@ -64,29 +62,21 @@ def read() -> DriverFacts:
 
 
 def _gpu(index: int) -> GpuFacts:
-    """Raises NVMLError for one that cannot be opened."""
-    handle = pynvml.nvmlDeviceGetHandleByIndex(index)
-    mig = _ask(lambda: pynvml.nvmlDeviceGetMigMode(handle))
-    persistence = _ask(lambda: pynvml.nvmlDeviceGetPersistenceMode(handle))
-    bus = _ask(lambda: str(pynvml.nvmlDeviceGetPciInfo(handle).busId))
+    """Raises NvmlError for one that cannot be opened."""
+    handle = nvml.by_index(index)
+    mig = mig_devices.mode(handle, None)
+    persistence = nvml.maybe(partial(cards.persistence, handle))
     return GpuFacts(
         index=index,
-        name=pynvml.nvmlDeviceGetName(handle),
-        bus=bus[-12:].lower() if bus else "",  # NVML writes eight digits of the domain, sysfs four
+        name=nvml.name(handle),
+        bus=cards.bus_of(handle),
         persistence=None if persistence is None else bool(persistence),
-        compute_mode=_ask(lambda: int(pynvml.nvmlDeviceGetComputeMode(handle))),
-        mig=bool(mig[0]) if mig else None,
-        mig_pending=bool(mig[1]) if mig else None,
+        compute_mode=nvml.maybe(partial(cards.compute_mode, handle)),
+        mig=mig.current if mig else None,
+        mig_pending=mig.pending if mig else None,
     )
 
 
 def _library() -> str:
     """Its version without the first number, which is that of NVML itself: `13.580.95.05` belongs to 580.95.05."""
-    return (_ask(pynvml.nvmlSystemGetNVMLVersion) or "").partition(".")[2]
-
-
-def _ask(call: Callable[[], T]) -> T | None:
-    try:
-        return call()
-    except pynvml.NVMLError:
-        return None
+    return (nvml.maybe(_version) or "").partition(".")[2]

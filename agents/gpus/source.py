@@ -4,6 +4,7 @@ from typing import Protocol
 
 import msgspec
 
+from profiles.gpus import GpuCard
 from profiles.status import GpuReading, GpuSource
 
 
@@ -12,6 +13,8 @@ class Frame(msgspec.Struct, frozen=True):
 
     source: GpuSource
     gpus: tuple[GpuReading, ...] = ()
+    cards: tuple[GpuCard, ...] | None = None
+    """What they are; None where that is as it was said last."""
 
 
 class NoGpus(Exception):

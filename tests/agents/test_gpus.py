@@ -4,10 +4,8 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-import pynvml
 import pytest
 
-from agents.gpus.nvml import Nvml
 from agents.gpus.reader import Reader
 from agents.gpus.simulated import COOL_C, HOT_C, Simulated
 from agents.gpus.source import Frame, NoGpus
@@ -93,16 +91,6 @@ def test_a_claim_being_written_is_passed_over(directory: Path) -> None:
 def test_no_devices_file_is_said_in_a_sentence(tmp_path: Path) -> None:
     with pytest.raises(NoGpus, match="no simulated GPUs in"):
         Simulated(tmp_path)
-
-
-@pytest.mark.parametrize(("code", "said"), [(12, "libnvidia-ml.so.1 not found"), (9, "not loaded"), (18, "differ")])
-def test_nvml_says_why_there_is_nothing(monkeypatch: pytest.MonkeyPatch, code: int, said: str) -> None:
-    def refuse() -> None:
-        raise pynvml.NVMLError(code)
-
-    monkeypatch.setattr(pynvml, "nvmlInit", refuse)
-    with pytest.raises(NoGpus, match=said):
-        Nvml()
 
 
 async def frames_until(reader: Reader, shown: list[Frame], test: Callable[[Frame], bool]) -> Frame:

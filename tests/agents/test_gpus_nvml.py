@@ -1,9 +1,11 @@
 """Reading GPUs through NVML, on a driver in C that answers as tests say."""
 
+import time
+
 import pytest
 
-from agents.gpus import nvml as ours
-from agents.gpus.nvml import Nvml
+from agents.gpus import nvidia as ours
+from agents.gpus.nvidia import Nvidia
 from agents.gpus.source import NoGpus
 from profiles.status import GpuReading, GpuState
 from tests.fakes.nvml.driver import MIB, FakeDriver
@@ -16,7 +18,7 @@ pytestmark = pytest.mark.usefixtures("nvml")  # pynvml in this process is on the
 
 
 def first() -> GpuReading:
-    return Nvml().read().gpus[0]
+    return Nvidia().read().gpus[0]
 
 
 def test_everything_in_our_units(driver: FakeDriver) -> None:
@@ -63,18 +65,27 @@ def test_what_a_gpu_cannot_say_has_a_reason_and_the_rest_stays(driver: FakeDrive
 
 def test_in_mig_mode_a_gpu_knows_no_utilization(driver: FakeDriver) -> None:
     driver.set({"gpu0.mig.current": 1})
-    assert first().absent == {"busy_ratio": "this GPU does not report it"}
+    assert first().absent == {
+        "busy_ratio": "this GPU does not report it",
+        "process_busy_ratio": "the driver does not tell it in MIG mode",
+    }
 
 
 @pytest.mark.parametrize("code", [15, 16, 999])
 def test_a_lost_gpu_keeps_its_row_and_comes_back(driver: FakeDriver, code: int) -> None:
     driver.add()
-    reader = Nvml()
+    driver.set({"gpu1.busy": 83})
+    driver.hold(1, NOBODY, 200)
+    reader = Nvidia()
+    before_unix_s = time.time()
     known = reader.read().gpus[1]
     driver.set({"gpu1.fault": code})
     fine, lost = reader.read().gpus
     assert (lost.state, lost.uuid, lost.index, lost.memory_total_mib) == (GpuState.LOST, known.uuid, 1, 81559)
-    assert lost.busy_ratio is None
+    assert (lost.busy_ratio, lost.processes) == (0.83, known.processes)
+    assert lost.seen_unix_s is not None
+    assert before_unix_s <= lost.seen_unix_s <= time.time()
+    assert "fallen off the bus" in lost.absent["state"]
     assert (fine.state, fine.power_w) == (GpuState.OK, 70.0)
     driver.drop("gpu1.fault")
     assert [gpu.state for gpu in reader.read().gpus] == [GpuState.OK, GpuState.OK]
@@ -86,7 +97,7 @@ def test_a_gpu_that_cannot_be_opened_is_named_and_tried_again(
     monkeypatch.setattr(ours, "_REOPEN_READS", 1)
     driver.add()
     driver.set({"gpu0.fault": 15})
-    reader = Nvml()
+    reader = Nvidia()
     frame = reader.read()
     assert [gpu.index for gpu in frame.gpus] == [1]
     assert frame.source.note == "GPU 0 cannot be opened (GPU is lost)"
@@ -99,10 +110,10 @@ def test_a_gpu_that_cannot_be_opened_is_named_and_tried_again(
 def test_no_driver_is_said_in_a_sentence(driver: FakeDriver, code: int, said: str) -> None:
     driver.set({"fault.nvmlInit": code})
     with pytest.raises(NoGpus, match=said):
-        Nvml()
+        Nvidia()
 
 
 def test_a_driver_without_gpus(driver: FakeDriver) -> None:
     driver.set({"gpus": 0})
     with pytest.raises(NoGpus, match="lists no GPU"):
-        Nvml()
+        Nvidia()

@@ -11,11 +11,14 @@ A key that is missing is something that this GPU does not support. Numbers may b
     gpuN.clock_mhz.K max_clock_mhz.K            0 graphics, 1 SM, 2 memory, 3 video
     gpuN.energy_mj reasons fan performance_state ecc.{volatile,aggregate}.{corrected,uncorrected}
     gpuN.remap.{corrected,uncorrected,pending,failed} pcie.… nvlink.count nvlink.K.up nvlink.tx_kib
+    gpuN.throttled_ns.REASON                    counters by agents.gpus.fields' words: sw_power_cap, sw_thermal, …
+    gpuN.gpm.METRIC                             per cent, by nvml.h's number; not before Hopper (architecture 9)
+    gpuN.near.M                                 what lies between GPUs N and M: 0 10 20 30 40 50
     gpuN.field.ID[.SCOPE]=u32 7                 any other field, with its type: u32 u64 i32 f64
     gpuN.{compute,graphics,mps}.PID=BYTES       a process; `n/a` when its memory is not told
     gpuN.activity.PID=SM MEM ENC DEC            per cent
-    gpuN.mig.current profile.NUMBER=…           see mig.c; instances are made through NVML itself
-    gpuN.giM.memory.used compute.PID            the same for GPU instance M
+    gpuN.mig.current mig.resetless profile.NUMBER=…           see mig.c; instances are made through NVML itself
+    gpuN.giM.memory.used compute.PID gpm.METRIC the same for GPU instance M
     event.N=GPU TYPE DATA                       N rises; type 8 is an XID
 
     fault.CALL=15                               a code instead of an answer, or `delay 500` ms, or `hang`:
@@ -30,6 +33,8 @@ from pathlib import Path
 
 MIB = 1024 * 1024
 XID = 0x8
+SAME_SOCKET, OTHER_SOCKET = 40, 50
+"""Topology levels of nvml.h, as on a machine with four GPUs to a socket."""
 
 State = dict[str, object]
 
@@ -53,6 +58,11 @@ class FakeDriver:
         count = int(str(self.state["gpus"]))
         for index in range(count, count + gpus):
             self.state |= h100(index)
+        self.state |= {
+            f"gpu{one}.near.{other}": SAME_SOCKET if one // 4 == other // 4 else OTHER_SOCKET
+            for one in range(count + gpus)
+            for other in range(one)
+        }
         self.set({"gpus": count + gpus})
 
     def set(self, changes: State) -> None:
@@ -148,9 +158,13 @@ H100: State = {
     "nvlink.version": 4,
     "nvlink.tx_kib": 0,
     "nvlink.rx_kib": 0,
+    **{f"throttled_ns.{reason}": 0 for reason in ("sw_power_cap", "sync_boost", "sw_thermal", "hw_thermal")},
+    "throttled_ns.hw_power_brake": 0,
+    **{f"gpm.{metric}": 0 for metric in (2, 3, 5, 10, 20, 21, 60, 61, 174)},
     "recovery_action": 0,
     "events": 0x1DF,
     "mig.current": 0,
+    "mig.resetless": 1,
     **{f"clock_mhz.{kind}": mhz for kind, mhz in enumerate((345, 345, 2619, 765))},
     **{f"max_clock_mhz.{kind}": mhz for kind, mhz in enumerate((1980, 1980, 2619, 1545))},
     **{f"ecc.{since}.{kind}": 0 for since in ("volatile", "aggregate") for kind in ("corrected", "uncorrected")},

@@ -2,7 +2,7 @@
  *
  *   state.c      two text files -> a table of keys, read again when they change
  *   device.c     handles, and the gate that every call passes: initialised? which GPU? an injected fault?
- *   system.c identity.c readings.c counters.c fields.c processes.c events.c
+ *   system.c identity.c readings.c gpm.c counters.c fields.c processes.c events.c
  *                answers, each call from its keys
  *   mig.c gpu_instances.c compute_instances.c mig_devices.c
  *                MIG: mode and profiles, the two kinds of instances, the devices that they are

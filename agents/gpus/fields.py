@@ -1,0 +1,102 @@
+"""Many figures of a GPU in one call, which asks only for what this GPU has been seen to serve.
+
+    the first read     everything ──► served ──► asked at each read from now on
+                                  └─► refused, each with its code ──► tried again every 10 minutes
+
+Numbers of nvml.h. Each figure has its own return code; those that the driver serves together it reads once.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Protocol
+
+from agents.gpus import nvml
+
+POWER_AVERAGE, POWER_NOW, POWER_LIMIT, ENERGY = 185, 186, 190, 191
+"""mW over the last second (Ampere and later, but not GA100), mW now, mW, mJ since the driver was loaded."""
+MEMORY_TEMPERATURE = 82
+THROTTLED_NS: Mapping[int, str] = {
+    74: "sw_power_cap", 76: "sync_boost", 269: "sw_thermal", 270: "hw_thermal", 271: "hw_power_brake"
+}  # fmt: skip
+"""Nanoseconds for which clocks were held back, by the reason."""
+PCIE_TX, PCIE_RX = 197, 198
+"""Bytes, in 32 bits: they wrap."""
+NARROW = frozenset({PCIE_TX, PCIE_RX})
+NVLINK_TX, NVLINK_RX = 138, 139
+"""KiB over all links together."""
+NVLINK5_TX, NVLINK5_RX = 202, 204
+"""Bytes; the counters of Blackwell and later."""
+
+ECC_CORRECTED, ECC_UNCORRECTED, ECC_CORRECTED_EVER, ECC_UNCORRECTED_EVER = 3, 4, 5, 6
+REMAPPED_CORRECTABLE, REMAPPED_UNCORRECTABLE, REMAP_PENDING, REMAP_FAILED = 142, 143, 144, 145
+PCIE_REPLAYS = 94
+RECOVERY_ACTION = 230
+RESETLESS_MIG = 184
+NVLINK_COUNT = 91
+
+ALL_LINKS = 0xFFFFFFFF
+RETRY_S = 600.0
+
+EACH_SECOND: Sequence["Field"] = (
+    POWER_AVERAGE, POWER_NOW, POWER_LIMIT, ENERGY, MEMORY_TEMPERATURE, *THROTTLED_NS, PCIE_TX, PCIE_RX,
+    (NVLINK_TX, ALL_LINKS), (NVLINK_RX, ALL_LINKS), (NVLINK5_TX, ALL_LINKS), (NVLINK5_RX, ALL_LINKS),
+)  # fmt: skip
+NOW_AND_THEN: Sequence["Field"] = (
+    ECC_CORRECTED, ECC_UNCORRECTED, ECC_CORRECTED_EVER, ECC_UNCORRECTED_EVER, REMAPPED_CORRECTABLE,
+    REMAPPED_UNCORRECTABLE, REMAP_PENDING, REMAP_FAILED, RECOVERY_ACTION, PCIE_REPLAYS,
+)  # fmt: skip
+
+Field = int | tuple[int, int]
+"""Its number, or that and a scope, as a link is one."""
+
+
+class _Value(Protocol):
+    """c_nvmlFieldValue_t."""
+
+    fieldId: int
+    nvmlReturn: int
+    valueType: int
+    value: object
+
+
+_values: Callable[[nvml.Handle, Sequence[Field]], Sequence[_Value]] = nvml.call("nvmlDeviceGetFieldValues")
+
+_MEMBERS = ("dVal", "uiVal", "ulVal", "ullVal", "sllVal", "siVal", "usVal")
+"""The member of the union for each value type of nvml.h; newer ones are not read."""
+
+
+class Fields:
+    """`wanted` of one GPU. `refused` has the code for each number that is not served."""
+
+    def __init__(self, handle: nvml.Handle, wanted: Sequence[Field]) -> None:
+        self._handle = handle
+        self._wanted = wanted
+        self._served = wanted
+        self._probe_at_s = 0.0
+        self.refused: dict[int, int] = {}
+
+    def read(self, now_s: float) -> dict[int, float]:
+        """By number. `now_s` is of any clock that only goes forward."""
+        probes = now_s >= self._probe_at_s
+        if probes:
+            self._served, self._probe_at_s, self.refused = self._wanted, now_s + RETRY_S, {}
+        elif not self._served:
+            return {}
+        try:
+            values = _values(self._handle, self._served)
+        except nvml.NvmlError as error:
+            self.refused |= {_number(field): error.value for field in self._served}
+            values = ()
+        told = {value.fieldId: _told(value) for value in values if value.nvmlReturn == 0 and value.valueType < 7}
+        self.refused |= {value.fieldId: value.nvmlReturn for value in values if value.nvmlReturn}
+        if probes:
+            self._served = [field for field in self._wanted if _number(field) in told]
+        return told
+
+
+def _number(field: Field) -> int:
+    return field if isinstance(field, int) else field[0]
+
+
+def _told(value: _Value) -> float:
+    found: float = getattr(value.value, _MEMBERS[value.valueType])
+    return found
