@@ -10,9 +10,9 @@ import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from console.hosts import certificate
 from console.hosts.sshconfig import Line, lines_for, values
 from console.inventory import Node
+from console.remote import certificate
 from profiles.finding import Finding, info, ok, problem, warning
 
 DEFAULT_KEYS = ("id_ed25519", "id_ecdsa", "id_rsa", "id_ed25519_sk", "id_ecdsa_sk")

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 
 import asyncssh
 
+from console.remote import certificate
 from profiles.status import Reason
 
 _UNITS = ((86400.0, "d"), (3600.0, "h"), (60.0, "min"), (1.0, "s"))
@@ -22,24 +23,39 @@ def not_valid(keys: "Iterable[asyncssh.SSHKeyPair]", now_unix_s: float | None = 
         if window is None:
             continue
         name = pair.get_comment() or "the key"
-        after_s, before_s = window
-        if after_s <= now_unix_s < before_s:
-            return None
-        if now_unix_s >= before_s:
-            problems.append(f"the certificate of {name} expired {_span(now_unix_s - before_s)} ago")
+        if now_unix_s < window.from_unix_s:
+            begins = _span(window.from_unix_s - now_unix_s)
+            problems.append(f"the certificate of {name} is not valid before {begins} from now")
+        elif window.until_unix_s is not None and now_unix_s >= window.until_unix_s:
+            problems.append(f"the certificate of {name} expired {_span(now_unix_s - window.until_unix_s)} ago")
         else:
-            problems.append(f"the certificate of {name} is not valid before {_span(after_s - now_unix_s)} from now")
+            return None
     if not problems:
         return None
     hint = "have it renewed, or see to this machine's clock; to log in by the key alone, remove its -cert.pub file"
     return Reason("certificate", "; ".join(problems), hint)
 
 
-def _validity(pair: asyncssh.SSHKeyPair) -> tuple[int, int] | None:
-    """From asyncssh 2.24.1, which keeps the certificate and its window to itself."""
-    certificate = getattr(pair, "_cert", None)
-    after_s, before_s = getattr(certificate, "_valid_after", None), getattr(certificate, "_valid_before", None)
-    return (after_s, before_s) if isinstance(after_s, int) and isinstance(before_s, int) else None
+async def not_valid_in_agent(path: str | None) -> Reason | None:
+    """The same of the certificates that the ssh-agent at `path` holds, for a login that was refused.
+
+    It is no reason not to try one: beside an old certificate, an agent holds the bare key.
+    """
+    if path is None:
+        return None
+    try:
+        async with asyncssh.connect_agent(path) as agent:
+            why = not_valid(await agent.get_keys())
+    except (OSError, ValueError, asyncssh.Error):
+        return None
+    return why and Reason(why.code, f"the login was refused: {why.text}", "have it renewed, then `ssh-add` it anew")
+
+
+def _validity(pair: asyncssh.SSHKeyPair) -> certificate.Certificate | None:
+    try:
+        return certificate.decode(pair.public_data) if pair.has_cert else None
+    except ValueError:  # one of X.509
+        return None
 
 
 def _span(seconds: float) -> str:

@@ -100,6 +100,9 @@ class Dialler:
             _limit_silence(connection)
             self._guards[host] = guard
             return connection
+        except asyncssh.PermissionDenied as error:
+            why = await certificates.not_valid_in_agent(options.agent_path)
+            raise LinkRefused(why) if why else explain(error, guard) from None
         except (OSError, asyncssh.Error, ValueError) as error:
             raise explain(error, guard) from None
 

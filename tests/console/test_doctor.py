@@ -5,9 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from console.hosts import certificate, linkfindings
+from console.hosts import linkfindings
 from console.hosts.sshconfig import lines_for, values
 from console.hosts.sshfindings import judge_certificate
+from console.remote import certificate
 from console.views import NodeState, NodeView
 from profiles.finding import Severity
 from profiles.status import GpuSource, GpuSourceKind, HostReading, NodeStatus, Reason

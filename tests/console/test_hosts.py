@@ -50,7 +50,7 @@ def test_values_are_quoted_and_every_script_is_posix() -> None:
     text = scripts.script("remove", {"root": "/a b'; echo $(id)"}).decode()
     shown = subprocess.run(["sh", "-c", text.splitlines()[0] + '\nprintf %s "$root"'], capture_output=True, check=True)
     assert shown.stdout == b"/a b'; echo $(id)"
-    for name in ("probe", "place", "back", "remove"):
+    for name in ("probe", "place", "back", "remove", "seal"):
         subprocess.run(["sh", "-n"], input=scripts.script(name), check=True, timeout=10)
 
 

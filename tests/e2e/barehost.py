@@ -25,6 +25,15 @@ FIRST_UID = 64200
 CONSOLE_LIMIT_S = 120.0
 OWN = ("opt", "home", "run", "var/lib", "usr/local/bin", "etc/systemd/system")
 
+SYSTEMCTL = """#!/bin/sh
+case "$1 $2" in
+"is-active "*) exit 3 ;;
+"restart "*)
+    mkdir -p -m 700 /var/lib/gpuyard; mkdir -p -m 755 /run/gpuyard
+    setsid $(sed -n 's/^ExecStart=//p' /etc/systemd/system/gpuyard-agent.service) </dev/null >/dev/null 2>&1 & ;;
+esac
+"""
+
 
 @dataclass
 class BareHost:
@@ -59,6 +68,20 @@ class BareHost:
                 start_new_session=True, env={"PATH": "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin", "LANG": "C.UTF-8"},
             )  # fmt: skip
         wait_until(self._listens, START_LIMIT_S, f"sshd listens: {(self.folder / 'sshd.log').read_text()}")
+
+    def keep_by_unit(self, roles: str) -> None:
+        """Before its start: a systemctl that starts what the unit names, and `roles` for that agent to read.
+
+        /etc becomes a copy of its own.
+        """
+        etc, text = self.folder / "etc", self.folder / "roles.toml"
+        text.write_text(roles)
+        self.set_up += [f"cp -a /etc {etc}", f"install -D -m 644 {text} {etc}/gpuyard/roles.toml",
+                        f"mount --bind {etc} /etc"]  # fmt: skip
+        (self.files / "run/systemd/system").mkdir(parents=True)
+        systemctl = self.files / "usr/local/bin/systemctl"
+        systemctl.write_text(SYSTEMCTL)
+        systemctl.chmod(0o755)
 
     def stop(self) -> None:
         """Everything that lives in the namespace: sshd, agents, engines."""

@@ -160,27 +160,9 @@ def test_sudo_is_used_where_the_login_is_not_root(yard: Yard) -> None:
     assert (programs / "called").read_text().splitlines() == ["-n true", "-n sh -s"]
 
 
-SYSTEMCTL = """unit=/etc/systemd/system/gpuyard-agent.service
-case "$1 $2" in
-"is-active "*) exit 3 ;;
-"restart "*)
-    mkdir -p -m 700 /var/lib/gpuyard; mkdir -p -m 755 /run/gpuyard
-    setsid $(sed -n 's/^ExecStart=//p' $unit) </dev/null >/dev/null 2>&1 & ;;
-esac
-exit 0"""
-
-
 def test_a_host_is_installed_and_sealed_in_one_go(tmp_path: Path) -> None:
     with bare_host(tmp_path, ("bob", "ada", "root"), start=False) as host:
-        etc = host.folder / "etc"
-        roles = host.folder / "roles.toml"
-        roles.write_text('gpuyard = 1\ngroup = "ada"\n[roles]\nada = "operator"\n')
-        host.set_up = [f"cp -a /etc {etc}", f"install -D -m 644 {roles} {etc}/gpuyard/roles.toml",
-                       f"mount --bind {etc} /etc"]  # fmt: skip
-        (host.files / "run/systemd/system").mkdir(parents=True)
-        systemctl = host.files / "usr/local/bin/systemctl"
-        systemctl.write_text(f"#!/bin/sh\n{SYSTEMCTL}\n")
-        systemctl.chmod(0o755)
+        host.keep_by_unit('gpuyard = 1\ngroup = "ada"\n[roles]\nada = "operator"\n')
         host.start()
         words = ("node", "install", "root", "--sealed", "--as", "ada", "--group", "ada", "--json")
         done = host.console(*words)

@@ -31,7 +31,14 @@ class Certificate(NamedTuple):
 def read(line: str) -> Certificate:
     """The certificate in one line of a `-cert.pub` file. Raises ValueError."""
     try:
-        blob = base64.b64decode(line.split()[1], validate=True)
+        return decode(base64.b64decode(line.split()[1], validate=True))
+    except (IndexError, binascii.Error) as error:
+        raise ValueError(f"not a certificate of OpenSSH: {error}") from None
+
+
+def decode(blob: bytes) -> Certificate:
+    """The same of its wire form. Raises ValueError."""
+    try:
         kind, at = _string(blob, 0)
         fields = _KEY_FIELDS[kind.decode().removesuffix(_SUFFIX)]
         for _ in range(1 + fields):
@@ -45,7 +52,7 @@ def read(line: str) -> Certificate:
         while inside < len(packed):
             name, inside = _string(packed, inside)
             principals.append(name.decode("utf-8", "replace"))
-    except (IndexError, KeyError, struct.error, binascii.Error) as error:
+    except (IndexError, KeyError, struct.error) as error:
         raise ValueError(f"not a certificate of OpenSSH: {error}") from None
     return Certificate(key_id.decode("utf-8", "replace"), tuple(principals), begins, None if ends == _FOREVER else ends)
 
