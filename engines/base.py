@@ -15,7 +15,7 @@ Errors:
 """
 
 from collections.abc import Mapping
-from typing import Any, ClassVar, Protocol, runtime_checkable
+from typing import ClassVar, Protocol, runtime_checkable
 
 import msgspec
 
@@ -55,6 +55,8 @@ class Launch(msgspec.Struct, frozen=True, kw_only=True):
     served_name: str
     port: int
     options: msgspec.Struct
+    directory: str = "."
+    """Where `Command.files` will be."""
     host: str = "127.0.0.1"
     slices: tuple[Slice, ...] = ()
 
@@ -62,12 +64,14 @@ class Launch(msgspec.Struct, frozen=True, kw_only=True):
 class Command(msgspec.Struct, frozen=True, kw_only=True):
     """What the agent executes. `env` is added to a small clean environment, never to the agent's own.
 
-    `needs_files` are local paths that must exist; a missing one fails the start before anything runs.
+    `needs_files` are local paths that must exist; a missing one fails the start before anything runs. `files` are
+    written anew for each start, name in `Launch.directory` → text, for engines that read settings from one.
     """
 
     argv: tuple[str, ...]
     env: Mapping[str, str] = {}
     needs_files: tuple[str, ...] = ()
+    files: Mapping[str, str] = {}
 
 
 class Probe(msgspec.Struct, frozen=True, kw_only=True):
@@ -126,12 +130,14 @@ class LoadProgress(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Engine(Protocol):
-    """The six members that every adapter has."""
+    """What every adapter has."""
 
     name: ClassVar[str]
     Options: ClassVar[type[msgspec.Struct]]
     absent: ClassVar[Mapping[str, str]]
     """Field of EngineSample → why this engine never reports it; shown as `n/a`."""
+    live: ClassVar[Mapping[str, str]]
+    """Option → the engine's own call that changes it without a restart. Every other one needs a restart."""
 
     def command(self, launch: Launch) -> Command: ...
 
@@ -139,10 +145,6 @@ class Engine(Protocol):
 
     def sample(self, metrics: str) -> EngineSample:
         """Read a metrics page. Never raises: text that is empty, cut off or foreign gives what is in it."""
-        ...
-
-    def live(self, old: Launch, new: Launch) -> bool:
-        """Can `new` be reached without a restart?"""
         ...
 
 
@@ -163,38 +165,3 @@ class Guarded(Protocol):
 def guarded_options(engine: Engine) -> frozenset[str]:
     """`program` is one whatever the adapter says."""
     return frozenset({"program"}) | (engine.guarded if isinstance(engine, Guarded) else frozenset())
-
-
-def options_for(engine: Engine, raw: Mapping[str, Any]) -> msgspec.Struct:
-    """The adapter's typed options from a plain mapping; each text among them fits a word of a command line.
-
-    Raises BadOptions, with the key that does not fit where there is one.
-    """
-    for name, value in raw.items():
-        if isinstance(value, str) and (problem := unfit(value)):
-            raise BadOptions(f"option `{name}`: {problem}", key=name)
-    try:
-        return msgspec.convert(dict(raw), engine.Options, strict=True)
-    except msgspec.ValidationError as error:
-        text, _, path = str(error).partition(" - at `$.")
-        key = path.rstrip("`").split(".")[0].split("[")[0]
-        if "unknown field" in text:
-            key = text.rsplit("`", 2)[1]
-            raise BadOptions(f"{engine.name} has no option `{key}`", nearest(key, engine.Options), key) from None
-        raise BadOptions(f"option `{key}`: {text}" if key else text, key=key) from None
-
-
-def unfit(value: str) -> str:
-    """Why `value` cannot stand as one word of a command line that some engine parses; "" when it can."""
-    if value.startswith("-"):
-        return "a value that begins with `-` would be read as an option"
-    return "" if value.isprintable() else "a value has no line ends and no control characters"
-
-
-def nearest(name: str, struct: type[msgspec.Struct]) -> str:
-    """A hint with the field of `struct` that `name` may have meant."""
-    from difflib import get_close_matches
-
-    fields = [field.encode_name for field in msgspec.structs.fields(struct)]
-    close = get_close_matches(name, fields, n=1)
-    return f"did you mean `{close[0]}`?" if close else f"known: {', '.join(fields)}"

@@ -4,25 +4,36 @@ import msgspec
 
 
 class SimulatedOptions(msgspec.Struct, frozen=True, kw_only=True):
-    """What the simulated engine is like; memory is per GPU. The last four make it misbehave.
-
-    A decode step takes `decode_base_ms` and `decode_per_seq_ms` more for each sequence in the batch.
-    """
+    """What the simulated engine is like, memory per GPU, and how it misbehaves."""
 
     load_seconds: float = 3.0
+    """From its start until it serves."""
     weights_mib: int = 16_000
+    """What the model takes."""
     kv_cache_mib: int = 16_000
+    """What is kept for the KV cache."""
     kv_mib_per_token: float = 0.125
+    """What a token takes of it."""
     max_num_seqs: int = 32
+    """Sequences in one step."""
     max_model_len: int = 8192
+    """Tokens of the longest request, prompt and answer."""
     prefill_tok_s: float = 8000.0
+    """How fast prompts are read."""
     decode_base_ms: float = 20.0
+    """A step with one sequence."""
     decode_per_seq_ms: float = 0.5
+    """What each further sequence adds to a step."""
     shutdown_timeout: float = 5.0
+    """Seconds in which running requests may finish after SIGTERM."""
     seed: int = 0
+    """Of the random numbers."""
+
     hang_after: float | None = None
     """Seconds after it is ready at which it stops making tokens and goes on answering `/health`."""
     crash_after: float | None = None
     """Seconds after it is ready at which it dies with exit code 1."""
     leak_mib_per_s: float = 0.0
+    """GPU memory that it takes more and more of."""
     ignore_sigterm: bool = False
+    """It does not end when it is asked to."""

@@ -3,7 +3,7 @@
 import re
 from pathlib import PurePath
 
-from engines.base import unfit
+from engines.options import unfit
 
 MIN_PORT, MAX_PORT = 1024, 65535
 

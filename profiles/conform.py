@@ -10,7 +10,7 @@ from typing import TypeVar
 import msgspec
 from msgspec import inspect
 
-from engines.base import nearest
+from engines.options import nearest
 from profiles.document import Document, FileError, Plain, Where
 
 T = TypeVar("T", bound=msgspec.Struct)

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from engines import registry
-from engines.base import BadOptions, UnknownEngine, options_for
+from engines.base import BadOptions, UnknownEngine
+from engines.options import options_for
 from profiles.allowed import MAX_PORT, NotAllowed, check_port, check_variable, served_name
 from profiles.conform import convert, in_words
 from profiles.document import Document, Where

@@ -15,7 +15,7 @@ from profiles.resources import Limits, ResourceRequest
 from profiles.restart import Restart, RestartRequest
 
 Options = dict[str, Any]
-"""An engine's own options, checked by its adapter (engines.base.options_for)."""
+"""An engine's own options, checked by its adapter (engines.options.options_for)."""
 
 
 class SecretRef(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

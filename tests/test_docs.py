@@ -11,7 +11,6 @@ from msgspec.structs import fields
 from agents.access.roles import RoleMap
 from agents.limits import Limits
 from console.inventory import Node
-from engines import registry
 from profiles.finding import TOPICS
 from profiles.model import Profile, Service
 from profiles.status import Phase
@@ -59,13 +58,6 @@ def test_every_profile_field_is_documented(struct: type) -> None:
 def test_every_key_of_a_node_is_documented() -> None:
     missing = {field.name for field in fields(Node) if f"`{field.name}`" not in INVENTORY}
     assert not missing
-
-
-def test_every_engine_and_option_is_documented() -> None:
-    for name in registry.names():
-        assert f"`{name}`" in PROFILES
-        missing = {field.name for field in fields(registry.get(name).Options) if f"`{field.name}`" not in PROFILES}
-        assert not missing
 
 
 def test_every_phase_is_explained() -> None:

@@ -13,7 +13,8 @@ from agents.instances.secrets import SecretUnusable, read_secret
 from agents.layout import Layout
 from agents.processes import process, spawn, tree
 from engines import registry
-from engines.base import Command, Engine, EngineError, Launch, UnknownEngine, options_for
+from engines.base import Command, Engine, EngineError, Launch, UnknownEngine
+from engines.options import options_for
 from engines.simulated_device import DIRECTORY_VARIABLE
 from profiles.allowed import NotAllowed, served_name
 from profiles.model import InstanceSpec, SecretRef
@@ -39,7 +40,7 @@ class Described(msgspec.Struct, frozen=True):
     launch: Launch
 
 
-def describe(spec: InstanceSpec, port: int) -> Described:
+def describe(spec: InstanceSpec, port: int, directory: Path = Path()) -> Described:
     """Raises CannotStart for an unknown engine, options that it refuses, or a model that is no word."""
     try:
         engine = registry.get(spec.engine)
@@ -51,7 +52,13 @@ def describe(spec: InstanceSpec, port: int) -> Described:
     except NotAllowed as error:
         raise CannotStart("bad_options", error.message, error.hint) from None
     launch = Launch(
-        instance=spec.name, model=spec.model, served_name=served, port=port, options=options, slices=spec.slices
+        instance=spec.name,
+        model=spec.model,
+        served_name=served,
+        port=port,
+        options=options,
+        directory=str(directory),
+        slices=spec.slices,
     )
     return Described(engine, launch)
 
@@ -95,6 +102,14 @@ def prepare(
         )
     argv = (program, *command.argv[1:])
     return spawn.Launch(argv=argv, env=env, incarnation=incarnation, port=described.launch.port)
+
+
+def write_files(described: Described) -> None:
+    """What the engine reads its settings from, readable by its user alone. Raises OSError."""
+    for name, text in described.engine.command(described.launch).files.items():
+        path = Path(described.launch.directory) / name
+        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+            file.write(text)
 
 
 def _check_cpus(spec: InstanceSpec) -> None:

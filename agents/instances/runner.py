@@ -101,13 +101,14 @@ class Runner:
         """Raises preparation.CannotStart, CannotGrant, spawn.AlreadyLocked, spawn.CannotExecute, OSError."""
         before = self.started
         port = preparation.choose_port(owned.spec, before.port if before else None, taken)
-        described = preparation.describe(owned.spec, port)
+        described = preparation.describe(owned.spec, port, self._paths.directory)
         incarnation = max(before.incarnation if before else 0, last_taken(self._paths)) + 1
         self._context.secrets.look()
         launch = preparation.prepare(self._context.layout, described, owned.spec, incarnation, self._context.simulated)
         budget = logspace.budget_bytes(self._context.layout.state, len(self._context.board.desired.instances))
         launch = msgspec.structs.replace(launch, log_budget_bytes=budget)
         self._paths.directory.mkdir(mode=0o700, exist_ok=True)
+        preparation.write_files(described)
         tier, limits = self._context.tier, owned.spec.limits
         isolation = agreement(limits, tier.isolation)
         started = Started(owned=owned, incarnation=incarnation, port=port, restarts=restarts, isolation=isolation)

@@ -1,38 +1,15 @@
 """llama.cpp's server, checked against build 11434."""
 
-from typing import Literal
-
 import msgspec
 
 from engines.abilities import Liveness, SignalStep, one_token
 from engines.base import Command, EngineSample, Launch, LoadProgress, Probe
-from engines.launching import flags, local_files, visible_devices
+from engines.launching import flags, local_files, options_given, visible_devices
+from engines.options.llama_cpp import SPELLINGS, Options
 from engines.vocabulary import Vocabulary
 
+_NO_NEGATION = frozenset({"embeddings", "reranking", "lora_init_without_apply"})
 _NO_HISTOGRAM = "llama.cpp measures no latency distribution"
-
-
-class Options(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """llama.cpp's own words; what is left out is its own choice.
-
-    `program` is `llama-server` or a path to it. `ctx_size` is shared out among the `parallel` slots;
-    left out, the server shrinks the context silently to what fits.
-    """
-
-    program: str = "llama-server"
-    ctx_size: int | None = None
-    parallel: int | None = None
-    n_gpu_layers: int | Literal["auto", "all"] | None = None
-    split_mode: Literal["none", "layer", "row", "tensor"] | None = None
-    batch_size: int | None = None
-    ubatch_size: int | None = None
-    threads: int | None = None
-    flash_attn: Literal["on", "off", "auto"] | None = None
-    cache_type_k: str | None = None
-    cache_type_v: str | None = None
-    cache_ram: int | None = None
-    """MiB of host memory for the prompt cache; llama.cpp's own default is 8192."""
-    seed: int | None = None
 
 
 WORDS = Vocabulary(
@@ -70,10 +47,17 @@ class LlamaCpp:
         "e2e": _NO_HISTOGRAM,
         "queue": _NO_HISTOGRAM,
     }
+    live = {"lora": "POST /lora-adapters", "lora_scaled": "POST /lora-adapters"}
+    guarded = frozenset({"extra_args"})
+    key_variable = "LLAMA_API_KEY"
+    spellings = SPELLINGS
 
     def command(self, launch: Launch) -> Command:
         options = msgspec.convert(launch.options, Options, from_attributes=True)
-        values = {name: value for name, value in msgspec.structs.asdict(options).items() if name != "program"}
+        values = options_given(options)
+        values |= {name: value or None for name, value in values.items() if name in _NO_NEGATION}
+        values |= {name: ",".join(f"{part}" for part in value) or None
+                   for name, value in values.items() if isinstance(value, tuple)}  # fmt: skip
         files = local_files(launch.model)
         return Command(
             argv=(
@@ -86,9 +70,10 @@ class LlamaCpp:
                 "--no-ui",
                 "--sse-ping-interval",
                 "5",
+                *options.extra_args,
             ),
             env=visible_devices(launch.slices),
-            needs_files=files,
+            needs_files=(*files, *options.lora, *(one.rpartition(":")[0] or one for one in options.lora_scaled)),
         )
 
     def ready(self, launch: Launch) -> Probe:
@@ -103,9 +88,6 @@ class LlamaCpp:
         # llama.cpp counts cached tokens apart; our prompt tokens are all that were asked.
         asked = sample.prompt_tokens + sample.prefix_cache_hits
         return msgspec.structs.replace(sample, prompt_tokens=asked, prefix_cache_queries=asked)
-
-    def live(self, old: Launch, new: Launch) -> bool:
-        return old == new
 
     def stop(self, launch: Launch) -> tuple[SignalStep, ...]:
         # With a request in flight the first one only stops decoding, and it waits for the client; the second forces.

@@ -17,6 +17,7 @@ class Options(SimulatedOptions, frozen=True, kw_only=True, forbid_unknown_fields
     """Those of engines.simulated_options, and which Python runs it."""
 
     program: str = sys.executable
+    """A Python that has gpuyard."""
 
 
 class Simulated:
@@ -28,6 +29,7 @@ class Simulated:
         "prefix_cache_queries": "the simulated engine has no prefix cache",
         "prefix_cache_hits": "the simulated engine has no prefix cache",
     }
+    live: dict[str, str] = {}
 
     def command(self, launch: Launch) -> Command:
         options = msgspec.convert(launch.options, Options, from_attributes=True)
@@ -51,9 +53,6 @@ class Simulated:
 
     def sample(self, metrics: str) -> EngineSample:
         return VLLM.sample(metrics)
-
-    def live(self, old: Launch, new: Launch) -> bool:
-        return old == new
 
     def stop(self, launch: Launch) -> tuple[SignalStep, ...]:
         options = msgspec.convert(launch.options, Options, from_attributes=True)

@@ -2,40 +2,14 @@
 
 import re
 from pathlib import PurePath
-from typing import Literal
 
 import msgspec
 
 from engines.abilities import Liveness, SignalStep, one_token
 from engines.base import Command, EngineSample, Launch, LoadProgress, Probe
-from engines.launching import flags, local_files, visible_devices
+from engines.launching import flags, local_files, named_files, options_given, tensor_parallel, visible_devices
+from engines.options.vllm import SPELLINGS, Options
 from engines.vocabulary import Vocabulary
-
-
-class Options(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """vLLM's own words; what is left out is vLLM's choice.
-
-    `program` is `vllm` or a path to it; a Python interpreter (its name begins with `python`) runs the
-    API server module instead. `tensor_parallel_size` left out is the number of GPUs given.
-    """
-
-    program: str = "vllm"
-    max_model_len: int | None = None
-    max_num_seqs: int | None = None
-    max_num_batched_tokens: int | None = None
-    gpu_memory_utilization: float | None = None
-    tensor_parallel_size: int | None = None
-    pipeline_parallel_size: int | None = None
-    dtype: Literal["auto", "half", "float16", "bfloat16", "float", "float32"] | None = None
-    quantization: str | None = None
-    kv_cache_dtype: str | None = None
-    load_format: str | None = None
-    enforce_eager: bool | None = None
-    enable_prefix_caching: bool | None = None
-    seed: int | None = None
-    shutdown_timeout: int = 30
-    """Seconds in which running requests may finish after SIGTERM; vLLM's own default aborts them at once."""
-
 
 WORDS = Vocabulary(
     totals={
@@ -88,15 +62,19 @@ class Vllm:
     name = "vllm"
     Options = Options
     absent: dict[str, str] = {}
+    live = {"lora_modules": "POST /v1/load_lora_adapter, /v1/unload_lora_adapter"}
+    guarded = frozenset({"extra_args", "trust_remote_code", "otlp_traces_endpoint"})
+    key_variable = "VLLM_API_KEY"
+    spellings = SPELLINGS
 
     def command(self, launch: Launch) -> Command:
         options = msgspec.convert(launch.options, Options, from_attributes=True)
         python = PurePath(options.program).name.startswith("python")
         how = ("-m", "vllm.entrypoints.openai.api_server", "--model") if python else ("serve",)
-        values: dict[str, object] = {
-            name: value for name, value in msgspec.structs.asdict(options).items() if name != "program"
-        }
-        values["tensor_parallel_size"] = options.tensor_parallel_size or len(launch.slices) or None
+        values = options_given(options)
+        values["tensor_parallel_size"] = tensor_parallel(
+            options.tensor_parallel_size, launch.slices, options.pipeline_parallel_size, options.data_parallel_size
+        )
         address = {"served_model_name": launch.served_name, "host": launch.host, "port": launch.port}
         return Command(
             argv=(
@@ -108,6 +86,7 @@ class Vllm:
                 "--disable-access-log-for-endpoints",
                 "/health,/metrics,/ping",
                 "--enable-server-load-tracking",
+                *options.extra_args,
             ),
             env={
                 **visible_devices(launch.slices),
@@ -117,7 +96,7 @@ class Vllm:
                 "VLLM_LOGGING_COLOR": "0",
                 "NO_COLOR": "1",
             },
-            needs_files=local_files(launch.model),
+            needs_files=(*local_files(launch.model), *named_files(options.lora_modules)),
         )
 
     def ready(self, launch: Launch) -> Probe:
@@ -134,9 +113,6 @@ class Vllm:
             requests_finished=page.total("vllm:request_success_total", without={"finished_reason": "error"}),
             requests_failed=sum(known) if known else None,
         )
-
-    def live(self, old: Launch, new: Launch) -> bool:
-        return old == new
 
     def stop(self, launch: Launch) -> tuple[SignalStep, ...]:
         # One SIGTERM: it lets requests finish for `shutdown_timeout`; a saturated API server hears it late.

@@ -39,7 +39,7 @@ def told(tmp_path: Path) -> Told:
 
 async def started(agent: Agent, tmp_path: Path, **options: object) -> InstanceStatus:
     flags = ["--control", str(tmp_path / "told.json")]
-    agent.set(spec(options={"flags": flags, **options}))
+    agent.set(spec(options={"extra_args": flags, **options}))
     return await agent.until_phase(Phase.READY)
 
 
@@ -125,7 +125,7 @@ async def test_a_stalled_engine_is_stopped_without_a_drain(agent: Agent, told: T
     told.say(running=2)
     await until_code(agent, "no_progress")
     flags = ["--control", str(tmp_path / "told.json")]
-    agent.set(spec(options={"flags": flags}, wanted=Wanted.STOPPED))
+    agent.set(spec(options={"extra_args": flags}, wanted=Wanted.STOPPED))
     await agent.until_phase(Phase.STOPPED)
     assert not [event for event in agent.events.after(0, 99) if "→ draining" in event.text]
 

@@ -153,7 +153,7 @@ async def test_restart_asked_and_changed_settings_replace_the_process(agent: Age
 
 
 async def test_an_engine_that_never_serves_meets_its_deadline(agent: Agent) -> None:
-    agent.set(spec(options={"flags": ["--hang"], "deadline_s": 0.5}))
+    agent.set(spec(options={"extra_args": ["--hang"], "deadline_s": 0.5}))
     failed = await agent.until_phase(Phase.FAILED)
     assert failed.reason is not None
     assert "not ready after" in failed.reason.text

@@ -14,8 +14,9 @@ from pathlib import Path
 import msgspec
 
 from engines import registry
-from engines.base import EngineSample, Launch, options_for
+from engines.base import EngineSample, Launch
 from engines.devices import Slice
+from engines.options import options_for
 from engines.prometheus import Page
 from engines.simulated_device import (
     CLAIMS_DIRECTORY,

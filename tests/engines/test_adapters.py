@@ -8,8 +8,9 @@ import msgspec
 import pytest
 
 from engines import registry
-from engines.base import Command, EngineSample, Launch, LoadProgress, Progress, options_for
+from engines.base import Command, EngineSample, Launch, LoadProgress, Progress
 from engines.devices import Slice
+from engines.options import options_for
 from engines.simulated import settings
 from engines.simulated_options import SimulatedOptions
 
@@ -40,7 +41,7 @@ def test_vllm_serve() -> None:
     assert made.argv == (
         "vllm", "serve", "org/model",
         "--served-model-name", "chat", "--host", "127.0.0.1", "--port", "8123",
-        "--max-model-len", "4096", "--tensor-parallel-size", "1", "--enforce-eager", "--no-enable-prefix-caching",
+        "--tensor-parallel-size", "1", "--max-model-len", "4096", "--no-enable-prefix-caching", "--enforce-eager",
         "--shutdown-timeout", "30",
         "--disable-access-log-for-endpoints", "/health,/metrics,/ping", "--enable-server-load-tracking",
     )  # fmt: skip
@@ -65,9 +66,9 @@ def test_vllm_by_a_python_runs_the_module() -> None:
 
 def test_vllm_spreads_over_its_gpus_unless_told() -> None:
     two = (GPU, Slice(gpu_uuid="GPU-b", gpu_index=1))
-    spread, told = command("vllm", "m", *two).argv, command("vllm", "m", *two, tensor_parallel_size=1).argv
-    assert spread[spread.index("--tensor-parallel-size") + 1] == "2"
-    assert told[told.index("--tensor-parallel-size") + 1] == "1"
+    for options, wanted in (({}, "2"), ({"tensor_parallel_size": 1}, "1"), ({"pipeline_parallel_size": 2}, "1")):
+        argv = command("vllm", "m", *two, **options).argv
+        assert argv[argv.index("--tensor-parallel-size") + 1] == wanted
 
 
 def test_llama_server_with_a_file() -> None:

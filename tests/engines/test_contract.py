@@ -4,13 +4,16 @@ from dataclasses import dataclass
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from msgspec.structs import fields
 
 from engines import registry
-from engines.base import BadOptions, Engine, EngineSample, Launch, Progress, UnknownEngine, options_for
+from engines.base import BadOptions, Engine, EngineSample, Launch, Progress, UnknownEngine, guarded_options
 from engines.devices import Slice
+from engines.options import changes, options_for
+from engines.options.extra import Spells
+from tests.engines.every_option import documented, every_option
 
 
 @dataclass(frozen=True)
@@ -92,10 +95,39 @@ def test_foreign_metrics_give_an_empty_sample(case: Case, text: str) -> None:
     assert case.engine.sample(text) == EngineSample()
 
 
-def test_only_the_same_launch_is_live(case: Case) -> None:
-    other = msgspec.structs.replace(case.launch, model="org/other")
-    assert case.engine.live(case.launch, case.launch)
-    assert not case.engine.live(case.launch, other)
+def test_what_changes_live_is_an_option_and_says_how(case: Case) -> None:
+    names = case.engine.Options.__struct_fields__
+    assert set(case.engine.live) <= set(names)
+    assert all(case.engine.live.values())
+    old, new = options_for(case.engine, {}), options_for(case.engine, {"seed": 7})
+    assert changes(case.engine, old, old) == {}
+    assert changes(case.engine, old, new) == {"seed": None}
+
+
+def test_every_option_is_documented(case: Case) -> None:
+    assert documented(case.engine.Options).keys() >= set(case.engine.Options.__struct_fields__)
+
+
+def test_words_of_ones_own_repeat_nothing_and_are_an_admins(case: Case) -> None:
+    if "extra_args" not in case.engine.Options.__struct_fields__:
+        return
+    assert isinstance(case.engine, Spells)
+    assert "extra_args" in guarded_options(case.engine)
+    added = options_for(case.engine, {"extra_args": ["--of-a-later-version", "-1"]})
+    launch = msgspec.structs.replace(case.launch, options=added)
+    assert case.engine.command(launch).argv[-2:] == ("--of-a-later-version", "-1")
+    own = [word for word in case.engine.command(full(case)).argv if word.startswith("--")]
+    assert len(own) == len(set(own)), "a flag is passed twice"
+    for word in (*own, *case.engine.spellings, "--host=0.0.0.0", "--hos", "--seed"):
+        with pytest.raises(BadOptions) as caught:
+            options_for(case.engine, {"extra_args": [word]})
+        assert caught.value.key == "extra_args"
+        assert caught.value.hint
+
+
+def full(case: Case) -> Launch:
+    """With every option chosen."""
+    return msgspec.structs.replace(case.launch, options=options_for(case.engine, every_option(case.engine)))
 
 
 def test_progress_ignores_other_lines(case: Case) -> None:
@@ -112,11 +144,12 @@ HOSTILE = st.one_of(
 )
 
 
+@settings(suppress_health_check=[HealthCheck.too_slow])  # the first text of all takes long on a busy machine
 @given(name=st.sampled_from(registry.names()), data=st.data())
 def test_no_value_becomes_a_word_of_its_own(name: str, data: st.DataObject) -> None:
     """Whatever stands in an option: it is refused, or it is one word exactly where the option's value belongs."""
     engine = registry.get(name)
-    texts = [one.encode_name for one in fields(engine.Options) if "str" in str(one.type)]
+    texts = [one.encode_name for one in fields(engine.Options) if one.type in (str, str | None)]
     values = {text: data.draw(HOSTILE) for text in texts if data.draw(st.booleans())}
     try:
         hostile = options_for(engine, values)

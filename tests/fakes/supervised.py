@@ -32,7 +32,7 @@ PACE = Pace(
 
 class FakeOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     program: str = sys.executable
-    flags: list[str] = []
+    extra_args: list[str] = []
     deadline_s: float = 30.0
     detail: bool = False
 
@@ -41,12 +41,13 @@ class FakeEngine:
     name = "fake"
     Options = FakeOptions
     absent: Mapping[str, str] = {}
+    live: Mapping[str, str] = {}
 
     def command(self, launch: Launch) -> Command:
         options = launch.options
         assert isinstance(options, FakeOptions)
         files = (launch.model,) if launch.model.startswith("/") else ()
-        argv = (options.program, str(FAKE), "--port", str(launch.port), *options.flags)
+        argv = (options.program, str(FAKE), "--port", str(launch.port), *options.extra_args)
         return Command(argv=argv, needs_files=files)
 
     def ready(self, launch: Launch) -> Probe:
@@ -63,9 +64,6 @@ class FakeEngine:
         assert isinstance(options, FakeOptions)
         token = Completion(path="/v1/completions", body=b"{}", timeout_s=0.5)
         return Liveness(one_token=token, detail_path="/slots" if options.detail else None)
-
-    def live(self, old: Launch, new: Launch) -> bool:
-        return False
 
     def progress(self, line: str) -> LoadProgress | None:
         return LoadProgress(step="weights", ratio=0.5) if "loading weights" in line else None
@@ -142,5 +140,7 @@ class Agent:
 
 
 def spec(name: str = "chat/0", *flags: str, **changes: object) -> InstanceSpec:
-    base = InstanceSpec(name=name, service=name.split("/")[0], engine="fake", model="m", options={"flags": [*flags]})
+    base = InstanceSpec(
+        name=name, service=name.split("/")[0], engine="fake", model="m", options={"extra_args": [*flags]}
+    )
     return msgspec.structs.replace(base, **changes)

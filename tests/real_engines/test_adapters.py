@@ -14,7 +14,8 @@ from agents.layout import Layout
 from agents.processes import process, spawn, tree
 from engines import registry
 from engines.abilities import Lives, Stops
-from engines.base import Launch, Progress, options_for
+from engines.base import Launch, Progress
+from engines.options import options_for
 from tests.real_engines import traffic
 from tests.real_engines.served import Served
 
