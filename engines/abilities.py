@@ -2,13 +2,16 @@
 
 Stops ──► SignalStep …   how to end the engine
 Lives ──► Liveness       how to see that it makes progress
+Fits  ──► an option      how to hold it to its part of a GPU's memory
 """
 
-from typing import Protocol, runtime_checkable
+from collections.abc import Sequence
+from typing import ClassVar, Protocol, runtime_checkable
 
 import msgspec
 
 from engines.base import Launch
+from engines.devices import Slice
 
 
 class SignalStep(msgspec.Struct, frozen=True):
@@ -47,6 +50,18 @@ class Liveness(msgspec.Struct, frozen=True, kw_only=True):
 @runtime_checkable
 class Lives(Protocol):
     def liveness(self, launch: Launch) -> Liveness: ...
+
+
+@runtime_checkable
+class Fits(Protocol):
+    """An engine that can be told how much of a GPU's memory it may take."""
+
+    memory_options: ClassVar[tuple[str, ...]]
+    """The first of its `Options` says so; the others would overrule it. Nobody sets one beside a request for memory."""
+
+    def fit(self, slices: Sequence[Slice]) -> float:
+        """The value of the first for `slices`, each a part of a GPU by memory; 0 or less where nothing is left."""
+        ...
 
 
 def one_token(launch: Launch) -> Completion:

@@ -83,3 +83,12 @@ class Slice(msgspec.Struct, frozen=True, kw_only=True):
             return ShareMode.EXCLUSIVE
         mps = Enforcer.MPS in (self.memory_enforcer, self.compute_enforcer)
         return ShareMode.MPS if mps else ShareMode.TIMESLICE
+
+    def text(self) -> str:
+        """How much of its GPU, in short: `12288MiB to 16384MiB 30%`; "" is all of it."""
+        if self.mig is not None:
+            return self.mig.profile
+        memory = "" if self.memory_mib is None else f"{self.memory_mib}MiB"
+        limit = "" if self.memory_limit_mib is None else f" to {self.memory_limit_mib}MiB"
+        compute = "" if self.compute_percent is None else f" {self.compute_percent}%"
+        return f"{memory}{limit}{compute}"

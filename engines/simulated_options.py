@@ -12,6 +12,8 @@ class SimulatedOptions(msgspec.Struct, frozen=True, kw_only=True):
     """What the model takes."""
     kv_cache_mib: int = 16_000
     """What is kept for the KV cache."""
+    gpu_memory_utilization: float | None = None
+    """vLLM's: the share of each GPU that it takes for model and cache together, in place of `kv_cache_mib`."""
     kv_mib_per_token: float = 0.125
     """What a token takes of it."""
     max_num_seqs: int = 32

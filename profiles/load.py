@@ -7,14 +7,20 @@ from pathlib import Path
 from typing import Any
 
 from engines import registry
-from engines.base import BadOptions, UnknownEngine
+from engines.abilities import Fits
+from engines.base import BadOptions, Engine, UnknownEngine
+from engines.devices import Enforcer
+from engines.fitting import check_free
 from engines.options import options_for
 from profiles.allowed import MAX_PORT, NotAllowed, check_port, check_variable, served_name
 from profiles.conform import convert, in_words
 from profiles.document import Document, Where
+from profiles.gpu_request import BadShare
 from profiles.model import Profile, Service
+from profiles.priority import BadPriority, priority
 from profiles.resources import BadLimit
 from profiles.restart import RestartRequest
+from profiles.share import enforcer
 from profiles.units import duration_s
 from profiles.yamltext import read
 
@@ -75,7 +81,11 @@ def _check_service(document: Document, profile: Profile, name: str, service: Ser
     with _complaints(document, (*here, "model")):
         served_name(service.model)
     _check_replicas(document, here, service)
-    _check_devices(document, here, service)
+    _check_gpus(document, here, service, registry.get(engine))
+    try:
+        priority(service.priority)
+    except BadPriority as error:
+        raise document.error((*here, "priority"), error.message, error.hint) from None
     _check_resources(document, here, service)
     if service.restart is not None:
         _check_restart(document, (*here, "restart"), service.restart)
@@ -129,15 +139,30 @@ def _check_restart(document: Document, where: Where, restart: RestartRequest) ->
         raise document.error((*where, "window"), message, "a number and ms, s, m, h or d: `10m`")
 
 
-def _check_devices(document: Document, here: Where, service: Service) -> None:
+def _check_gpus(document: Document, here: Where, service: Service, engine: Engine) -> None:
     if service.gpus is None:
         return
-    where = (*here, "gpus", "devices")
-    if not service.gpus.devices:
-        raise document.error(where, "no device is listed", "list NODE/INDEX, or leave `gpus` out to use the CPU")
-    for place, device in enumerate(service.gpus.devices):
+    where = (*here, "gpus")
+    devices = service.gpus.devices
+    if not devices:
+        hint = "list NODE/INDEX, or leave `gpus` out to use the CPU"
+        raise document.error((*where, "devices"), "no device is listed", hint)
+    for place, device in enumerate(devices):
         if not _DEVICE.fullmatch(device):
-            raise document.error((*where, place), f"`{device}` is no device", "write NODE/INDEX, like `fra-1/0`")
+            hint = "write NODE/INDEX, like `fra-1/0`"
+            raise document.error((*where, "devices", place), f"`{device}` is no device", hint)
+    try:
+        share = service.gpus.share()
+    except BadShare as error:
+        raise document.error((*where, error.key), error.message, error.hint) from None
+    if share.enforce is Enforcer.ENGINE_FLAG and not isinstance(engine, Fits):
+        text = f"{engine.name} has no option that holds it to a part of a GPU's memory"
+        raise document.error((*where, "enforce"), text, "`mps`, or `none` where you trust it")
+    if not share.whole and share.mig is None and enforcer(share, engine) is not Enforcer.NONE:
+        try:
+            check_free(engine, service.options)
+        except BadOptions as error:
+            raise document.error((*here, "options", error.key), error.message, error.hint, at_key=True) from None
 
 
 def _check_env(document: Document, here: Where, service: Service) -> None:

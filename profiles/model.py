@@ -9,8 +9,11 @@ from enum import StrEnum
 from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 
 from engines.devices import Slice
+from profiles.gpu_request import GpuRequest
+from profiles.priority import NORMAL, PRIORITIES
 from profiles.resources import Limits, ResourceRequest
 from profiles.restart import Restart, RestartRequest
 
@@ -22,12 +25,6 @@ class SecretRef(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The name of a secret on the node. A profile never holds its value."""
 
     secret: str
-
-
-class GpuRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """GPUs named one by one, as `NODE/INDEX`. Replicas share the list out in order, evenly."""
-
-    devices: tuple[str, ...] = ()
 
 
 class PlaceRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -49,6 +46,7 @@ class Service(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     env: dict[str, str | SecretRef] = {}
     restart: RestartRequest | None = None
     resources: ResourceRequest = ResourceRequest()
+    priority: int | str = NORMAL
 
 
 class Defaults(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -84,6 +82,7 @@ class InstanceSpec(msgspec.Struct, frozen=True, kw_only=True):
     `port` None lets the node choose. `restarts_asked` counts restarts that people asked for: an instance
     started under a smaller count is replaced, which makes "restart" an edit like any other. `drain_s` is how
     long running requests may take before a stop cuts them off: None for the node's own limit, 0 for no wait.
+    Who waits for a GPU goes by `priority`.
     """
 
     name: str
@@ -99,13 +98,14 @@ class InstanceSpec(msgspec.Struct, frozen=True, kw_only=True):
     restart: Restart = Restart()
     limits: Limits = Limits()
     drain_s: float | None = None
+    priority: int = PRIORITIES[NORMAL]
 
     def launch_key(self) -> tuple[object, ...]:
         """Equal for two specs that the same running process satisfies: every other field is changed live."""
         return (
             self.engine,
             self.model,
-            self.slices,
+            tuple(replace(part, gpu_index=0) for part in self.slices),
             self.port,
             msgspec.json.encode(self.options, order="deterministic"),
             msgspec.json.encode(self.env, order="deterministic"),

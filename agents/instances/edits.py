@@ -76,9 +76,22 @@ def _check_spec(spec: InstanceSpec) -> None:
             if isinstance(value, str):
                 check_value(variable, value)
         spec.limits.check()
+        _check_slices(spec)
         describe(spec, spec.port or 0)
     except (NotAllowed, BadLimit, CannotStart) as error:
         raise Refused("invalid", f"{spec.name}: {error.message}", error.hint) from None
+
+
+def _check_slices(spec: InstanceSpec) -> None:
+    if len(set(spec.gpus())) < len(spec.slices):
+        raise Refused("invalid", f"{spec.name}: two parts of one GPU", "ask for one larger part")
+    for part in spec.slices:
+        memory = part.memory_mib
+        limit = memory if part.memory_limit_mib is None else part.memory_limit_mib
+        if memory is not None and not 0 < memory <= (limit or 0):
+            raise Refused("invalid", f"{spec.name}: {memory} MiB up to {limit} MiB is no part of a GPU")
+        if part.compute_percent is not None and not 1 <= part.compute_percent <= 100:
+            raise Refused("invalid", f"{spec.name}: {part.compute_percent} % is no share of a GPU's SMs")
 
 
 def _check_cordons(cordons: Mapping[str, Cordon]) -> None:

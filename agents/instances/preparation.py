@@ -14,6 +14,7 @@ from agents.layout import Layout
 from agents.processes import process, spawn, tree
 from engines import registry
 from engines.base import Command, Engine, EngineError, Launch, UnknownEngine
+from engines.fitting import fitted
 from engines.options import options_for
 from engines.simulated_device import DIRECTORY_VARIABLE
 from profiles.allowed import NotAllowed, served_name
@@ -44,7 +45,7 @@ def describe(spec: InstanceSpec, port: int, directory: Path = Path()) -> Describ
     """Raises CannotStart for an unknown engine, options that it refuses, or a model that is no word."""
     try:
         engine = registry.get(spec.engine)
-        options = options_for(engine, spec.options)
+        options = options_for(engine, fitted(engine, spec.options, spec.slices))
         served = served_name(spec.model)
     except EngineError as error:
         code = "unknown_engine" if isinstance(error, UnknownEngine) else "bad_options"

@@ -2,12 +2,15 @@
 
 import os
 import sys
+from collections.abc import Sequence
 
 import msgspec
 
 from engines.abilities import Liveness, SignalStep, one_token
 from engines.adapters.vllm import ENGINE as VLLM
 from engines.base import Command, EngineSample, Launch, LoadProgress, Probe
+from engines.devices import Slice
+from engines.fitting import ratio_of_gpu
 from engines.launching import flags, visible_devices
 from engines.simulated_device import DIRECTORY_VARIABLE
 from engines.simulated_options import SimulatedOptions
@@ -30,6 +33,11 @@ class Simulated:
         "prefix_cache_hits": "the simulated engine has no prefix cache",
     }
     live: dict[str, str] = {}
+
+    memory_options = ("gpu_memory_utilization",)
+
+    def fit(self, slices: Sequence[Slice]) -> float:
+        return ratio_of_gpu(slices, overhead_mib=0)  # it has no context
 
     def command(self, launch: Launch) -> Command:
         options = msgspec.convert(launch.options, Options, from_attributes=True)

@@ -1,12 +1,15 @@
 """vLLM, checked against 0.32.0; metric names back to 0.9."""
 
 import re
+from collections.abc import Sequence
 from pathlib import PurePath
 
 import msgspec
 
 from engines.abilities import Liveness, SignalStep, one_token
 from engines.base import Command, EngineSample, Launch, LoadProgress, Probe
+from engines.devices import Slice
+from engines.fitting import ratio_of_gpu
 from engines.launching import flags, local_files, named_files, options_given, tensor_parallel, visible_devices
 from engines.options.vllm import SPELLINGS, Options
 from engines.vocabulary import Vocabulary
@@ -66,6 +69,11 @@ class Vllm:
     guarded = frozenset({"extra_args", "trust_remote_code", "otlp_traces_endpoint"})
     key_variable = "VLLM_API_KEY"
     spellings = SPELLINGS
+    memory_options = ("gpu_memory_utilization", "kv_cache_memory_bytes")
+
+    def fit(self, slices: Sequence[Slice]) -> float:
+        # A share of the whole GPU, also under MPS; what CUDA itself takes comes on top.
+        return ratio_of_gpu(slices)
 
     def command(self, launch: Launch) -> Command:
         options = msgspec.convert(launch.options, Options, from_attributes=True)

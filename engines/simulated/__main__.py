@@ -11,7 +11,7 @@ from engines.simulated.api import Api
 from engines.simulated.core import Core
 from engines.simulated.device import Device, NoSuchGpu, OutOfMemory
 from engines.simulated.http import serve_connection
-from engines.simulated.loading import load, say
+from engines.simulated.loading import load, say, sized
 from engines.simulated.settings import Settings, read
 
 
@@ -20,7 +20,7 @@ def main() -> int:
     device = None
     try:
         device = Device(settings.directory, settings.gpus, settings.instance)
-        return asyncio.run(_run(settings, device))
+        return asyncio.run(_run(sized(settings, device), device))
     except OutOfMemory as error:
         return _fail(f"torch.OutOfMemoryError: {error}")
     except (NoSuchGpu, OSError) as error:

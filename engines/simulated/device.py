@@ -56,6 +56,21 @@ class Device:
                 )
         self.held_mib += more_mib
 
+    def share_mib(self, ratio: float) -> int | None:
+        """`ratio` of the smallest of our GPUs, all of it counted, as vLLM counts; None without GPUs.
+
+        Raises OutOfMemory where one of them has less left.
+        """
+        neighbours = self.neighbours()
+        for uuid, gpu in self.gpus.items():
+            total_mib, free_mib = gpu.memory_total_mib, gpu.memory_usable_mib - memory_used_mib(neighbours, uuid)
+            if ratio * total_mib > free_mib:
+                raise OutOfMemory(
+                    f"Free memory on device ({free_mib / 1024:.2f}/{total_mib / 1024:.2f} GiB) on startup is less than "
+                    f"desired GPU memory utilization ({ratio}, {ratio * total_mib / 1024:.2f} GiB)."
+                )
+        return min((int(ratio * gpu.memory_total_mib) for gpu in self.gpus.values()), default=None)
+
     def slowdown_ratio(self, own_demand_ratio: float) -> float:
         """How many times slower the slowest of our GPUs makes us; 1 when nobody is in the way."""
         neighbours = self.neighbours()

@@ -4,10 +4,24 @@ import asyncio
 import os
 import time
 
-from engines.simulated.device import Device
+from msgspec.structs import replace
+
+from engines.simulated.device import Device, OutOfMemory
 from engines.simulated.settings import Settings
 
 SHARDS = 4
+
+
+def sized(settings: Settings, device: Device) -> Settings:
+    """With the cache that is left of its share of the GPU, where it has one. Raises OutOfMemory."""
+    if settings.gpu_memory_utilization is None:
+        return settings
+    share_mib = device.share_mib(settings.gpu_memory_utilization)
+    if share_mib is None:
+        return settings
+    if share_mib <= settings.weights_mib:
+        raise OutOfMemory("No available memory for the cache blocks. Try increasing `gpu_memory_utilization`.")
+    return replace(settings, kv_cache_mib=share_mib - settings.weights_mib)
 
 
 async def load(settings: Settings, device: Device) -> None:

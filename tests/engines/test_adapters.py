@@ -8,8 +8,9 @@ import msgspec
 import pytest
 
 from engines import registry
-from engines.base import Command, EngineSample, Launch, LoadProgress, Progress
-from engines.devices import Slice
+from engines.base import BadOptions, Command, EngineSample, Launch, LoadProgress, Progress
+from engines.devices import Enforcer, MigSlot, Slice
+from engines.fitting import fitted
 from engines.options import options_for
 from engines.simulated import settings
 from engines.simulated_options import SimulatedOptions
@@ -53,6 +54,34 @@ def test_vllm_serve() -> None:
         "VLLM_LOGGING_COLOR": "0",
         "NO_COLOR": "1",
     }
+
+
+def test_memory_becomes_the_engines_own_share_of_the_gpu() -> None:
+    part = msgspec.structs.replace(
+        GPU, memory_mib=12_288, memory_enforcer=Enforcer.ENGINE_FLAG, gpu_memory_mib=81_559, memory_limit_mib=16_384
+    )
+    vllm = registry.get("vllm")
+    options = fitted(vllm, {"max_model_len": 4096}, [part])
+    assert options == {"max_model_len": 4096, "gpu_memory_utilization": 0.1935}, "of the limit, less one CUDA context"
+    made = command("vllm", "org/model", part, **options)
+    assert made.argv[made.argv.index("--gpu-memory-utilization") + 1] == "0.1935"
+    smaller = msgspec.structs.replace(part, gpu_memory_mib=24_000, gpu_uuid="GPU-b")
+    assert fitted(vllm, {}, [smaller])["gpu_memory_utilization"] == 0.6576
+    assert fitted(vllm, {}, [smaller, part])["gpu_memory_utilization"] == 0.1935, "one option for all: the least"
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [{"memory_mib": None}, {"memory_enforcer": Enforcer.NONE}, {"mig": MigSlot(profile="1g.10gb", start=0, size=1)}],
+)
+def test_an_engine_is_told_of_no_memory_that_nobody_or_the_hardware_holds(changed: dict[str, object]) -> None:
+    part = Slice(gpu_uuid="GPU-a", gpu_index=0, memory_mib=9000, memory_enforcer=Enforcer.MPS, gpu_memory_mib=81_559)
+    told = msgspec.structs.replace(part, **changed)
+    assert fitted(registry.get("vllm"), {"gpu_memory_utilization": 0.5}, [told]) == {"gpu_memory_utilization": 0.5}
+    for name, value in (("gpu_memory_utilization", 0.5), ("kv_cache_memory_bytes", 2**34)):
+        with pytest.raises(BadOptions):
+            fitted(registry.get("vllm"), {name: value}, [part])
+    assert fitted(registry.get("llama_cpp"), {}, [part]) == {}
 
 
 def test_vllm_by_a_python_runs_the_module() -> None:

@@ -156,6 +156,18 @@ def test_a_full_gpu_fails_the_start(start: Start, tmp_path: Path) -> None:
     assert second.claim() is None
 
 
+def test_a_share_of_the_gpu_is_taken_and_no_more(start: Start, tmp_path: Path) -> None:
+    directory = yard(tmp_path / "yard")
+    engine = start(directory, gpu_memory_utilization=0.1, weights_mib=3000).ready()
+    until(lambda: (claim := engine.claim()) is not None and claim.gpus == {"GPU-a": 8000}, "a tenth is held")
+    greedy = start(directory, gpu_memory_utilization=0.95)
+    until(lambda: greedy.process.poll() == 1, "it refuses to start")
+    assert "(70.31/78.12 GiB) on startup is less than desired GPU memory utilization (0.95" in greedy.log.read_text()
+    small = start(directory, gpu_memory_utilization=0.01)
+    until(lambda: small.process.poll() == 1, "it refuses to start")
+    assert "No available memory for the cache blocks" in small.log.read_text()
+
+
 def test_the_dead_hold_nothing(start: Start, tmp_path: Path) -> None:
     directory = yard(tmp_path / "yard", memory_total_mib=3000)
     dead = start(directory).ready()

@@ -5,7 +5,8 @@ from msgspec.structs import replace
 from engines.devices import Slice
 from profiles.cordon import NODE, refusal, stamped, turned
 from profiles.cordon_plan import Place, plan_cordon
-from profiles.model import Cordon, Defaults, Desired, DesiredInstance, GpuRequest, InstanceSpec, Profile, Service
+from profiles.gpu_request import GpuRequest
+from profiles.model import Cordon, Defaults, Desired, DesiredInstance, InstanceSpec, Profile, Service
 from profiles.place import place
 from profiles.plan import Action
 from profiles.revision import digest, what_changed

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from profiles.gpu_request import GpuRequest
 from profiles.load import load_profile, parse_profile
-from profiles.model import GpuRequest, PlaceRequest, SecretRef, Service
+from profiles.model import PlaceRequest, SecretRef, Service
 from profiles.yamltext import FileError, read
 
 HEAD = "gpuyard: 1\nprofile: p\nservices:\n"
@@ -97,6 +98,39 @@ SERVICE = [
         "  a: {engine: vllm, model: m, restart: {max: 3, window: 10 min}}",
         "4:57: `10 min` is no duration",
         "a number and ms, s, m, h or d: `10m`",
+    ),
+    *(
+        (text.replace("^", ""), f"4:{text.index('^') + 1}: {message}", hint)
+        for gpus, message, hint in (
+            ("memory: ^12GB", "`12GB` is no size", "a whole number and MiB, GiB or TiB: `12GiB`"),
+            ("memory: ^100MiB", "100MiB of GPU memory is too little for any model", "at least 512MiB"),
+            ("memory: 8GiB, portion: ^0.5", "`memory` and `portion` say the same thing twice", "keep one of them"),
+            ("portion: ^1.5", "`portion` must be over 0 and at most 1, not 1.5", "0.25 is a quarter"),
+            ("memory: 8GiB, limit: ^4GiB", "the limit 4GiB is under the request 8GiB", "give more, or none"),
+            ("limit: ^4GiB", "`limit` is of a part of a GPU", "say which: add `memory` or `portion`"),
+            ("portion: 0.5, compute: ^30", "expected text, found a whole number", "put it in quotes"),
+            ("portion: 0.5, compute: ^130%", "`130%` is no share of the SMs", "1% to 100%"),
+            ("portion: 0.5, compute: 30%, enforce: ^none", "`none` cannot hold `compute`", "only `enforce: mps` can"),
+            ("mig: ^big", "`big` is no profile of MIG", "as NVIDIA writes it: `1g.10gb`"),
+            ("mig: 1g.10gb, memory: ^8GiB", "`memory` does not go with `mig`", "a MIG device is given whole"),
+            ("memory: 8GiB, enforce: ^hope", "invalid enum value 'hope'", ""),
+            (
+                "memory: 8GiB}, options: {^gpu_memory_utilization: 0.5",
+                "option `gpu_memory_utilization`: follows from the memory that `gpus` asks for",
+                "leave it out; or write `enforce: none`, and only gpuyard's books follow `memory`",
+            ),
+        )
+        for text in [f"  a: {{engine: vllm, model: m, gpus: {{devices: [n/0], {gpus}}}}}"]
+    ),
+    (
+        "  a: {engine: llama_cpp, model: m, gpus: {devices: [n/0], memory: 8GiB, enforce: engine_flag}}",
+        "4:82: llama_cpp has no option that holds it to a part of a GPU's memory",
+        "`mps`, or `none` where you trust it",
+    ),
+    (
+        "  a: {engine: vllm, model: m, priority: urgent}",
+        "4:41: `urgent` is no priority",
+        "one of low, normal, high, or a number from 0 to 1000",
     ),
     (
         "  a: {engine: vllm, model: m, resources: {memory: 64}}",

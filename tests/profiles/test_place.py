@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engines.devices import Slice
-from profiles.model import Defaults, GpuRequest, PlaceRequest, Profile, Service
+from profiles.gpu_request import GpuRequest
+from profiles.model import Defaults, PlaceRequest, Profile, Service
 from profiles.place import Placement, Unplaceable, place
 from profiles.restart import Restart, RestartRequest
 from profiles.status import GpuReading, GpuSource, GpuSourceKind, GpuState, HostReading, NodeStatus
