@@ -25,6 +25,7 @@ from profiles.cordon_plan import Place, plan_cordon
 from profiles.model import Defaults, Desired, InstanceSpec, Profile, Service
 from profiles.place import Placement, place
 from profiles.plan import Plan, Verb, plan_profile, plan_verb
+from profiles.room import with_room
 from profiles.shortfall import with_shortfall
 from profiles.status import InstanceStatus, NodeStatus, Phase, Reason
 
@@ -88,7 +89,7 @@ class Operations:
     def propose_run(self, name: str, service: Service) -> Plan:
         """The plan that adds `service` as `name` to the instances that were started without a file."""
         profile = Profile(gpuyard=1, profile=ADHOC, services={name: service}, defaults=Defaults())
-        placed = place(profile, self._statuses(), self._desired())
+        placed = place(profile, self._statuses(), self._desired(), prunes=False)
         wanted: dict[str, list[InstanceSpec]] = {node: list(specs) for node, specs in placed.specs.items()}
         for node, document in self._desired().items():
             others = [
@@ -168,17 +169,16 @@ class Operations:
         return Applied(node, True)
 
     def _told(self, plan: Plan) -> Plan:
-        return with_shortfall(plan, {name: status.isolation for name, status in self._statuses().items()})
+        statuses = self._statuses()
+        plan = with_room(plan, self._desired(), statuses)
+        return with_shortfall(plan, {name: status.isolation for name, status in statuses.items()})
 
     def _desired(self) -> dict[str, Desired]:
         return {name: view.desired for name, view in self._store.nodes.items() if view.counted}
 
     def _statuses(self) -> Mapping[str, NodeStatus]:
-        return {
-            name: replace(view.status, gpus=tuple(view.gpus.values()), instances=tuple(view.instances.values()))
-            for name, view in self._store.nodes.items()
-            if view.counted and view.status is not None
-        }
+        found = {name: view.observed() for name, view in self._store.nodes.items() if view.counted}
+        return {name: status for name, status in found.items() if status is not None}
 
 
 def _with_blockers(plan: Plan, placed: Placement) -> Plan:

@@ -7,6 +7,7 @@ from console.operations import Requests
 from console.store import NodeView, Store
 from profiles.plan import Plan
 from profiles.revision import Revision
+from profiles.room import with_room
 from profiles.status import Reason
 from profiles.undo import choose, plan_undo
 
@@ -51,6 +52,8 @@ async def propose_undo(
     after = await fleet.request(node, ReadRevision(generation=choice.after), RevisionDocument)
     plan = plan_undo(node, view.desired, before.instances, after.instances,
                      before.profile_text, (before.cordons, after.cordons))  # fmt: skip
+    status = view.observed()
+    plan = with_room(plan, {node: view.desired}, {node: status} if status else {})
     return Undo(node, plan, choice.undone, view.clock_skew_s)
 
 

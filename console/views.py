@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import NamedTuple
 
+from msgspec.structs import replace
+
 from profiles.model import Desired
 from profiles.status import Event, GpuReading, InstanceStatus, NodeStatus, Reason, Role
 
@@ -68,6 +70,12 @@ class NodeView:
     snapshots: int = 0
     """How often it was seen whole: after each, what happened in between may be asked for."""
     events: deque[Event] = field(default_factory=lambda: deque(maxlen=EVENTS_KEPT))
+
+    def observed(self) -> NodeStatus | None:
+        """`status` with the GPUs and instances of now."""
+        if self.status is None:
+            return None
+        return replace(self.status, gpus=tuple(self.gpus.values()), instances=tuple(self.instances.values()))
 
     @property
     def counted(self) -> bool:

@@ -58,6 +58,20 @@ class Step(msgspec.Struct, frozen=True, kw_only=True):
     changes: tuple[Change, ...] = ()
     not_enforced: dict[str, str] = {}
     """Limit → why the node cannot hold it."""
+    slices: tuple[Slice, ...] = ()
+    """What it starts on."""
+    waits: Reason | None = None
+    """Why it will not start at once."""
+
+
+class GpuMemory(msgspec.Struct, frozen=True, kw_only=True):
+    """What instances are given of one GPU's memory; `allocatable_mib` None is unknown."""
+
+    node: str
+    gpu_index: int
+    before_mib: int
+    after_mib: int
+    allocatable_mib: int | None
 
 
 class NodePlan(msgspec.Struct, frozen=True, kw_only=True):
@@ -78,6 +92,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     steps: tuple[Step, ...]
     nodes: tuple[NodePlan, ...]
     blockers: tuple[Reason, ...] = ()
+    memory: tuple[GpuMemory, ...] = ()
+    """Of the GPUs of which something else is given (profiles.room)."""
 
     @property
     def changes_anything(self) -> bool:
@@ -213,8 +229,7 @@ def _text(key: str, value: object) -> str:
 
 
 def _slice(held: Slice) -> str:
-    memory = "" if held.memory_mib is None else f" {held.memory_mib}MiB"
-    return f"{held.gpu_index}({held.gpu_uuid}){memory}"
+    return f"{held.gpu_index}({held.gpu_uuid}){f' {held.text()}' if held.text() else ''}"
 
 
 def _started(spec: InstanceSpec) -> InstanceSpec:

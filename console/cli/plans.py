@@ -10,8 +10,9 @@ from profiles.plan import Action, Plan
 
 
 def plan_items(plan: Plan) -> list[dict[str, object]]:
-    """The steps as plain data; blockers as steps that cannot be."""
+    """The steps as plain data, then the memory of GPUs; blockers as steps that cannot be."""
     items: list[dict[str, object]] = [dict(msgspec.to_builtins(step)) for step in plan.steps]
+    items += [{"action": "memory", **msgspec.to_builtins(row)} for row in plan.memory]
     items += [{"action": "blocked", "reason": msgspec.to_builtins(blocker)} for blocker in plan.blockers]
     return items
 

@@ -25,10 +25,12 @@ def consequence(verb: Verb, plan: Plan, store: Store) -> str:
             known = known and reading is not None and reading.running is not None
         if reading is not None:
             flying += (reading.running or 0) + (reading.waiting or 0)
+    waits = " ".join(f"{step.instance} will wait: {step.waits.text}." for step in steps if step.waits)
     if verb is Verb.START:
-        return f"{_WORDS[verb]} {names} on {where}."
+        return f"{_WORDS[verb]} {names} on {where}. {waits}".rstrip()
     in_flight = plural(round(flying), "request") if known else "an unknown number of requests"
-    return f"{_WORDS[verb]} {names} on {where}: {in_flight} in flight. {_capacity(steps, store)}".rstrip()
+    said = (f"{_WORDS[verb]} {names} on {where}: {in_flight} in flight.", _capacity(steps, store), waits)
+    return " ".join(filter(None, said))
 
 
 def _capacity(steps: Sequence[Step], store: Store) -> str:

@@ -1,10 +1,11 @@
 """A plan as lines; the command line and the screens show the same."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
-from console.render.text import UNKNOWN, one_line, plural
+from console.render.slices import amount, enforcement
+from console.render.text import UNKNOWN, gib, one_line, plural
 from profiles.clean import clean
-from profiles.plan import Action, Plan, Step
+from profiles.plan import Action, GpuMemory, Plan, Step
 
 _SIGNS = {
     Action.KEEP: "=", Action.START: "+", Action.STOP: "-", Action.DRAIN: "↓", Action.REPLACE: "±", Action.LIVE: "~",
@@ -25,6 +26,7 @@ def _lines(plan: Plan) -> Iterator[str]:
     for step in plan.steps:
         if step.action is not Action.KEEP:
             yield from _step_lines(step)
+    yield from _memory_lines(plan.memory)
 
 
 def _step_lines(step: Step) -> Iterator[str]:
@@ -32,5 +34,22 @@ def _step_lines(step: Step) -> Iterator[str]:
     if step.action in (Action.REPLACE, Action.LIVE, Action.CORDON):
         for change in step.changes:
             yield f"      {one_line(f'{change.key}: {change.old or UNKNOWN} → {change.new or UNKNOWN}')}"
+    for part in step.slices:
+        if part.memory_mib is not None or part.mig is not None:
+            yield f"      gpu{part.gpu_index}: {amount(part)}, {enforcement(part)}"
+    if step.waits:
+        yield f"      {one_line(f'! it will wait: {step.waits.text}')}"
     for limit, why in step.not_enforced.items():
         yield f"      {one_line(f'! {limit} is not enforced: {why}')}"
+
+
+def _memory_lines(memory: Sequence[GpuMemory]) -> Iterator[str]:
+    """What is given of each GPU, in GiB."""
+    if not memory:
+        return
+    names = [f"{row.node} gpu{row.gpu_index}" for row in memory]
+    width = max(len("GPU"), *map(len, names))
+    yield f"  {'GPU':<{width}}  {'before':>7}  {'after':>7}  {'of GiB':>7}"
+    for name, row in zip(names, memory, strict=True):
+        figures = (gib(row.before_mib), gib(row.after_mib), gib(row.allocatable_mib))
+        yield f"  {name:<{width}}  {'  '.join(f'{figure:>7}' for figure in figures)}"

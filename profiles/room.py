@@ -1,0 +1,90 @@
+"""What a plan gives of GPUs, before and after, and what does not fit: told before anybody agrees. Pure.
+
+does not fit beside what is planned, or newly on a GPU that has no room now ──► blocker
+no room now where it has been before                                       ──► it will wait, and says for what
+"""
+
+from collections.abc import Collection, Iterable, Iterator, Mapping
+
+from msgspec.structs import replace
+
+from profiles.account import Held, kept_mib, tenants
+from profiles.ledger import refusal, refused_by_book
+from profiles.memory import allocatable_mib
+from profiles.model import Desired, DesiredInstance, Wanted
+from profiles.plan import Action, GpuMemory, Plan, Step
+from profiles.status import GpuReading, GpuState, NodeStatus, Reason
+
+_STARTS = (Action.START, Action.REPLACE)
+
+
+def held(instances: Mapping[str, DesiredInstance]) -> Held:
+    """What a document gives: those that are wanted stopped keep nothing."""
+    return {name: owned.spec.slices for name, owned in instances.items()
+            if owned.spec.slices and owned.spec.wanted is not Wanted.STOPPED}  # fmt: skip
+
+
+def with_room(plan: Plan, desired: Mapping[str, Desired], nodes: Mapping[str, NodeStatus]) -> Plan:
+    """`plan` with the memory of each GPU that it touches, and with what cannot be had. Nodes that say nothing are
+    not judged."""
+    wanted = {edit.node: edit.instances for edit in plan.nodes}
+    steps: list[Step] = []
+    blockers: list[Reason] = []
+    for step in plan.steps:
+        owned = wanted.get(step.node, {}).get(step.instance)
+        status = nodes.get(step.node)
+        if step.action not in _STARTS or owned is None or not owned.spec.slices or status is None:
+            steps.append(step)
+            continue
+        before = desired[step.node].instances.get(step.instance)
+        others = {name: parts for name, parts in held(wanted[step.node]).items() if name != step.instance}
+        why, waits = _refused(owned, before, others, status.gpus)
+        if why is not None and not waits:
+            blockers.append(replace(why, text=f"{step.instance} on {step.node}: {why.text}"))
+        steps.append(replace(step, slices=owned.spec.slices, waits=why if waits else None))
+    memory = [
+        row
+        for edit in plan.nodes
+        if (status := nodes.get(edit.node))
+        for row in _memory(edit.node, desired[edit.node].instances, edit.instances, status.gpus)
+    ]
+    return replace(plan, steps=tuple(steps), blockers=(*plan.blockers, *blockers), memory=tuple(memory))
+
+
+def _refused(
+    owned: DesiredInstance, before: DesiredInstance | None, others: Held, gpus: Iterable[GpuReading]
+) -> tuple[Reason | None, bool]:
+    """Why there is no room, and whether waiting may help."""
+    slices, readings = owned.spec.slices, list(gpus)
+    if found := refused_by_book(slices, readings, others):
+        return found.reason(), False
+    now = refusal(slices, [_without(gpu, others) for gpu in readings], others)
+    is_new = before is None or before.spec.gpus() != owned.spec.gpus()
+    return (now.reason(), not is_new) if now else (None, False)
+
+
+def _without(gpu: GpuReading, others: Collection[str]) -> GpuReading:
+    """As it will be once all that are not among `others` have left. A reading that is late is not held against it."""
+    gone = [one for one in gpu.processes if one.instance is not None and one.instance not in others]
+    used, theirs = gpu.memory_used_mib, sum(one.memory_mib or 0 for one in gone)
+    return replace(
+        gpu,
+        state=GpuState.OK if gpu.state is GpuState.STALE else gpu.state,
+        processes=tuple(one for one in gpu.processes if one not in gone),
+        memory_used_mib=None if used is None else max(0, used - theirs),
+    )
+
+
+def _memory(
+    node: str, before: Mapping[str, DesiredInstance], after: Mapping[str, DesiredInstance], gpus: Iterable[GpuReading]
+) -> Iterator[GpuMemory]:
+    """The GPUs of which something else is given."""
+    old, new = held(before), held(after)
+    for gpu in gpus:
+        allocatable = allocatable_mib(gpu)
+        was, will = (
+            sum(kept_mib(part, allocatable) for parts in tenants(gpu, given).values() for part in parts)
+            for given in (old, new)
+        )
+        if tenants(gpu, old) != tenants(gpu, new):
+            yield GpuMemory(node=node, gpu_index=gpu.index, before_mib=was, after_mib=will, allocatable_mib=allocatable)
