@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 from agents.wire import Delta, Snapshot
+from profiles.gpus import GpuCard
 from profiles.isolation import NodeIsolation
 from profiles.kept import Kept
 from profiles.model import Desired
@@ -45,6 +46,7 @@ class Board:
         self._wall = wall
         self._host = (1, host)
         self._gpu_source = (1, gpu_source)
+        self._gpu_cards: tuple[int, tuple[GpuCard, ...]] = (1, ())
         self._desired = (1, Desired())
         self._troubles: tuple[int, dict[str, Reason]] = (1, {})
         self._kept: tuple[int, Kept | None] = (1, None)
@@ -61,6 +63,10 @@ class Board:
     def set_gpu_source(self, source: GpuSource) -> None:
         if source != self._gpu_source[1]:
             self._gpu_source = (self._next(), source)
+
+    def set_gpu_cards(self, cards: tuple[GpuCard, ...]) -> None:
+        if cards != self._gpu_cards[1]:
+            self._gpu_cards = (self._next(), cards)
 
     def set_gpus(self, readings: Sequence[GpuReading]) -> None:
         """Replace all; those that are equal to what is there keep their number."""
@@ -119,6 +125,7 @@ class Board:
             at_unix_s=self._wall(),
             host=self._host[1],
             gpu_source=self._gpu_source[1],
+            gpu_cards=self._gpu_cards[1],
             gpus=tuple(sorted((gpu for _, gpu in self._gpus.values()), key=lambda gpu: gpu.index)),
             instances=tuple(sorted((one for _, one in self._instances.values()), key=lambda one: one.name)),
             troubles=tuple(self._troubles[1].values()),
@@ -144,6 +151,7 @@ class Board:
             at_unix_s=self._wall(),
             host=_newer(self._host, number),
             gpu_source=_newer(self._gpu_source, number),
+            gpu_cards=_newer(self._gpu_cards, number),
             gpus=tuple(gpu for changed, gpu in self._gpus.values() if changed > number),
             gpus_gone=tuple(uuid for uuid, changed in self._gpus_gone.items() if changed > number),
             instances=tuple(one for changed, one in self._instances.values() if changed > number),

@@ -37,8 +37,10 @@ from agents.past.history import History
 from agents.processes.isolation.choice import choose
 from agents.processes.logspace import LogSpace
 from agents.processes.orphans import Orphans
+from agents.sampling.gpuhealth import GpuHealthWatch
 from agents.sampling.gpuwatch import GpuWatch
 from agents.sampling.sampler import Sampler
+from agents.sampling.xidlog import XidLog
 from agents.server.listener import listen
 from agents.server.node import Node
 from agents.server.server import Server
@@ -118,6 +120,7 @@ async def _run(layout: Layout, simulated: Path | None, subject: Subject) -> None
 
         supervisor = Supervisor(layout, board, events, simulated=simulated, tier=tier, claims=claims)
         history = History(layout.history, board, events)
+        xids = XidLog(layout.xids, events)
         sampler = Sampler(
             board,
             supervisor,
@@ -125,6 +128,7 @@ async def _run(layout: Layout, simulated: Path | None, subject: Subject) -> None
             simulated=simulated,
             scraped=history.scraped,
             claimed=claimed,
+            judged=GpuHealthWatch(xids, events).look,
             gpus_read=GpuWatch(events).look,
         )
         gate = _gate(layout, board, events, agent_version)
@@ -150,6 +154,7 @@ async def _run(layout: Layout, simulated: Path | None, subject: Subject) -> None
             parts = (supervisor.run(), sampler.run(), history.run(), Server(door, node).run(), disk.run(), logs.run())
             tasks = [group.create_task(part) for part in parts]
             if simulated is None:  # else it is a trial, which nobody expects back
+                tasks.append(group.create_task(xids.follow_kernel()))
                 tasks.append(group.create_task(kept.watch(board)))
             logger.info("serving %s, state in %s", layout.socket, layout.state)
             await stop.wait()

@@ -79,6 +79,10 @@ class Layout:
         return self.state / "loads.json"
 
     @property
+    def xids(self) -> Path:
+        return self.state / "xids.json"
+
+    @property
     def events(self) -> Path:
         return self.state / "events.jsonl"
 

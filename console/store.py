@@ -140,6 +140,7 @@ class Store:
             at_unix_s=frame.at_unix_s,
             host=frame.host or view.status.host,
             gpu_source=frame.gpu_source or view.status.gpu_source,
+            gpu_cards=view.status.gpu_cards if frame.gpu_cards is None else frame.gpu_cards,
             troubles=view.status.troubles if frame.troubles is None else frame.troubles,
             kept=frame.kept or view.status.kept,
         )

@@ -121,3 +121,12 @@ class GpuCard(msgspec.Struct, frozen=True, kw_only=True):
     compute_mode: str = ""
     peers: tuple[GpuPeer, ...] = ()
     """The other GPUs of the node, nearest first."""
+
+
+class Xid(msgspec.Struct, frozen=True):
+    """An error of a GPU that its driver reported, by NVIDIA's number (profiles.xids), `count` times since its last
+    reset and last at that time."""
+
+    number: int
+    at_unix_s: float
+    count: int = 1

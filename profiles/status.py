@@ -10,7 +10,7 @@ import msgspec
 
 from engines.base import Histogram, LoadProgress
 from engines.devices import Slice
-from profiles.gpus import GpuErrors, GpuHealth, MigDevice, MigState, Recovery
+from profiles.gpus import GpuCard, GpuErrors, GpuHealth, MigDevice, MigState, Recovery, Xid
 from profiles.isolation import Isolation, NodeIsolation
 from profiles.kept import Kept
 from profiles.model import Wanted
@@ -140,6 +140,8 @@ class GpuReading(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Over all its links."""
     errors: GpuErrors | None = None
     recovery: Recovery | None = None
+    xids: tuple[Xid, ...] = ()
+    """Since its last reset, by number."""
     processes: tuple[GpuProcess, ...] = ()
     state: GpuState = GpuState.OK
     seen_unix_s: float | None = None
@@ -225,6 +227,7 @@ class NodeStatus(msgspec.Struct, frozen=True, kw_only=True):
     host: HostReading
     gpu_source: GpuSource
     gpus: tuple[GpuReading, ...] = ()
+    gpu_cards: tuple[GpuCard, ...] = ()
     instances: tuple[InstanceStatus, ...] = ()
     troubles: tuple[Reason, ...] = ()
     """What is wrong with the node itself."""

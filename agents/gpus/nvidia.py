@@ -7,6 +7,7 @@ from msgspec.structs import replace
 
 from agents.gpus import cards, nvml
 from agents.gpus.device import Device
+from agents.gpus.driver_events import DriverEvents
 from agents.gpus.processes import Processes
 from agents.gpus.source import Frame, NoGpus
 from profiles.gpus import GpuCard
@@ -47,10 +48,14 @@ class Nvidia:
             note = ", ".join(f"GPU {index} cannot be opened ({why})" for index, why in self._closed.items())
             source = GpuSource(GpuSourceKind.NVML, note)
         now_s = self._clock()
+        xids, changed = self._events.look()
+        for gpu in self._gpus.values():
+            if gpu.uuid in changed:
+                gpu.look_again()
         gpus = tuple(gpu.read(now_s) for _, gpu in sorted(self._gpus.items()))
         if self._reads % _FORGET_READS == 0:
             self._processes.forget_old()
-        return Frame(source, gpus, self._new_cards())
+        return Frame(source, gpus, self._new_cards(), tuple(xids))
 
     def _open_closed(self) -> None:
         """A GPU that cannot even be named has no UUID to keep a row under; it is tried again."""
@@ -63,6 +68,7 @@ class Nvidia:
                 self._closed[index] = str(error)
         if len(self._gpus) > before:
             self._find_peers()
+            self._events = DriverEvents({gpu.uuid: gpu.handle for gpu in self._gpus.values()})
 
     def _find_peers(self) -> None:
         for gpu in self._gpus.values():

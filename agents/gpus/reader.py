@@ -12,6 +12,7 @@ A change of MIG mode and a reset want no process at all on a GPU, not even one t
 import asyncio
 import contextlib
 import sys
+import time
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
@@ -60,6 +61,7 @@ class Reader:
         self._stale_s = stale_s
         self._stalled_s = stalled_s
         self._last = Frame(GpuSource(GpuSourceKind.NONE, "not read yet"))
+        self._last_at_unix_s: float | None = None
         self._frames = 0
         self._released = 0
         self._turn = asyncio.Event()
@@ -164,9 +166,8 @@ class Reader:
             except TimeoutError:
                 silent_s += self._stale_s
                 if silent_s >= self._stalled_s:
-                    self._grow_old(
-                        f"the GPU reader stalled: silent for {silent_s:.0f} s, it is replaced once it is gone"
-                    )
+                    text = f"the GPU reader stalled: silent for {silent_s:.0f} s, it is replaced once it is gone"
+                    self._grow_old(text, stalled=True)
                     return True
                 self._grow_old(f"the GPU reader has been silent for {silent_s:.0f} s")
                 continue
@@ -180,19 +181,19 @@ class Reader:
                 self._last = _decoder.decode(line)
             except msgspec.DecodeError:
                 continue
+            self._last_at_unix_s = time.time()
             self._show(self._last)
 
     def _could_not_begin(self, note: str) -> None:
         self._last = Frame(GpuSource(GpuSourceKind.NONE, note))
         self._show(self._last)
 
-    def _grow_old(self, note: str) -> None:
+    def _grow_old(self, note: str, *, stalled: bool = False) -> None:
         said = self._last.source.note
         source = replace(self._last.source, note=f"{said}; {note}" if said else note)
-        gpus = tuple(
-            gpu if gpu.state is GpuState.LOST else replace(gpu, state=GpuState.STALE) for gpu in self._last.gpus
-        )
-        self._show(Frame(source, gpus))
+        old = {"state": GpuState.STALE, "seen_unix_s": self._last_at_unix_s}
+        gpus = tuple(gpu if gpu.state is GpuState.LOST else replace(gpu, **old) for gpu in self._last.gpus)
+        self._show(Frame(source, gpus, stalled=stalled))
 
 
 async def _end(child: asyncio.subprocess.Process) -> None:

@@ -8,6 +8,14 @@ from profiles.gpus import GpuCard
 from profiles.status import GpuReading, GpuSource
 
 
+class DriverXid(msgspec.Struct, frozen=True):
+    """An error that the driver just reported; `uuid` "" is of a GPU that is not known."""
+
+    uuid: str
+    number: int
+    at_unix_s: float
+
+
 class Frame(msgspec.Struct, frozen=True):
     """All GPUs at one moment: one line of JSON on the reader's stdout."""
 
@@ -15,6 +23,10 @@ class Frame(msgspec.Struct, frozen=True):
     gpus: tuple[GpuReading, ...] = ()
     cards: tuple[GpuCard, ...] | None = None
     """What they are; None where that is as it was said last."""
+    xids: tuple[DriverXid, ...] = ()
+    """What the driver reported since the frame before."""
+    stalled: bool = False
+    """Said by the agent in place of a reader that is silent for good: nothing here is of now."""
 
 
 class NoGpus(Exception):

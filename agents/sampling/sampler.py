@@ -35,6 +35,7 @@ class Sampler:
         state: Path,
         simulated: Path | None = None,
         scraped: Callable[[str, int, EngineSample], None] = lambda *_: None,
+        judged: Callable[[Frame], Sequence[GpuReading]] = lambda frame: frame.gpus,
         gpus_read: Callable[[Sequence[GpuReading]], None] = lambda _: None,
         claimed: Callable[[], Claimed] = dict,
         wall: Callable[[], float] = time.time,
@@ -42,6 +43,7 @@ class Sampler:
         self._board = board
         self._supervisor = supervisor
         self._scraped = scraped
+        self._judged = judged
         self._gpus_read = gpus_read
         self._claimed = claimed
         self._wall = wall
@@ -71,10 +73,12 @@ class Sampler:
 
     def _show(self, frame: Frame) -> None:
         self._board.set_gpu_source(frame.source)
+        if frame.cards is not None:
+            self._board.set_gpu_cards(frame.cards)
         gpus = [
             msgspec.structs.replace(gpu, processes=tuple(map(self._owners.name, gpu.processes)))
             if gpu.processes else gpu
-            for gpu in frame.gpus
+            for gpu in self._judged(frame)
         ]  # fmt: skip
         if claimed := self._claimed():
             gpus = [msgspec.structs.replace(gpu, claims=tuple(claimed.get(gpu.uuid, ()))) for gpu in gpus]

@@ -3,6 +3,7 @@
 import msgspec
 
 from agents.wire.asks import AnyAnswer, AnyAsk
+from profiles.gpus import GpuCard
 from profiles.kept import Kept
 from profiles.model import Desired
 from profiles.status import Event, GpuReading, GpuSource, HostReading, InstanceStatus, NodeStatus, Reason, Role
@@ -59,6 +60,7 @@ class Delta(Frame, frozen=True, kw_only=True):
     at_unix_s: float
     host: HostReading | None = None
     gpu_source: GpuSource | None = None
+    gpu_cards: tuple[GpuCard, ...] | None = None
     gpus: tuple[GpuReading, ...] = ()
     gpus_gone: tuple[str, ...] = ()
     instances: tuple[InstanceStatus, ...] = ()
