@@ -4,63 +4,18 @@ import json
 import os
 import subprocess
 import sys
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from console.hosts.sealed import snippet
-from tests.e2e import sshd
 from tests.e2e.accounts import account
 from tests.e2e.barehost import bare_host
-from tests.e2e.sshd import Host, wait_until
-from tests.e2e.system_agent import Agent, system_agent
+from tests.e2e.sshd import wait_until
+from tests.e2e.yard import Yard
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root can make accounts and write sshd's settings")
 BEGIN = "# gpuyard: begin"
-
-
-@dataclass
-class Yard:
-    """An sshd that root writes to, a system's agent, and an account without a shell in the group at its door."""
-
-    host: Host
-    agent: Agent
-    ann: str
-
-    @property
-    def config(self) -> Path:
-        return self.host.folder / "sshd_config"
-
-    def seal(self, *words: str) -> "subprocess.CompletedProcess[str]":
-        return self.host.console("node", "sealed", "here", "--as", self.ann, "--group", self.ann, *words)
-
-    def restart(self, *options: str) -> None:
-        self.host.stop()
-        self.host.options = list(options)
-        self.host.start()
-
-
-@contextmanager
-def the_yard() -> Iterator[Yard]:
-    with (
-        account("/usr/sbin/nologin") as ann,
-        system_agent(ann, f'gpuyard = 1\ngroup = "{ann}"\n[roles]\n{ann} = "operator"\n') as agent,
-        tempfile.TemporaryDirectory(prefix="gy") as name,
-    ):
-        Path(name).chmod(0o755)
-        with sshd.host(Path(name)) as host:
-            host.write_inventory(socket=str(agent.socket))
-            yield Yard(host, agent, ann)
-
-
-@pytest.fixture
-def yard() -> Iterator[Yard]:
-    with the_yard() as found:
-        yield found
 
 
 @pytest.mark.parametrize("included", [False, True])
