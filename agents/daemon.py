@@ -19,6 +19,7 @@ from pathlib import Path
 from agents import kept, state
 from agents.access.answers import Answers
 from agents.access.audit.log import AuditLog
+from agents.access.audit.rooted import recorded
 from agents.access.gate import Gate
 from agents.access.leases import Leases
 from agents.access.roles import Roles
@@ -34,9 +35,11 @@ from agents.instances.supervisor import Supervisor
 from agents.layout import Layout
 from agents.mounts import network_type
 from agents.past.history import History
+from agents.privilege.child import RootChild
 from agents.processes.isolation.choice import choose
 from agents.processes.logspace import LogSpace
-from agents.processes.orphans import Orphans
+from agents.processes.survey import Survey
+from agents.processes.terminating import Terminator
 from agents.sampling.gpuhealth import GpuHealthWatch
 from agents.sampling.gpuwatch import GpuWatch
 from agents.sampling.sampler import Sampler
@@ -132,6 +135,8 @@ async def _run(layout: Layout, simulated: Path | None, subject: Subject) -> None
             gpus_read=GpuWatch(events).look,
         )
         gate = _gate(layout, board, events, agent_version)
+        privileged = RootChild(recorded(gate.audit))
+        survey = Survey(layout.state, board, supervisor.living, supervisor.redactor)
         node = Node(
             board=board,
             events=events,
@@ -142,7 +147,8 @@ async def _run(layout: Layout, simulated: Path | None, subject: Subject) -> None
             socket=str(layout.socket),
             roles=roles,
             gate=gate,
-            orphans=Orphans(layout.state, board, events, supervisor.living, supervisor.redactor),
+            survey=survey,
+            terminator=Terminator(survey, events, privileged),
             examiner=Examiner(subject),
         )
         events.append(EventKind.AGENT, f"gpuyard-agent {agent_version} started", code="agent_started")

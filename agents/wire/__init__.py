@@ -39,8 +39,6 @@ from agents.wire.asks import (
     ReadLog,
     ReadRevision,
     ReadRevisions,
-    Reap,
-    Reaped,
     ReleaseLease,
     RevisionDocument,
     Revisions,
@@ -49,6 +47,8 @@ from agents.wire.asks import (
     SetDesired,
     ShellNoted,
     TakeLease,
+    Terminate,
+    Terminated,
     VerifyAudit,
 )
 from agents.wire.frames import (
@@ -76,9 +76,9 @@ __all__ = [
     "MAX_PROFILE_TEXT_BYTES",
     "AnyFrame", "Hello", "Snapshot", "Delta", "Happened", "Request", "Reply", "Failure", "Ping", "Pong",
     "Ask", "AnyAsk", "Change", "SetDesired", "TakeLease", "ReleaseLease", "VerifyAudit", "ReadAnchor",
-    "ReadLog", "ReadRevisions", "ReadRevision", "ReadHistory", "ListProcesses", "SelfCheck", "Reap", "NoteShell",
+    "ReadLog", "ReadRevisions", "ReadRevision", "ReadHistory", "ListProcesses", "SelfCheck", "Terminate", "NoteShell",
     "AnyAnswer", "AnswerT", "DesiredSet", "LeaseTaken", "LeaseReleased", "AuditVerified", "Anchor",
-    "LogPiece", "Revisions", "RevisionDocument", "History", "Processes", "SelfChecked", "Reaped", "ShellNoted",
+    "LogPiece", "Revisions", "RevisionDocument", "History", "Processes", "SelfChecked", "Terminated", "ShellNoted",
     "encode", "decode", "common_protocol", "no_common_protocol",
 ]  # fmt: skip
 

@@ -7,7 +7,7 @@ import msgspec
 from profiles.finding import Finding
 from profiles.history import HistoryKind, HistorySeries
 from profiles.model import Cordon, DesiredInstance
-from profiles.processes import NodeProcess
+from profiles.processes import NodeProcess, ProcessKind
 from profiles.revision import Revision
 
 
@@ -132,11 +132,15 @@ class SelfCheck(Ask, frozen=True, kw_only=True):
     files: bool = False
 
 
-class Reap(Change, frozen=True, kw_only=True):
-    """End one orphan. Refused for every process that is none of this node's."""
+class Terminate(Change, frozen=True, kw_only=True):
+    """End one process that ListProcesses lists, whosever it is; refused for every other.
+
+    `kind` is what the asker took it for: refused with `stale` when it is another by now.
+    """
 
     pid: int
     start_ticks: int
+    kind: ProcessKind
 
 
 class NoteShell(Change, frozen=True, kw_only=True):
@@ -198,7 +202,7 @@ class SelfChecked(Answer, frozen=True, kw_only=True):
     files: dict[str, str] = {}
 
 
-class Reaped(Answer, frozen=True, kw_only=True):
+class Terminated(Answer, frozen=True, kw_only=True):
     """It is gone."""
 
 
@@ -257,7 +261,7 @@ AnyAsk = (
     | ReadAnchor
     | ListProcesses
     | SelfCheck
-    | Reap
+    | Terminate
     | NoteShell
 )
 AnyAnswer = (
@@ -272,7 +276,7 @@ AnyAnswer = (
     | Anchor
     | Processes
     | SelfChecked
-    | Reaped
+    | Terminated
     | ShellNoted
 )
 AnswerT = TypeVar("AnswerT", bound=Answer)

@@ -159,9 +159,11 @@ def _add_processes(
     listed = _add(verbs, "processes", text, "console.cli.processes", "run", [common])
     listed.add_argument("--orphans", action="store_true", help="only what an instance left behind")
     listed.add_argument("--node", metavar="N", help="left out, all of them")
-    reap = _add(verbs, "reap", "end what an instance left behind", "console.cli.processes", "reap", [common])
-    reap.add_argument("targets", metavar="NODE/PID", nargs="+", help="as `processes --orphans` lists them")
-    reap.add_argument("--yes", action="store_true", default=argparse.SUPPRESS, help="do not ask")
+    listed.add_argument("--by", choices=("user",), metavar="user", help="a line a user: what each has on all GPUs")
+    text = "end processes on GPUs, or what an instance left behind; needs the role admin"
+    terminate = _add(verbs, "terminate", text, "console.cli.terminate", "run", [common])
+    terminate.add_argument("targets", metavar="NODE/PID", nargs="+", help="as `processes -o name` lists them")
+    terminate.add_argument("--yes", action="store_true", default=argparse.SUPPRESS, help="do not ask")
 
 
 def _changing() -> argparse.ArgumentParser:

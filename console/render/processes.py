@@ -1,37 +1,79 @@
-"""Rows of processes: whose they are, what they hold, and which ones nobody will end."""
+"""Rows of processes, and of users: whose they are, what they hold, and which ones nobody will end."""
 
-from console.render.table import Cell, Column, Tone
-from console.render.text import UNKNOWN, age, gib, one_line
-from profiles.processes import NodeProcess, ProcessKind
+from console.render.figures import hundred
+from console.render.table import Cell, Column, Row, Tone
+from console.render.text import UNKNOWN, age, gib, number, one_line
+from console.store import Key, NodeState, Store
+from profiles.processes import NodeProcess, ProcessKind, UserShare
 
 PROCESS_COLUMNS = (
-    Column("kind", "Kind", 8, priority=1),
-    Column("node", "Node", 8, priority=1),
-    Column("pid", "PID", 7, right=True, priority=1),
-    Column("user", "User", 8, priority=3),
-    Column("instance", "Instance", 12, priority=2),
-    Column("gpus", "GPU", 5, priority=2),
+    Column("kind", "Kind", 9, priority=1),
+    Column("node", "Node", 8, priority=1, names=True),
+    Column("gpus", "GPU", 4, priority=2, names=True),
+    Column("pid", "PID", 7, right=True, priority=1, names=True),
+    Column("user", "User", 8, priority=2),
+    Column("instance", "Instance", 12, priority=3),
+    Column("busy", "SM %", 4, right=True, priority=4),
     Column("memory", "Mem GiB", 7, right=True, priority=2),
-    Column("age", "Age", 7, right=True, priority=4),
-    Column("container", "Container", 12, priority=7),
-    Column("program", "Program", 12, priority=3),
-    Column("command", "Command", 16, priority=6, grow=True),
+    Column("age", "Age", 6, right=True, priority=5),
+    Column("container", "Container", 12, priority=8),
+    Column("program", "Program", 10, priority=3),
+    Column("command", "Command", 16, priority=7, grow=True),
 )
-_TONES = {ProcessKind.ORPHAN: Tone.BAD, ProcessKind.FOREIGN: Tone.WARN, ProcessKind.OURS: Tone.PLAIN}
-_SIGNS = {ProcessKind.ORPHAN: "×", ProcessKind.FOREIGN: "?", ProcessKind.OURS: " "}
+USER_COLUMNS = (
+    Column("user", "User", 10, priority=1, names=True),
+    Column("memory", "Mem GiB", 8, right=True, priority=1),
+    Column("busy", "SM, GPUs", 8, right=True, priority=2),
+    Column("gpus", "GPUs", 5, right=True, priority=1),
+    Column("processes", "Processes", 9, right=True, priority=2),
+    Column("foreign", "Foreign", 7, right=True, priority=3),
+    Column("orphans", "Orphans", 7, right=True, priority=3),
+    Column("oldest", "Oldest", 7, right=True, priority=4),
+    Column("nodes", "Nodes", 12, priority=5, grow=True),
+)
+MEMORY_COLUMN = [column.id for column in PROCESS_COLUMNS].index("memory")
+TONES = {ProcessKind.ORPHAN: Tone.BAD, ProcessKind.FOREIGN: Tone.WARN, ProcessKind.OURS: Tone.PLAIN}
+SIGNS = {ProcessKind.ORPHAN: "×", ProcessKind.FOREIGN: "▒", ProcessKind.OURS: " "}
+
+
+def process_row(store: Store, key: Key) -> Row | None:
+    view = store.nodes.get(key.node)
+    one = view.processes.get(key.name) if view else None
+    if view is None or one is None:
+        return None
+    return Row(key, process_cells(view.name, one), dim=view.state is not NodeState.UP)
 
 
 def process_cells(node: str, one: NodeProcess) -> tuple[Cell, ...]:
     return (
-        Cell(f"{_SIGNS[one.kind]} {one.kind}", one.kind, _TONES[one.kind]),
+        Cell(f"{SIGNS[one.kind]} {one.kind}", one.kind, TONES[one.kind]),
         Cell(node, node),
+        Cell(",".join(map(str, one.gpus)) or UNKNOWN, float(one.gpus[0]) if one.gpus else None),
         Cell(str(one.pid), float(one.pid)),
         Cell(one.user or UNKNOWN, one.user or None),
         Cell(one.instance or UNKNOWN, one.instance),
-        Cell(",".join(map(str, one.gpus)) or UNKNOWN, float(one.gpus[0]) if one.gpus else None),
+        Cell(number(hundred(one.busy_ratio)), one.busy_ratio),
         Cell(gib(one.memory_mib), one.memory_mib),
         Cell(age(one.age_s), one.age_s, Tone.DIM),
         Cell(one.container or UNKNOWN, one.container or None, Tone.DIM),
         Cell(one_line(one.name) or UNKNOWN, one.name or None),
         Cell(one_line(one.command) or UNKNOWN, tone=Tone.DIM),
     )
+
+
+def user_cells(share: UserShare) -> tuple[Cell, ...]:
+    return (
+        Cell(share.user or UNKNOWN, share.user or None),
+        Cell(gib(share.memory_mib), share.memory_mib),
+        Cell(UNKNOWN if share.busy is None else f"{share.busy:.1f}", share.busy),
+        Cell(number(share.gpus), share.gpus),
+        Cell(number(share.processes), share.processes),
+        _count(share.foreign, Tone.WARN),
+        _count(share.orphans, Tone.BAD),
+        Cell(age(share.oldest_s), share.oldest_s, Tone.DIM),
+        Cell(", ".join(share.nodes), tone=Tone.DIM),
+    )
+
+
+def _count(count: int, tone: Tone) -> Cell:
+    return Cell(number(count), float(count), tone if count else Tone.DIM)

@@ -10,10 +10,11 @@ import pytest
 from agents.instances.reasons import ANYWHERE, CODES
 from engines import registry
 from profiles.status import EventKind, Phase
+from tests.agents.sudoed import granted, installed
 from tests.fakes.nvml.fixtures import driver, nvml, nvml_library
 from tests.fakes.supervised import Agent, FakeEngine
 
-__all__ = ["agent", "driver", "nvml", "nvml_library"]
+__all__ = ["agent", "driver", "granted", "installed", "nvml", "nvml_library"]
 
 
 @pytest.fixture

@@ -1,10 +1,8 @@
 """By which right an agent changes GPUs: root, a capability, the real sudo, or none; what admin and doctor are told."""
 
 import os
-import pwd
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -23,7 +21,6 @@ from agents.privilege.calls import (
 from agents.privilege.ways import Host, way
 from agents.root.sudoers import NotOurs, sudoers, writable_by_others
 from profiles.finding import Finding, Severity
-from tests.fakes.nvml.driver import FakeDriver
 
 GPU = "GPU-00000000-0000-4000-8000-000000000000"
 NOBODY = 65534
@@ -110,32 +107,6 @@ else:
     outcome = asyncio.run(ask())
 print(msgspec.json.encode(outcome).decode())
 """
-
-
-@pytest.fixture
-def installed(driver: FakeDriver) -> Iterator[Path]:
-    """The program where root alone can write, as an admin links it; it meets the fake driver."""
-    if os.geteuid() != 0 or not ways.SUDO.exists():
-        pytest.skip("needs root and sudo")
-    place = Path("/run") / f"gpuyard-test-{os.getpid()}"
-    place.mkdir(mode=0o755)
-    path = place / "gpuyard-agent-root"
-    fake = " ".join(f"{name}={driver.env()[name]}" for name in ("LD_LIBRARY_PATH", "FAKE_NVML"))
-    path.write_text(f'#!/bin/sh\ncd {Path.cwd()} && exec env {fake} {sys.executable} -m agents.root "$@"\n')
-    path.chmod(0o755)
-    yield path
-    path.unlink()
-    place.rmdir()
-
-
-@pytest.fixture
-def granted(installed: Path) -> Iterator[Path]:
-    line = Path("/etc/sudoers.d") / f"gpuyard-test-{os.getpid()}"
-    user = pwd.getpwuid(NOBODY).pw_name
-    line.write_text(f"{user} ALL=(root) NOPASSWD: {installed}\n")
-    line.chmod(0o440)
-    yield installed
-    line.unlink()
 
 
 def ask(path: Path, *given: str) -> str:

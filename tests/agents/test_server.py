@@ -18,6 +18,7 @@ import pytest
 from agents import framing, wire
 from agents.access.answers import Answers
 from agents.access.audit.log import AuditLog
+from agents.access.audit.rooted import recorded
 from agents.access.gate import Gate
 from agents.access.leases import Leases
 from agents.access.roles import Roles
@@ -30,7 +31,9 @@ from agents.layout import Layout
 from agents.limits import Bucket, Limits
 from agents.past.history import History
 from agents.past.revisions import Revisions
-from agents.processes.orphans import Orphans
+from agents.privilege.child import RootChild
+from agents.processes.survey import Survey
+from agents.processes.terminating import Terminator
 from agents.redaction import Redactor
 from agents.server import channel, server
 from agents.server.listener import listen
@@ -155,6 +158,7 @@ async def serving(directory: Path, roles: Roles | None = None, **limits: float) 
     chosen = Limits(**{"requests_burst": 1000, "changes_burst": 1000, **limits})  # type: ignore[arg-type]
     audit = AuditLog(directory / "audit", agent_version="0.1.0", limits=chosen)
     gate = Gate(audit, Leases(directory / "lease.json", events), Answers(directory / "answers.jsonl"), chosen)
+    survey = Survey(directory, board, dict, lambda: Redactor({}))
     node = Node(
         board=board,
         events=events,
@@ -165,7 +169,8 @@ async def serving(directory: Path, roles: Roles | None = None, **limits: float) 
         socket=str(path),
         roles=roles,
         gate=gate,
-        orphans=Orphans(directory, board, events, dict, lambda: Redactor({})),
+        survey=survey,
+        terminator=Terminator(survey, events, RootChild(recorded(gate.audit))),
         examiner=Examiner(Subject(Layout(directory, path))),
         limits=chosen,
         log_rate=Bucket(chosen.log_bytes_per_s, chosen.log_bytes_per_s),

@@ -87,10 +87,10 @@ RECORDED: list[tuple[bytes, wire.AnyFrame]] = [
         wire.Request(id=5, body=wire.ListProcesses()),
     ),
     (
-        b'{"type":"request","id":6,"body":{"op":"reap","pid":7,"start_ticks":8,"key":"k"}}',
-        wire.Request(id=6, body=wire.Reap(pid=7, start_ticks=8, key="k")),
+        b'{"type":"request","id":6,"body":{"op":"terminate","pid":7,"start_ticks":8,"kind":"orphan","key":"k"}}',
+        wire.Request(id=6, body=wire.Terminate(pid=7, start_ticks=8, kind=ProcessKind.ORPHAN, key="k")),
     ),
-    (b'{"type":"reply","id":6,"body":{"op":"reaped"}}', wire.Reply(id=6, body=wire.Reaped())),
+    (b'{"type":"reply","id":6,"body":{"op":"terminated"}}', wire.Reply(id=6, body=wire.Terminated())),
     (
         b'{"type":"reply","id":5,"body":{"op":"processes","processes":[{"pid":7,"start_ticks":8,"kind":"orphan",'
         b'"name":"python","user":"serve","instance":"a/0","age_s":2.5,"gpus":[0,1],"memory_mib":70000}]}}',

@@ -1,4 +1,4 @@
-"""`gpuyard processes` and `reap` over a real sshd, with a real orphan."""
+"""`gpuyard processes` and `terminate` over a real sshd, with a real orphan."""
 
 import json
 import os
@@ -39,40 +39,42 @@ def test_an_orphan_is_listed_shown_and_ended(host: Host, orphan: int) -> None:
     [one] = listed(host, "--orphans")
     assert (one["node"], one["pid"], one["kind"], one["instance"]) == ("here", orphan, "orphan", "ghost/0")
     assert "canary" not in one["command"]
-    unsure = host.console("reap", f"here/{orphan}")
+    unsure = host.console("terminate", f"here/{orphan}")
     assert unsure.returncode == 1
     assert f"here/{orphan} python" in unsure.stderr
     assert "holds no GPU" in unsure.stderr
     assert [found["pid"] for found in listed(host)] == [orphan]
-    assert host.console("reap", f"here/{orphan}", "--yes", "--read-only").returncode == 1
-    done = host.console("reap", f"here/{orphan}", "--yes")
+    assert host.console("terminate", f"here/{orphan}", "--yes", "--read-only").returncode == 1
+    done = host.console("terminate", f"here/{orphan}", "--yes")
     assert (done.returncode, f"here/{orphan} is gone" in done.stderr) == (0, True), done.stderr
     assert listed(host) == []
     assert host.console("audit", "verify").returncode == 0
 
 
-def test_what_is_no_orphan_is_refused_by_the_node(host: Host) -> None:
+def test_an_engine_is_told_from_what_can_be_ended(host: Host) -> None:
     words = ("--engine", "simulated", "--model", "tiny", "--option", "load_seconds=0.1", "--yes")
     assert host.console("run", "one", *words).returncode == 0
     [one] = listed(host, "--node", "here")
     assert (one["kind"], one["instance"]) == ("ours", "one/0")
     assert listed(host, "--orphans") == []
-    refused = host.console("reap", f"here/{one['pid']}", "--yes")
-    assert refused.returncode == 1
-    assert "belongs to one/0, which runs — stop one/0 instead" in refused.stderr
-    assert host.console("reap", "here/1", "--yes").returncode == 1
-    assert host.console("reap", "nowhere/1", "--yes").returncode == 64
-    assert host.console("reap", "1").returncode == 64
+    unsure = host.console("terminate", f"here/{one['pid']}")
+    assert unsure.returncode == 1
+    assert "Of one/0, which runs: 0 requests in flight fail, and it is started anew" in unsure.stderr
+    assert host.console("terminate", "here/1", "--yes").returncode == 1
+    assert host.console("terminate", "nowhere/1", "--yes").returncode == 64
+    assert host.console("terminate", "1").returncode == 64
+    [share] = json.loads(host.console("processes", "--by", "user", "--json").stdout)["items"]
+    assert (share["processes"], share["nodes"], share["gpus"], share["orphans"]) == (1, ["here"], 0, 0)
     assert host.console("stop", "one", "--yes").returncode == 0
 
 
-def test_a_viewer_sees_no_arguments_and_an_operator_reaps_nothing(host: Host, orphan: int) -> None:
+def test_a_viewer_sees_no_arguments_and_an_operator_ends_nothing(host: Host, orphan: int) -> None:
     program = host.agent.read_text().removeprefix("#!/bin/sh\n").strip()
     host.write_agent(f"{program} --role viewer")
     [one] = listed(host)
     assert (one["pid"], one.get("command", "")) == (orphan, "")
     host.write_agent(f"{program} --role operator")
-    done = host.console("reap", f"here/{orphan}", "--yes")
+    done = host.console("terminate", f"here/{orphan}", "--yes")
     assert done.returncode == 1
     assert "it needs the role admin" in done.stderr
     os.kill(orphan, signal.SIGKILL)

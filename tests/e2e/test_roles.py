@@ -22,6 +22,7 @@ from agents import wire
 from agents.framing import FrameReader, encode
 from profiles.history import HistoryKind
 from profiles.model import DesiredInstance, InstanceSpec, Wanted
+from profiles.processes import ProcessKind
 from profiles.status import Role
 from tests.e2e import sshd
 from tests.e2e.sshd import wait_until
@@ -71,7 +72,7 @@ MATRIX: tuple[tuple[wire.AnyAsk, Role], ...] = (
     (wire.TakeLease(purpose="matrix", ttl_s=5.0, token=10**6), Role.OPERATOR),
     (wire.TakeLease(purpose="matrix", ttl_s=5.0, force=True), Role.ADMIN),
     (wire.NoteShell(began_ago_s=2, ended_ago_s=1, status=0), Role.VIEWER),
-    (wire.Reap(pid=1, start_ticks=1, token=10**6), Role.ADMIN),
+    (wire.Terminate(pid=1, start_ticks=1, kind=ProcessKind.ORPHAN, token=10**6), Role.ADMIN),
 )
 
 

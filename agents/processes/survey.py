@@ -1,30 +1,25 @@
-"""Whose the processes of this node are, and the end of those that nobody will end.
+"""Whose the processes of this node are.
 
 GPU readings ─┐
 marks ────────┼──► ours      of an instance that runs
-cgroups ──────┘    orphan    marked, or in a group, of this agent, and its instance does not run: may be reaped
-                   foreign   on a GPU, and none of ours: never touched
+cgroups ──────┘    orphan    marked, or in a group, of this agent, and its instance does not run: nothing will end it
+                   foreign   on a GPU, and none of ours
 """
 
 import asyncio
-import signal
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 import msgspec
 
 from agents.board import Board
-from agents.errors import Refused
-from agents.events import EventLog
 from agents.processes import tree, whois
 from agents.processes.isolation import hierarchy
 from agents.processes.isolation.cgroup import base_name
-from agents.processes.process import KILL_LIMIT_S
 from agents.redaction import Redactor
 from profiles.processes import NodeProcess, ProcessKind
-from profiles.status import EventKind, GpuProcess, GpuReading
+from profiles.status import GpuProcess, GpuReading
 
-REAP_GRACE_S = 5.0
 MAX_LISTED = 2000
 _ORDER = (ProcessKind.ORPHAN, ProcessKind.OURS, ProcessKind.FOREIGN)
 
@@ -40,25 +35,23 @@ class Held(msgspec.Struct, frozen=True, kw_only=True):
     instance: str | None
 
 
-class Orphans:
+class Survey:
     """`living` are the instances that run → when their engine was started, in ticks; 0 while it is being started."""
 
     def __init__(
         self,
         state: Path,
         board: Board,
-        events: EventLog,
         living: Callable[[], Mapping[str, int]],
         redactor: Callable[[], Redactor],
     ) -> None:
         self._state = str(state)
         self._group = f"/{base_name(state)}/"
         self._board = board
-        self._events = events
         self._living = living
         self._redactor = redactor
 
-    async def survey(self, *, commands: bool) -> tuple[NodeProcess, ...]:
+    async def everyone(self, *, commands: bool) -> tuple[NodeProcess, ...]:
         """All processes on GPUs and all of this agent; with `commands` their arguments. Orphans first."""
         held, living, redactor = held_by(self._board.status().gpus), self._living(), self._redactor()
         found = await asyncio.to_thread(self._look, held, living)
@@ -70,25 +63,14 @@ class Orphans:
         found.sort(key=lambda one: (_ORDER.index(one.kind), one.instance or "", one.pid))
         return tuple(found[:MAX_LISTED])
 
-    async def reap(self, pid: int, start_ticks: int, author: str) -> None:
-        """End one orphan: ask, wait, kill. Raises Refused for anything else, and when even SIGKILL does not end it."""
-        one = tree.stat(pid)
-        if one is None or one.zombie or one.start_ticks != start_ticks:
-            raise Refused("not_found", f"there is no process {pid} that began then", "list the processes again")
-        instance = self._instance(one)
-        kind = _kind(one, instance, self._living())
-        if kind is not ProcessKind.ORPHAN:
-            whose = f"belongs to {instance}, which runs" if instance else "is none of this agent's"
-            hint = f"stop {instance} instead" if instance else "ask its owner, or end it on the host"
-            raise Refused("invalid", f"process {pid} {whose}", hint)
-        group = hierarchy.engine_group(pid)
-        if not await _end(one):
-            hint = "it waits in the kernel, most often for a GPU: see `dmesg`, the node may need a reboot"
-            raise Refused("unavailable", f"process {pid} survived SIGKILL", hint)
-        if group:
-            hierarchy.leave(Path(group))
-        text = f"orphan process {pid} of {instance} was ended"
-        self._events.append(EventKind.EXIT, text, instance=instance, author=author, code="reaped")
+    def one(self, pid: int, start_ticks: int) -> NodeProcess | None:
+        """This very process as it is now; None where it is gone, or none that would be listed."""
+        held = held_by(self._board.status().gpus).get(pid)
+        found = tree.stat(pid)
+        if found is None or found.zombie or found.start_ticks != start_ticks:
+            return None
+        instance = self._instance(found)
+        return _described(pid, found, held, instance, self._living()) if held or instance else None
 
     def _look(self, held: Mapping[int, Held], living: Mapping[str, int]) -> list[NodeProcess]:
         everyone = tree.everyone()
@@ -165,18 +147,3 @@ def _kind(one: tree.Stat, instance: str | None, living: Mapping[str, int]) -> Pr
         return ProcessKind.FOREIGN
     since_ticks = living.get(instance)
     return ProcessKind.OURS if since_ticks is not None and one.start_ticks >= since_ticks else ProcessKind.ORPHAN
-
-
-async def _end(one: tree.Stat) -> bool:
-    """Whether it is gone."""
-    for number, limit_s in ((signal.SIGTERM, REAP_GRACE_S), (signal.SIGKILL, KILL_LIMIT_S)):
-        for signalled in (number, signal.SIGCONT):
-            tree.send(one, signalled)
-        deadline = asyncio.get_running_loop().time() + limit_s
-        while tree.lives(one):
-            if asyncio.get_running_loop().time() > deadline:
-                break
-            await asyncio.sleep(0.02)
-        else:
-            return True
-    return False

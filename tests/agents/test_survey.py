@@ -1,9 +1,5 @@
 """Whose a process is, told by real ones: an engine, what it left behind, and a stranger."""
 
-import asyncio
-import os
-import shutil
-import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -11,18 +7,17 @@ from pathlib import Path
 
 import pytest
 
-from agents.errors import Refused
 from agents.layout import InstanceLayout
 from agents.processes import tree
 from agents.processes.isolation import cgroup, hierarchy
 from agents.processes.isolation.cgroup import Cgroup
-from agents.processes.orphans import Orphans, held_by
 from agents.processes.process import kill_all
 from agents.processes.spawn import Launch, spawn
+from agents.processes.survey import held_by
 from agents.processes.whois import HIDDEN, without_secrets
-from agents.redaction import Redactor
 from profiles.processes import NodeProcess, ProcessKind
 from profiles.status import GpuProcess, GpuReading, Phase
+from tests.agents.listed import left_behind, survey
 from tests.fakes.supervised import Agent, spec
 
 SLEEP = (sys.executable, "-S", "-c", "import time; time.sleep(600)", "--api-key", "canary-key", "--port=1")
@@ -35,32 +30,8 @@ def stranger() -> Iterator["subprocess.Popen[bytes]"]:
         process.kill()
 
 
-def orphans(agent: Agent) -> Orphans:
-    redactor = Redactor({"token": ["canary-value"]})
-    return Orphans(agent.layout.state, agent.board, agent.events, agent.supervisor.living, lambda: redactor)
-
-
 async def listed(agent: Agent, *, commands: bool = True) -> dict[int, NodeProcess]:
-    return {one.pid: one for one in await orphans(agent).survey(commands=commands)}
-
-
-async def left_behind(agent: Agent) -> int:
-    """A worker of an instance that the agent no longer knows: its record was lost while no agent ran."""
-    agent.set(spec("chat/0", "--children", "1", "--ignore-term"))
-    ready = await agent.until_phase(Phase.READY)
-    assert ready.pid is not None
-    [worker] = [pid for pid in agent.mine() if pid != ready.pid]
-    process = agent.supervisor._keepers["chat/0"].runner.process
-    assert process is not None
-    await agent.kill()
-    for pid in (process.handle.shim_pid, ready.pid):
-        os.kill(pid, signal.SIGKILL)
-    shutil.rmtree(agent.layout.instance("chat/0").directory)
-    agent.layout.desired.unlink()
-    agent.layout.desired.with_name("desired.json.prev").unlink(missing_ok=True)
-    shutil.rmtree(agent.layout.revisions, ignore_errors=True)
-    agent.start()
-    return worker
+    return {one.pid: one for one in await survey(agent).everyone(commands=commands)}
 
 
 async def test_an_engine_and_its_workers_are_ours(agent: Agent) -> None:
@@ -75,23 +46,17 @@ async def test_an_engine_and_its_workers_are_ours(agent: Agent) -> None:
     assert 0 <= (main.age_s or 0) < 60
     assert "--children 2" in main.command
     assert main.user
-    with pytest.raises(Refused, match="belongs to chat/0, which runs") as refused:
-        await orphans(agent).reap(main.pid, main.start_ticks or 0, "ann")
-    assert refused.value.hint == "stop chat/0 instead"
+    again = survey(agent).one(main.pid, main.start_ticks or 0)
+    assert again is not None
+    assert (again.pid, again.kind, again.instance) == (main.pid, ProcessKind.OURS, "chat/0")
 
 
-async def test_what_an_unknown_instance_left_is_an_orphan_and_can_be_reaped(agent: Agent) -> None:
+async def test_what_an_unknown_instance_left_is_an_orphan(agent: Agent) -> None:
     worker = await left_behind(agent)
     found = await listed(agent)
     assert list(found) == [worker]
     assert (found[worker].kind, found[worker].instance) == (ProcessKind.ORPHAN, "chat/0")
-    with pytest.raises(Refused, match="no process"):
-        await orphans(agent).reap(worker, (found[worker].start_ticks or 0) + 1, "ann")
-    await orphans(agent).reap(worker, found[worker].start_ticks or 0, "ann")  # deaf to SIGTERM
-    assert await listed(agent) == {}
-    told = [event for event in agent.events.after(0, 99) if event.code == "reaped"]
-    assert [(event.author, event.instance) for event in told] == [("ann", "chat/0")]
-    assert str(worker) in told[0].text
+    assert survey(agent).one(worker, (found[worker].start_ticks or 0) + 1) is None
 
 
 async def test_an_older_incarnation_s_worker_is_an_orphan_beside_the_new_engine(agent: Agent) -> None:
@@ -105,9 +70,7 @@ async def test_an_older_incarnation_s_worker_is_an_orphan_beside_the_new_engine(
     assert next(iter(found)) == worker  # what somebody should look at comes first
 
 
-async def test_a_stranger_on_a_gpu_is_foreign_and_never_reaped(
-    agent: Agent, stranger: "subprocess.Popen[bytes]"
-) -> None:
+async def test_a_stranger_on_a_gpu_is_foreign(agent: Agent, stranger: "subprocess.Popen[bytes]") -> None:
     held = GpuProcess(pid=stranger.pid, memory_mib=1000)
     other = GpuProcess(pid=999_999_999, name="hidden", user="bob")
     agent.board.set_gpus(
@@ -120,9 +83,6 @@ async def test_a_stranger_on_a_gpu_is_foreign_and_never_reaped(
     assert f"--api-key {HIDDEN} --port=1" in one.command
     unseen = found[999_999_999]
     assert (unseen.start_ticks, unseen.name, unseen.user, unseen.memory_mib) == (None, "hidden", "bob", None)
-    with pytest.raises(Refused, match="none of this agent's"):
-        await orphans(agent).reap(stranger.pid, one.start_ticks or 0, "ann")
-    assert stranger.poll() is None
     assert all(one.command == "" for one in (await listed(agent, commands=False)).values())
 
 
@@ -135,10 +95,6 @@ async def test_one_without_a_mark_is_known_by_its_group(agent: Agent, tmp_path: 
     handle = await spawn(paths, Launch(argv=SLEEP, env={}, incarnation=1, port=1), tier)
     found = await listed(agent)
     assert (found[handle.pid].kind, found[handle.pid].instance) == (ProcessKind.ORPHAN, "gone/3")
-    await orphans(agent).reap(handle.pid, handle.start_ticks, "ann")
-    async with asyncio.timeout(10):
-        while Path(handle.cgroup).exists():
-            await asyncio.sleep(0.02)
     assert await kill_all(handle, ("", "")) == []
     assert not hierarchy.pids(Path(handle.cgroup))
 

@@ -1,0 +1,80 @@
+"""`gpuyard terminate NODE/PID`: end processes that hold GPUs, or that an instance left behind; an admin's."""
+
+import argparse
+import asyncio
+from collections.abc import Iterable
+
+from console import processes
+from console.cli.applying import check_may_change
+from console.cli.names import find_node
+from console.cli.outcome import outcome
+from console.cli.output import CommandFailed, Exit, ask, is_interactive, say
+from console.cli.processes import Row, ask_all, say_failed
+from console.cli.session import Reached, inventory_of, reached
+from console.remote.errors import RequestFailed
+from console.render.blast import blast
+from console.store import Store
+from profiles.processes import NodeProcess
+from profiles.status import Reason
+
+
+def run(options: argparse.Namespace) -> int:
+    check_may_change(options)
+    return asyncio.run(_terminate(options))
+
+
+async def _terminate(options: argparse.Namespace) -> int:
+    targets = dict.fromkeys(_target(word) for word in options.targets)
+    async with reached(inventory_of(options)) as found:
+        for node, _ in targets:
+            find_node(found, node)
+        rows, code = await ask_all(found, sorted({node for node, _ in targets}))
+        if code is not Exit.DONE:
+            return code
+        there = {(node, one.pid): one for node, one in rows}
+        chosen = [(node, _known(node, pid, there.get((node, pid)))) for node, pid in targets]
+        _confirm(found.store, chosen, sure=options.yes)
+        return outcome([await _end(found, node, one) for node, one in chosen])
+
+
+async def _end(found: Reached, node: str, one: NodeProcess) -> Exit:
+    try:
+        await processes.terminate(found.fleet, node, one)
+    except RequestFailed as failed:
+        return say_failed(failed, f"{node}/{one.pid}")
+    say(f"{node}/{one.pid} is gone")
+    return Exit.DONE
+
+
+def _target(word: str) -> tuple[str, int]:
+    """`fra-1/4711`. Raises CommandFailed."""
+    node, _, pid = word.rpartition("/")
+    if not node or not (pid.isascii() and pid.isdigit()):
+        hint = "write NODE/PID, as `gpuyard processes -o name` lists them"
+        raise CommandFailed(Exit.USAGE, Reason("usage", f"{word} names no process", hint))
+    return node, int(pid)
+
+
+def _known(node: str, pid: int, one: NodeProcess | None) -> NodeProcess:
+    """Raises CommandFailed. The node decides once more who may be ended; this is for the words."""
+    if one is None:
+        text = f"{node} lists no process {pid} on a GPU or of an instance"
+        raise CommandFailed(Exit.FAILED, Reason("not_found", text, "see `gpuyard processes`"))
+    if one.start_ticks is None:
+        text = f"{node}/{pid} is in another pid namespace: nobody here knows who it is"
+        raise CommandFailed(Exit.FAILED, Reason("invalid", text, "end it from the host, or in its container"))
+    return one
+
+
+def _confirm(store: Store, chosen: Iterable[Row], *, sure: bool) -> None:
+    """What goes, and what comes back. Raises CommandFailed."""
+    lines = [blast(store, node, one) for node, one in chosen]
+    for line in lines:
+        say(line)
+    if sure:
+        return
+    if not is_interactive():
+        hint = "read the list above, then add --yes"
+        raise CommandFailed(Exit.FAILED, Reason("unconfirmed", "nobody is here to say yes", hint))
+    if not ask("Terminate it?" if len(lines) == 1 else f"Terminate these {len(lines)}?"):
+        raise CommandFailed(Exit.FAILED, Reason("unconfirmed", "nothing was terminated"))
