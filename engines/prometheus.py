@@ -38,6 +38,10 @@ class Page:
     def __contains__(self, name: str) -> bool:
         return name in self._series or f"{name}_bucket" in self._series
 
+    def series(self, name: str) -> list[tuple[dict[str, str], float]]:
+        """Every series of `name`: its labels, and a finite value."""
+        return [(dict(labels), value) for labels, value in self._series.get(name, ()) if math.isfinite(value)]
+
     def total(self, name: str, without: Mapping[str, str] | None = None) -> float | None:
         """The sum over all series, except those that carry every label of `without`."""
         left_out = set((without or {}).items())

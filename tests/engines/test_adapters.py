@@ -21,12 +21,13 @@ LLAMA = FIXTURES / "llama_cpp-11434"
 GPU = Slice(gpu_uuid="GPU-a", gpu_index=0)
 
 
+def launch(name: str, model: str, *slices: Slice, **options: object) -> Launch:
+    typed = options_for(registry.get(name), options)
+    return Launch(instance="chat/0", model=model, served_name="chat", port=8123, options=typed, slices=slices)
+
+
 def command(name: str, model: str, *slices: Slice, **options: object) -> Command:
-    engine = registry.get(name)
-    typed = options_for(engine, options)
-    return engine.command(
-        Launch(instance="chat/0", model=model, served_name="chat", port=8123, options=typed, slices=slices)
-    )
+    return registry.get(name).command(launch(name, model, *slices, **options))
 
 
 def steps(name: str, log: Path) -> list[str]:

@@ -37,7 +37,7 @@ def case(request: pytest.FixtureRequest) -> Case:
 
 
 def test_the_adapters_are_these() -> None:
-    assert {"llama_cpp", "simulated", "vllm"} <= set(registry.names())
+    assert {"llama_cpp", "sglang", "simulated", "vllm"} == set(registry.names())
 
 
 def test_an_unknown_engine_is_refused_with_a_hint() -> None:
@@ -56,7 +56,7 @@ def test_options_are_strict_and_documented(case: Case) -> None:
         options_for(case.engine, {"no_such_option": 1})
     assert caught.value.key == "no_such_option"
     with pytest.raises(BadOptions):
-        options_for(case.engine, {"seed": "seven"})
+        options_for(case.engine, {"program": 7})
 
 
 def test_a_command_is_plain_words_on_loopback(case: Case) -> None:
@@ -99,9 +99,14 @@ def test_what_changes_live_is_an_option_and_says_how(case: Case) -> None:
     names = case.engine.Options.__struct_fields__
     assert set(case.engine.live) <= set(names)
     assert all(case.engine.live.values())
-    old, new = options_for(case.engine, {}), options_for(case.engine, {"seed": 7})
+    old, new = options_for(case.engine, {}), full(case).options
     assert changes(case.engine, old, old) == {}
-    assert changes(case.engine, old, new) == {"seed": None}
+    assert changes(case.engine, old, new) == {
+        name: case.engine.live.get(name)
+        for name in every_option(case.engine)
+        if getattr(old, name) != getattr(new, name)
+    }
+    assert "program" not in case.engine.live
 
 
 def test_every_option_is_documented(case: Case) -> None:
@@ -118,7 +123,7 @@ def test_words_of_ones_own_repeat_nothing_and_are_an_admins(case: Case) -> None:
     assert case.engine.command(launch).argv[-2:] == ("--of-a-later-version", "-1")
     own = [word for word in case.engine.command(full(case)).argv if word.startswith("--")]
     assert len(own) == len(set(own)), "a flag is passed twice"
-    for word in (*own, *case.engine.spellings, "--host=0.0.0.0", "--hos", "--seed"):
+    for word in (*own, *case.engine.spellings, "--host=0.0.0.0", "--hos"):
         with pytest.raises(BadOptions) as caught:
             options_for(case.engine, {"extra_args": [word]})
         assert caught.value.key == "extra_args"

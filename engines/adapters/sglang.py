@@ -1,0 +1,143 @@
+"""SGLang, checked against 0.5.23; metric names back to 0.4."""
+
+import re
+from pathlib import PurePath
+
+import msgspec
+
+from engines.abilities import Liveness, SignalStep, one_token
+from engines.base import Command, EngineSample, Launch, LoadProgress, Probe
+from engines.launching import flags, local_files, named_files, options_given, tensor_parallel, visible_devices
+from engines.options.sglang import SPELLINGS, Options
+from engines.prometheus import Page
+from engines.vocabulary import Vocabulary
+
+_LIVE_TOKENS = "sglang:realtime_tokens_total"
+_PREFIXES = "sglang:prefill_effective_tokens_total"
+_ANSWERS = "sglang:http_responses_total"
+
+WORDS = Vocabulary(
+    totals={
+        "running": ("sglang:num_running_reqs",),
+        "waiting": ("sglang:num_queue_reqs",),
+        "prompt_tokens": ("sglang:prompt_tokens_total",),
+        "generation_tokens": ("sglang:generation_tokens_total",),
+        "requests_finished": ("sglang:num_requests_total",),
+        "preemptions": ("sglang:num_retracted_requests_total", "sglang:total_retracted_reqs"),
+        "prefix_cache_queries": ("sglang:prompt_tokens_total",),
+        "prefix_cache_hits": ("sglang:cached_tokens_total",),
+    },
+    peaks={"kv_usage_ratio": ("sglang:token_usage",)},
+    histograms={
+        "ttft": ("sglang:time_to_first_token_seconds",),
+        "itl": ("sglang:inter_token_latency_seconds",),
+        "e2e": ("sglang:e2e_request_latency_seconds",),
+        "queue": ("sglang:queue_time_seconds",),
+    },
+    also=(_LIVE_TOKENS, _PREFIXES, _ANSWERS),
+)
+
+_PERCENT = re.compile(r"(Loading \w+ checkpoint shards|loading shards|Capturing batches \(.*\)):\s+(\d{1,3})%")
+_GRAPHS = "capturing CUDA graphs"
+
+# Log text → step; the first match wins. From the source of 0.5.23.
+_STEPS = (
+    ("server_args=", "reading arguments"),
+    ("Init parallel begin", "starting the engine processes"),
+    ("Memory baseline taken", "starting the engine processes"),
+    ("Load weight begin", "loading weights"),
+    ("Load weight end", "weights loaded"),
+    ("Memory pool end", "allocating the KV cache"),
+    ("KV cache allocated", "allocating the KV cache"),
+    ("CUDA graph begin", _GRAPHS),
+    ("CUDA graph end", "CUDA graphs captured"),
+    ("Application startup complete", "warming up"),
+    ("fired up and ready to roll", "serving"),
+)
+
+
+class Sglang:
+    """Drives `sglang serve`."""
+
+    name = "sglang"
+    Options = Options
+    absent: dict[str, str] = {}
+    live = {
+        "log_level": "POST /configure_logging",
+        "log_requests": "POST /configure_logging",
+        "log_requests_level": "POST /configure_logging",
+        "lora_paths": "POST /load_lora_adapter, /unload_lora_adapter",
+    }
+    guarded = frozenset({"extra_args", "trust_remote_code"})
+    spellings = SPELLINGS
+
+    def command(self, launch: Launch) -> Command:
+        options = msgspec.convert(launch.options, Options, from_attributes=True)
+        python = PurePath(options.program).name.startswith("python")
+        values = options_given(options)
+        values["tp_size"] = tensor_parallel(options.tp_size, launch.slices, options.pp_size, options.dp_size)
+        address = {"served_model_name": launch.served_name, "host": launch.host, "port": launch.port}
+        return Command(
+            argv=(
+                options.program,
+                *(("-m", "sglang.launch_server") if python else ("serve",)),
+                *flags({"model_path": launch.model, **address}),
+                *flags(values, negations=False),
+                "--enable-metrics",
+                "--uvicorn-access-log-exclude-prefixes",
+                "/health",
+                "/metrics",
+                *options.extra_args,
+            ),
+            # Its `/health` would make a token at each question: that is asked for apart, and seldom.
+            env={**visible_devices(launch.slices), "SGLANG_ENABLE_HEALTH_ENDPOINT_GENERATION": "0", "NO_COLOR": "1"},
+            needs_files=(*local_files(launch.model), *named_files(options.lora_paths)),
+        )
+
+    def ready(self, launch: Launch) -> Probe:
+        # 503 until its own warm-up is over; `/ready` says the same, but only since 0.5.23.
+        return Probe(ready_path="/health", metrics_path="/metrics", load_deadline_s=1800.0)
+
+    def sample(self, metrics: str) -> EngineSample:
+        page = WORDS.page(metrics)
+        sample = msgspec.structs.replace(WORDS.sample(page), requests_failed=_failed(page))
+        if _LIVE_TOKENS in page:  # the others move only when a request ends
+            computed, cached = (page.where(_LIVE_TOKENS, "mode", f"prefill_{how}") for how in ("compute", "cache"))
+            sample = msgspec.structs.replace(
+                sample,
+                generation_tokens=page.where(_LIVE_TOKENS, "mode", "decode") or 0.0,
+                prompt_tokens=(computed or 0.0) + (cached or 0.0),
+            )
+        if (asked := page.total(_PREFIXES)) is not None:
+            missed = page.where(_PREFIXES, "mode", "input") or 0.0
+            sample = msgspec.structs.replace(sample, prefix_cache_queries=asked, prefix_cache_hits=asked - missed)
+        return sample
+
+    def stop(self, launch: Launch) -> tuple[SignalStep, ...]:
+        # It looks for the signal every 5 s, then waits for its requests without a limit, and 15 s for its schedulers.
+        return (SignalStep("SIGTERM", 30.0),)
+
+    def liveness(self, launch: Launch) -> Liveness:
+        return Liveness(one_token=one_token(launch))
+
+    def progress(self, line: str) -> LoadProgress | None:
+        if bar := _PERCENT.search(line):
+            step = _GRAPHS if bar[1].startswith("Capturing") else "loading weights"
+            return LoadProgress(step=step, ratio=min(1.0, int(bar[2]) / 100))
+        step = next((step for text, step in _STEPS if text in line), "")
+        return LoadProgress(step=step) if step else None
+
+
+def _failed(page: Page) -> float | None:
+    """Answers of 5xx to requests for tokens; None where it counts no answers, which is before 0.5.18."""
+    if _ANSWERS not in page:
+        return None
+    return sum(
+        count
+        for labels, count in page.series(_ANSWERS)
+        if labels.get("status_code", "").startswith("5")
+        and labels.get("endpoint", "").startswith(("/v1/", "/generate"))
+    )
+
+
+ENGINE = Sglang()
