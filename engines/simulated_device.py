@@ -19,7 +19,11 @@ CLAIM_PERIOD_S = 0.5
 
 
 class SimulatedGpu(msgspec.Struct, frozen=True, kw_only=True):
-    """One GPU. `memory_reserved_mib` is the driver's own part of the total."""
+    """One GPU. `memory_reserved_mib` is the driver's own part of the total.
+
+    The fields after its size are switches, changed while readers run: each number that is added to `xids` is an error
+    that the driver reports then.
+    """
 
     uuid: str
     index: int
@@ -27,6 +31,11 @@ class SimulatedGpu(msgspec.Struct, frozen=True, kw_only=True):
     memory_total_mib: int
     memory_reserved_mib: int = 0
     power_limit_w: float = 700.0
+    lost: bool = False
+    xids: tuple[int, ...] = ()
+    ecc_uncorrected: int = 0
+    recovery: str = "none"
+    """As profiles.gpus.Recovery."""
 
     @property
     def memory_usable_mib(self) -> int:

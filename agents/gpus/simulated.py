@@ -2,12 +2,15 @@
 
 import time
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import msgspec
+from msgspec.structs import replace
 
-from agents.gpus.source import Frame, NoGpus
+from agents.gpus import plausible
+from agents.gpus.plausible import COOL_C
+from agents.gpus.source import DriverXid, Frame, NoGpus
 from agents.processes import tree
 from engines.simulated_device import (
     CLAIMS_DIRECTORY,
@@ -19,13 +22,13 @@ from engines.simulated_device import (
     demand_ratio,
     memory_used_mib,
 )
-from profiles.status import GpuProcess, GpuReading, GpuSource, GpuSourceKind
+from profiles.gpus import GpuCard
+from profiles.status import GpuProcess, GpuReading, GpuSource, GpuSourceKind, GpuState
 
 SOURCE = GpuSource(GpuSourceKind.SIMULATED, "SIMULATED: no real GPU is read")
 
 IDLE_SHARE = 0.1
 """Of the power limit, drawn without work."""
-COOL_C, HOT_C = 34.0, 84.0
 _HEAT_C = 44.0
 """Above COOL_C at full load; demand beyond 1 heats on, as queues keep the clocks up."""
 _SETTLE_S = 20.0
@@ -41,21 +44,41 @@ class Simulated:
         directory: Path,
         *,
         clock: Callable[[], float] = time.monotonic,
+        wall: Callable[[], float] = time.time,
         alive: Callable[[int], bool] = lambda pid: _alive(pid),
     ) -> None:
         self._directory = directory
         self._clock = clock
+        self._wall = wall
         self._alive = alive
         self._before_s = clock()
         self._temperature_c: dict[str, float] = {}
         self._energy_mj: dict[str, float] = {}
-        self._devices()
+        self._last: dict[str, GpuReading] = {}
+        self._reported = {gpu.uuid: len(gpu.xids) for gpu in self._devices()}
+        self._cards: tuple[GpuCard, ...] = ()
 
     def read(self) -> Frame:
         now_s = self._clock()
         elapsed_s, self._before_s = now_s - self._before_s, now_s
         claims = self._claims()
-        return Frame(SOURCE, tuple(self._reading(gpu, claims, now_s, elapsed_s) for gpu in self._devices()))
+        devices = self._devices()
+        gpus = tuple(self._reading(gpu, claims, now_s, elapsed_s) for gpu in devices)
+        return Frame(SOURCE, gpus, self._new_cards(devices), tuple(self._new_xids(devices)))
+
+    def _new_cards(self, devices: list[SimulatedGpu]) -> tuple[GpuCard, ...] | None:
+        cards = tuple(plausible.card(gpu, devices) for gpu in devices)
+        if cards == self._cards:
+            return None
+        self._cards = cards
+        return cards
+
+    def _new_xids(self, devices: list[SimulatedGpu]) -> Iterator[DriverXid]:
+        """Those that were there at the beginning are past."""
+        for gpu in devices:
+            for number in gpu.xids[self._reported.get(gpu.uuid, 0) :]:
+                yield DriverXid(gpu.uuid, number, self._wall())
+            self._reported[gpu.uuid] = len(gpu.xids)
 
     def _devices(self) -> list[SimulatedGpu]:
         try:
@@ -75,14 +98,17 @@ class Simulated:
         return found
 
     def _reading(self, gpu: SimulatedGpu, claims: Sequence[Claim], now_s: float, elapsed_s: float) -> GpuReading:
+        if gpu.lost:
+            last = self._last.get(gpu.uuid) or GpuReading(uuid=gpu.uuid, index=gpu.index, name=gpu.name)
+            return replace(last, state=GpuState.LOST, absent={"state": "the GPU has fallen off the bus (simulated)"})
         demand = demand_ratio(claims, gpu.uuid)
         busy = _jittered(min(1.0, demand), gpu.uuid, now_s)
         power_w = gpu.power_limit_w * (IDLE_SHARE + (1 - IDLE_SHARE) * busy)
         temperature_c = self._heat(gpu.uuid, busy, demand, elapsed_s)
         energy_mj = self._energy_mj.get(gpu.uuid, 0.0) + power_w * elapsed_s * 1000
         self._energy_mj[gpu.uuid] = energy_mj
-        throttle = ("sw_thermal",) if temperature_c >= HOT_C else ("sw_power_cap",) if busy >= 0.995 else ()
-        return GpuReading(
+        errors, recovery = plausible.errors(gpu)
+        reading = GpuReading(
             uuid=gpu.uuid,
             index=gpu.index,
             name=gpu.name,
@@ -94,9 +120,13 @@ class Simulated:
             power_limit_w=gpu.power_limit_w,
             temperature_c=round(temperature_c, 1),
             energy_mj=int(energy_mj),
-            throttle=throttle,
+            errors=errors,
+            recovery=recovery,
             processes=tuple(_process(claim, gpu.uuid, demand) for claim in claims if gpu.uuid in claim.gpus),
         )
+        reading = replace(reading, **plausible.figures(gpu.uuid, claims, busy, temperature_c))
+        self._last[gpu.uuid] = replace(reading, seen_unix_s=self._wall())
+        return reading
 
     def _heat(self, uuid: str, busy: float, demand: float, elapsed_s: float) -> float:
         target_c = COOL_C + _HEAT_C * busy + 8.0 * max(0.0, min(demand, 2.0) - 1.0)

@@ -5,11 +5,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
+from agents.gpus.plausible import COOL_C, HOT_C
 from agents.gpus.reader import Reader
-from agents.gpus.simulated import COOL_C, HOT_C, Simulated
+from agents.gpus.simulated import Simulated
 from agents.gpus.source import Frame, NoGpus
 from engines.simulated_device import CLAIMS_DIRECTORY, Claim, SimulatedGpu, claim_file, encode_claim, encode_devices
+from profiles.gpus import Recovery
 from profiles.status import GpuSourceKind, GpuState
 
 GPUS = [SimulatedGpu(uuid=f"GPU-{i}", index=i, name="H100", memory_total_mib=81559, memory_reserved_mib=559)
@@ -81,6 +84,49 @@ def test_load_heats_and_overload_throttles(directory: Path) -> None:
 def test_the_same_second_reads_the_same(directory: Path) -> None:
     claim(directory, 1, 0.5)
     assert looks(directory)(1.0).gpus[0].busy_ratio == looks(directory)(1.0).gpus[0].busy_ratio
+
+
+def test_a_gpu_says_all_that_follows_from_its_work(directory: Path) -> None:
+    look = looks(directory)
+    cards = look(1.0).cards
+    assert cards is not None
+    assert [card.uuid for card in cards] == ["GPU-0", "GPU-1"]
+    claim(directory, 1, 0.4)
+    claim(directory, 2, 0.4)
+    busy, idle = look(1.0).gpus
+    assert busy.sm_active_ratio is not None
+    assert busy.busy_ratio is not None
+    assert 0 < busy.sm_active_ratio < busy.busy_ratio
+    assert busy.switching_ratio
+    assert (idle.sm_active_ratio, idle.switching_ratio, idle.nvlink_rx_mib_s) == (0.0, 0.0, 0.0)
+    assert look(1.0).cards is None
+    both = Claim(pid=3, name="e", user="u", gpus={"GPU-0": 10, "GPU-1": 10}, demand_ratio=0.2)
+    (directory / claim_file(3)).write_bytes(encode_claim(both))
+    assert all(gpu.nvlink_rx_mib_s for gpu in look(1.0).gpus)
+
+
+def test_a_gpu_is_lost_and_back_by_its_switch(directory: Path) -> None:
+    claim(directory, 1, 0.5)
+    look = looks(directory)
+    before = look(1.0).gpus[0]
+    (directory / "devices.json").write_bytes(encode_devices([replace(GPUS[0], lost=True), GPUS[1]]))
+    lost, other = look(1.0).gpus
+    assert (lost.state, lost.busy_ratio, other.state) == (GpuState.LOST, before.busy_ratio, GpuState.OK)
+    assert lost.seen_unix_s is not None
+    (directory / "devices.json").write_bytes(encode_devices(GPUS))
+    assert look(1.0).gpus[0].state is GpuState.OK
+
+
+def test_a_number_that_is_added_is_reported_once(directory: Path) -> None:
+    (directory / "devices.json").write_bytes(encode_devices([replace(GPUS[0], xids=(31,)), GPUS[1]]))
+    look = looks(directory)
+    assert look(1.0).xids == ()
+    marred = replace(GPUS[0], xids=(31, 31, 79), recovery="node_reboot")
+    (directory / "devices.json").write_bytes(encode_devices([marred, GPUS[1]]))
+    frame = look(1.0)
+    assert [(xid.uuid, xid.number) for xid in frame.xids] == [("GPU-0", 31), ("GPU-0", 79)]
+    assert frame.gpus[0].recovery is Recovery.NODE_REBOOT
+    assert look(1.0).xids == ()
 
 
 def test_a_claim_being_written_is_passed_over(directory: Path) -> None:
