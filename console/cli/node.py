@@ -14,7 +14,7 @@ from console.cli.editing import draft_of, told
 from console.cli.outcome import outcome
 from console.cli.output import CommandFailed, Exit, Format, ask, is_interactive, print_json, say, say_reason
 from console.cli.table import print_table
-from console.hosts import ansible, openssh
+from console.hosts import ansible, openssh, sshconfig
 from console.hosts.adding import Candidate, Choice, candidates, host
 from console.hosts.edit import OWN_KEYS, Draft, plain
 from console.hosts.imported import Imported
@@ -72,8 +72,8 @@ def _hosts(options: argparse.Namespace) -> dict[str, Node]:
 def _listed(options: argparse.Namespace) -> Imported:
     """Raises CommandFailed, FileError."""
     if options.format == "openssh":
-        own = {openssh.USER_FILE.expanduser().resolve(), (openssh.SYSTEM_DIRECTORY / "ssh_config").resolve()}
-        file = Path(options.file or openssh.USER_FILE).expanduser()
+        own = {sshconfig.USER_FILE.expanduser().resolve(), (sshconfig.SYSTEM_DIRECTORY / "ssh_config").resolve()}
+        file = Path(options.file or sshconfig.USER_FILE).expanduser()
         return openssh.imported(file, own=file.resolve() in own)
     if options.file is None:
         raise CommandFailed(Exit.USAGE, Reason("usage", "which inventory of Ansible?", "name its file"))
