@@ -158,10 +158,9 @@ async def _run(layout: Layout, simulated: Path | None, subject: Subject) -> None
             disk = Disk(layout.state, board, (supervisor.document, supervisor.revisions, events, gate.audit))
             logs = LogSpace(layout.state, supervisor.written)
             parts = (supervisor.run(), sampler.run(), history.run(), Server(door, node).run(), disk.run(), logs.run())
-            tasks = [group.create_task(part) for part in parts]
-            if simulated is None:  # else it is a trial, which nobody expects back
+            tasks = [group.create_task(part) for part in (*parts, kept.watch(board))]
+            if simulated is None:  # else it is a trial, whose GPUs the kernel knows nothing of
                 tasks.append(group.create_task(xids.follow_kernel()))
-                tasks.append(group.create_task(kept.watch(board)))
             logger.info("serving %s, state in %s", layout.socket, layout.state)
             await stop.wait()
             for task in tasks:

@@ -22,6 +22,8 @@ from console.remote.errors import NodeUnreachable
 
 NOTE_LIMIT_S = 60.0
 AGAIN_S = 1.0
+SSH_FAILED = 255
+"""How ssh says that it could not connect, or was cut off."""
 MISSING = 127
 """What a shell says of a program that is not there."""
 _OURS = (signal.SIGINT, signal.SIGQUIT)
@@ -71,6 +73,18 @@ async def run(command: Sequence[str]) -> Ended:
                 process.terminate()
                 await process.wait()
     return Ended(status if status >= 0 else 128 - status, began_s, time.monotonic())
+
+
+async def be_read() -> None:
+    """Until somebody at the terminal pressed enter: what ssh said last would be gone with the screen."""
+    print("\ngpuyard: ssh failed; enter goes back to the console ", end="", flush=True)
+    loop, pressed = asyncio.get_running_loop(), asyncio.Event()
+    loop.add_reader(0, pressed.set)
+    try:
+        await pressed.wait()
+        termios.tcflush(0, termios.TCIFLUSH)
+    finally:
+        loop.remove_reader(0)
 
 
 async def note(fleet: Requests, node: str, ended: Ended, limit_s: float = NOTE_LIMIT_S) -> None:

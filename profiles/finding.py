@@ -1,5 +1,6 @@
 """What a check-up found: a code of the list below, how bad it is, what was seen, and what to do about it."""
 
+import textwrap
 from collections.abc import Iterable, Iterator, Mapping
 from enum import StrEnum
 from itertools import groupby
@@ -28,6 +29,9 @@ TOPICS: Mapping[str, tuple[str, ...]] = {
 """Each code below its topic, in the order in which people read them; docs/doctor.md explains every one."""
 
 _TOPIC_OF = {code: topic for topic, codes in TOPICS.items() for code in codes}
+_INDENT = 30
+_LEAST = 30
+"""Signs of a line that a text has at least, however narrow the terminal is."""
 _ORDER = {topic: at for at, topic in enumerate(TOPICS)}
 
 
@@ -76,14 +80,25 @@ def has_problem(findings: Iterable[Finding]) -> bool:
     return any(one.severity is Severity.PROBLEM for one in findings)
 
 
-def lines(findings: Iterable[Finding]) -> Iterator[str]:
-    """For people: a heading a topic, a line a finding, the fix below it."""
+def needs_something(one: Finding) -> bool:
+    return one.severity in (Severity.WARNING, Severity.PROBLEM)
+
+
+def lines(findings: Iterable[Finding], width: int | None = None) -> Iterator[str]:
+    """For people: a heading a topic, a line a finding, the fix below it; a text goes on below after `width` signs."""
     for topic, found in groupby(ordered(findings), key=lambda one: one.topic):
         yield topic
         for one in found:
-            yield f"  {one.severity:<8} {one.code:<18} {one.seen}"
-            if one.fix:
-                yield f"{'':30}→ {one.fix}"
+            seen, *more = _wrapped(one.seen, width)
+            yield f"  {one.severity:<8} {one.code:<18} {seen}"
+            more += [
+                f"{'  ' if at else '→ '}{part}" for at, part in enumerate(_wrapped(one.fix, width) if one.fix else ())
+            ]
+            yield from (f"{'':{_INDENT}}{part}" for part in more)
+
+
+def _wrapped(text: str, width: int | None) -> list[str]:
+    return [text] if width is None else textwrap.wrap(text, max(_LEAST, width - _INDENT - 2)) or [""]
 
 
 def in_short(findings: Iterable[Finding]) -> str:

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import shutil
 import sys
 import time
 from pathlib import Path
@@ -28,7 +29,8 @@ def doctor(subject: Subject, *, as_json: bool, bundle_file: Path | None) -> bool
         document = {"gpuyard": 1, "kind": "doctor", "items": msgspec.to_builtins(findings)}
         print(json.dumps(document, indent=2, ensure_ascii=False))
     else:
-        for line in lines(findings):
+        width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+        for line in lines(findings, width):
             print(clean(line))
         print(in_short(findings))
     if bundle_file:

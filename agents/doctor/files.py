@@ -61,7 +61,7 @@ def _secrets(directory: Path) -> Iterator[Finding]:
         text = f"the secret `{path.name}` is no file that its owner alone can read: engines that name it do not start"
         yield problem("secret_modes", text, f"chown and chmod 600 {path}")
     if not unusable:
-        yield ok("secret_modes", f"{len(files)} secrets, readable by their owner alone")
+        yield ok("secret_modes", "every secret is readable by its owner alone" if files else "no secrets are kept")
 
 
 def _is_private(path: Path) -> bool:

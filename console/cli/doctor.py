@@ -3,6 +3,8 @@
 import argparse
 import asyncio
 import os
+import shutil
+import sys
 import time
 from collections.abc import Sequence
 from importlib.metadata import version
@@ -22,10 +24,12 @@ from console.remote import hostkeys
 from console.remote.errors import NodeUnreachable, RequestFailed
 from profiles import bundle
 from profiles.clean import clean
-from profiles.finding import Finding, Severity, has_problem, in_short, lines, ordered, warning
+from profiles.finding import Finding, Severity, has_problem, in_short, lines, needs_something, ordered, warning
 from profiles.status import Reason, Role
 
 DEADLINE_S = 45.0
+ONE_NODE = 2
+"""Examined: this console and it."""
 
 
 class Examined(NamedTuple):
@@ -48,10 +52,12 @@ async def _run(options: argparse.Namespace) -> int:
         raise CommandFailed(Exit.USAGE, Reason("not_found", f"there is no node {', '.join(lacking)}", hint))
     inventory = Inventory(nodes={name: node for name, node in whole.nodes.items() if not names or name in names})
     file: Path | None = options.bundle
+    if file and file.exists():
+        raise CommandFailed(Exit.FAILED, Reason("bundle", f"{file} exists already", "give the path of a new file"))
     async with reached(inventory) as found:
         nodes = await asyncio.gather(*(_examine(found, inventory, name, files=bool(file)) for name in inventory.nodes))
     own = Examined("", list(ownfindings.look(_file_of(options), hostkeys.own_file())), {})
-    _print([own, *nodes], Format(options.output))
+    print_examined([own, *nodes], Format(options.output))
     if file:
         _write_bundle(file, [own, *nodes], _settings(options, inventory), sure=options.yes)
     return max(_code(one) for one in (own, *nodes))
@@ -84,17 +90,22 @@ async def _self_check(found: Reached, name: str, *, files: bool) -> tuple[SelfCh
     return checked, []
 
 
-def _print(examined: Sequence[Examined], output: Format) -> None:
+def print_examined(examined: Sequence[Examined], output: Format) -> None:
+    """Of several nodes what is well is left out, unless `output` is wide."""
     if output is Format.JSON:
         print_json("doctor", [item for one in examined for item in _items(one)])
         return
     if output is Format.NAME:
         print("\n".join(one.node for one in examined if one.node and has_problem(one.findings)))
         return
+    is_whole = output is Format.WIDE or len(examined) <= ONE_NODE
+    width = shutil.get_terminal_size().columns - 2 if sys.stdout.isatty() else None
     for one in examined:
         print(f"{one.node or 'this console'}: {in_short(one.findings)}")
-        for line in lines(one.findings):
+        for line in lines(one.findings if is_whole else filter(needs_something, one.findings), width):
             print(f"  {clean(line)}")
+    if not is_whole:
+        say("what is well is left out: `-o wide`, or one node, shows all")
 
 
 def _items(one: Examined) -> list[dict[str, object]]:
@@ -136,9 +147,7 @@ def _write_bundle(path: Path, examined: Sequence[Examined], settings: dict[str, 
         files[f"{one.node or 'console'}/findings.json"] = found
         files |= {f"{one.node}/{clean(name).replace('..', '.')}": text for name, text in one.files.items()}
     inside = bundle.scrubbed(files)
-    say(f"{path} will hold, with secrets taken out:")
-    for line in bundle.contents(inside):
-        say(line)
+    say("\n  ".join((f"{path} will hold, with secrets taken out:", *map(clean, bundle.contents(inside)))))
     if not sure and is_interactive() and not ask(f"Write {path}?"):
         raise CommandFailed(Exit.FAILED, Reason("declined", "no bundle was written"))
     try:

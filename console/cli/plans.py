@@ -25,7 +25,7 @@ def settling_line(now: Settling, *, timed: bool = True) -> str:
         phase = f" {now.status.phase}" if now.status else ""
         return one_line(f"{where}{phase}: {now.reason.text}{hint}")
     if now.step.action in (Action.CORDON, Action.UNCORDON):
-        return f"{where} {'is' if now.ok else 'will be'} {now.step.action}ed"
+        return f"{now.step.node}: {now.step.instance} {'is' if now.ok else 'will be'} {now.step.action}ed"
     if now.status is None:
         return f"{where} {'is gone' if now.ok else 'is wanted'}"
     words = [where, str(now.status.phase)]

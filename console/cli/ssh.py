@@ -11,9 +11,6 @@ from console.inventory import Inventory, Node
 from console.remote.errors import RequestFailed
 from profiles.status import Reason
 
-SSH_FAILED = 255
-"""How ssh says that it could not connect, or was cut off."""
-
 
 def run(options: argparse.Namespace) -> int:
     """The exit code of the command; 3 where ssh itself failed."""
@@ -27,7 +24,7 @@ def run(options: argparse.Namespace) -> int:
     ended = asyncio.run(shell.run(shell.words(node, options.command)))
     if ended.problem:
         raise CommandFailed(Exit.FAILED, Reason("no_program", ended.problem, "install OpenSSH's client"))
-    failed = ended.status == SSH_FAILED and not node.local
+    failed = ended.status == shell.SSH_FAILED and not node.local
     asyncio.run(_note(name, node, ended))
     return Exit.UNREACHABLE if failed else ended.status
 

@@ -89,7 +89,7 @@ async def _attach(process: asyncssh.SSHServerProcess[bytes], node: DemoNode) -> 
     words = (process.command or "").split()
     if words[1:2] != ["attach"]:
         process.stderr.write(b"only `gpuyard-agent attach` is run here\n")
-        process.exit(1)
+        process.exit(255)
         return
     role = str(process.get_extra_info("username"))
     pipe = asyncio.subprocess.PIPE

@@ -19,12 +19,10 @@ def cordon_of(view: NodeView, gpu_uuid: str = NODE) -> Cordon | None:
 
 
 def said(key: str, cordon: Cordon, now_unix_s: float) -> str:
-    """`GPU 3 cordoned by ana 2h05m ago: fan noise`; `now_unix_s` is of the node's clock."""
+    """`GPU 3 cordoned by ana 2h05m ago: fan noise`, or `node cordoned by …`; `now_unix_s` is of the node's clock."""
     why = f": {cordon.reason}" if cordon.reason else ""
-    text = (
-        f"{called(key, cordon)} cordoned by {cordon.author or 'nobody'} {age(now_unix_s - cordon.at_unix_s)} ago{why}"
-    )
-    return one_line(text)
+    what = "node" if key == NODE else called(key, cordon)
+    return one_line(f"{what} cordoned by {cordon.author or 'nobody'} {age(now_unix_s - cordon.at_unix_s)} ago{why}")
 
 
 def node_cordons(view: NodeView, now_unix_s: float) -> list[str]:

@@ -45,7 +45,7 @@ def gpu_row(store: Store, key: Key) -> Row | None:
         return None
     dim = view.state is not NodeState.UP or gpu.state is not GpuState.OK
     cells = (
-        _gpu_state(view, gpu, store.age_s(view)),
+        gpu_state(view, gpu, store.age_s(view)),
         Cell(view.name, view.name),
         Cell(str(gpu.index), float(gpu.index)),
         Cell(gpu.name.removeprefix("NVIDIA "), gpu.name, Tone.DIM),
@@ -60,7 +60,7 @@ def gpu_row(store: Store, key: Key) -> Row | None:
     return Row(key, cells, dim=dim)
 
 
-def _gpu_state(view: NodeView, gpu: GpuReading, age_s: float | None) -> Cell:
+def gpu_state(view: NodeView, gpu: GpuReading, age_s: float | None) -> Cell:
     """With its age where the whole node is old; a reading that only the GPU is behind with says `stale` alone."""
     if view.state in (NodeState.UNREACHABLE, NodeState.REFUSED):
         return Cell(f"× node {age(age_s)}", 1.0, Tone.BAD)
@@ -80,17 +80,21 @@ def _gpu_state(view: NodeView, gpu: GpuReading, age_s: float | None) -> Cell:
     return Cell("· idle", 6.0, Tone.DIM) if idle else Cell("  ok", 5.0)
 
 
-def _tenants(view: NodeView, gpu: GpuReading, now_unix_s: float) -> Cell:
-    """Who is there, and why nobody new comes."""
+def tenants(gpu: GpuReading) -> list[str]:
+    """Who is there: strangers, ours, and what other agents have of it."""
     ours = sorted({process.instance for process in gpu.processes if process.instance})
     foreign = [f"▒ {process.name or process.pid} ({process.user or '?'})"
                for process in gpu.processes if process.instance is None]  # fmt: skip
+    return [*foreign, *ours, *(f"{claim.user}'s agent: {claim.instance}" for claim in gpu.claims)]
+
+
+def _tenants(view: NodeView, gpu: GpuReading, now_unix_s: float) -> Cell:
+    """Who is there, and why nobody new comes."""
     cordon = cordon_of(view, gpu.uuid)
     why = (
         [f"{SIGN} {cordon_said(gpu.uuid if gpu.uuid in view.desired.cordons else NODE, cordon, now_unix_s)}"]
         if cordon
         else []
     )
-    claims = [f"{claim.user}'s agent: {claim.instance}" for claim in gpu.claims]
-    text = ", ".join([*foreign, *ours, *claims, *why])
+    text = ", ".join([*tenants(gpu), *why])
     return Cell(text or UNKNOWN, text or None, Tone.PLAIN if text else Tone.DIM)

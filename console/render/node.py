@@ -4,12 +4,12 @@ from console.render.cordons import node_cordons
 from console.render.entries import entry, long_entry
 from console.render.figures import moment
 from console.render.fit import Line
-from console.render.gpus import gpu_row
+from console.render.gpus import gpu_state, tenants
 from console.render.instances import instance_why, phase_cell, where
 from console.render.nodes import label_words, state_cell
 from console.render.table import Tone, natural
 from console.render.text import UNKNOWN, age, gib, number, percent
-from console.store import Key, Kind, NodeState, NodeView, Store
+from console.store import NodeState, NodeView, Store
 from profiles.status import Event, HostReading, NodeStatus
 
 EVENTS_SHOWN = 8
@@ -80,15 +80,13 @@ def _agent(view: NodeView, status: NodeStatus, width: int) -> list[Line]:
 
 def _gpus(store: Store, view: NodeView, status: NodeStatus, width: int) -> list[Line]:
     lines = long_entry("GPUs", status.gpu_source.note, width, Tone.DIM) if status.gpu_source.note else []
-    for uuid, gpu in sorted(view.gpus.items(), key=lambda item: item[1].index):
-        row = gpu_row(store, Key(Kind.GPU, view.name, uuid))
-        state = row.cells[0] if row else None
-        tenants = row.cells[-1].text if row else UNKNOWN
+    for gpu in sorted(view.gpus.values(), key=lambda one: one.index):
+        state = gpu_state(view, gpu, store.age_s(view))
         text = (
-            f"gpu{gpu.index:<3} {state.text if state else '':<13} {percent(gpu.busy_ratio):>4}"
-            f"{gib(gpu.memory_used_mib):>7} of {gib(gpu.memory_total_mib)} GiB   {tenants}"
+            f"gpu{gpu.index:<3} {state.text:<13} {percent(gpu.busy_ratio):>4}"
+            f"{gib(gpu.memory_used_mib):>7} of {gib(gpu.memory_total_mib)} GiB   {', '.join(tenants(gpu))}"
         )
-        lines.append(entry("" if lines else "GPUs", text, state.tone if state else Tone.PLAIN))
+        lines.append(entry("" if lines else "GPUs", text.rstrip(), state.tone))
     return lines or [entry("GPUs", "none", Tone.DIM)]
 
 

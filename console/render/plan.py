@@ -22,7 +22,8 @@ def _lines(plan: Plan) -> Iterator[str]:
     kept = sum(step.action is Action.KEEP for step in plan.steps)
     yield f"Plan  {plan.title}"
     if kept:
-        yield f"  = keep     {plural(kept, 'instance')} unchanged"
+        what = "place" if plan.title in (Action.CORDON, Action.UNCORDON) else "instance"
+        yield f"  = keep     {plural(kept, what)} unchanged"
     for step in plan.steps:
         if step.action is not Action.KEEP:
             yield from _step_lines(step)

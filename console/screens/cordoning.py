@@ -25,11 +25,11 @@ class CordonsPlaces(YardScreen):
     def why_not(self, action: str) -> str:
         if action != "cordon":
             return super().why_not(action)
-        key = self._in_hand()
+        key = self.place_in_hand()
         return self.session.why_not(key.node) if key else "nothing is selected"
 
     def action_cordon(self) -> None:
-        key, refusal = self._in_hand(), self.why_not("cordon")
+        key, refusal = self.place_in_hand(), self.why_not("cordon")
         if key is None or refusal:
             self.notify(f"Nothing can be changed: {refusal}.", severity="warning", markup=False)
             return
@@ -45,7 +45,8 @@ class CordonsPlaces(YardScreen):
         question = Dialog(self._question(view, place, lift), [("y", f"yes, {verb} it")])
         self.app.push_screen(question, answered)
 
-    def _in_hand(self) -> Key | None:
+    def place_in_hand(self) -> Key | None:
+        """The node or GPU that the next action is about."""
         return self.rows.cursor if self.rows is not None else None
 
     def _question(self, view: NodeView, place: Place, lift: bool) -> list[Line]:

@@ -5,14 +5,15 @@ from collections.abc import Iterable
 from textual.widget import Widget
 
 from console.render.node import node_lines
-from console.screens.base import YardScreen
+from console.screens.cordoning import CORDON_BINDINGS, CordonsPlaces
 from console.screens.session import Session
 from console.screens.shell import SHELL_BINDINGS, OpensShell
+from console.store import Key, Kind
 from console.widgets.lines import Lines
 
 
-class NodeScreen(OpensShell, YardScreen):
-    BINDINGS = [*SHELL_BINDINGS]
+class NodeScreen(CordonsPlaces, OpensShell):
+    BINDINGS = [*CORDON_BINDINGS, *SHELL_BINDINGS]
 
     def __init__(self, session: Session, node: str) -> None:
         super().__init__(session)
@@ -21,6 +22,9 @@ class NodeScreen(OpensShell, YardScreen):
 
     def node_in_hand(self) -> str:
         return self.node
+
+    def place_in_hand(self) -> Key | None:
+        return Key(Kind.NODE, self.node)
 
     def host_in_hand(self) -> str:
         return self.node

@@ -46,6 +46,8 @@ class OpensShell(YardScreen):
         try:
             with self.app.batch_update(), self.app.suspend():
                 ended = await shell.run(shell.words(inventory.nodes[name]))
+                if ended.status == shell.SSH_FAILED:
+                    await shell.be_read()
         except SuspendNotSupported:
             self._say_of_shell("this terminal cannot be given to another program", bad=True)
             return
@@ -54,7 +56,9 @@ class OpensShell(YardScreen):
             self._say_of_shell(ended.problem, bad=True)
             return
         lasted = age(ended.ended_s - ended.began_s)
-        self._say_of_shell(f"The shell on {name} ended after {lasted}, status {ended.status}.", bad=ended.status == 255)
+        self._say_of_shell(
+            f"The shell on {name} ended after {lasted}, status {ended.status}.", bad=ended.status == shell.SSH_FAILED
+        )
         if fleet is None:
             return
         try:

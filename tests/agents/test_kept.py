@@ -2,6 +2,8 @@
 
 import os
 import pwd
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -98,3 +100,14 @@ def test_a_manager_that_does_not_answer_leaves_it_unknown(machine: Machine, monk
     machine("", "").with_name("systemctl").write_text("#!/bin/sh\nexit 1\n")
     assert look(os.getpid()) is None
     assert look(1) is None, "a container's own program"
+
+
+def test_a_trial_is_not_expected_back() -> None:
+    argv = [sys.executable, "-S", "-c", "print('up', flush=True); input()", "--simulated", "/x"]
+    trial = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    try:
+        assert trial.stdout is not None
+        assert trial.stdout.readline() == "up\n"
+        assert look(trial.pid) is None
+    finally:
+        trial.communicate("\n")

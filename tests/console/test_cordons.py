@@ -62,7 +62,7 @@ def test_a_cordoned_node_says_so_and_all_its_gpus() -> None:
     assert not node.is_problem
     assert items.node_item(store, store.nodes["fra-1"])["cordon"] is not None
     lines = instance_lines(store, Key(Kind.INSTANCE, "fra-1", "llama-70b/0"), 100)
-    assert any("the node cordoned by ana" in text for line in lines for text, _ in line)
+    assert any("node cordoned by ana" in text for line in lines for text, _ in line)
     assert count(list(store.nodes.values())) == "1 node cordoned"
 
 

@@ -5,12 +5,14 @@ from pathlib import Path
 
 import pytest
 
+from console.cli.doctor import Examined, print_examined
+from console.cli.output import Format
 from console.hosts import linkfindings
 from console.hosts.sshconfig import lines_for, values
 from console.hosts.sshfindings import judge_certificate
 from console.remote import certificate
 from console.views import NodeState, NodeView
-from profiles.finding import Severity
+from profiles.finding import Severity, ok, warning
 from profiles.status import GpuSource, GpuSourceKind, HostReading, NodeStatus, Reason
 
 NO_ANSWER = Reason("timeout", "no answer", "look")
@@ -66,6 +68,21 @@ def view(**more: object) -> NodeView:
     )  # fmt: skip
     fields: dict[str, object] = {"name": "a", "state": NodeState.UP, "way": "socket", "status": status}
     return NodeView(**(fields | more))  # type: ignore[arg-type]
+
+
+def test_of_several_nodes_what_is_well_is_left_out(capsys: pytest.CaptureFixture[str]) -> None:
+    nodes = [
+        Examined(name, [ok("driver", "well"), warning("time_sync", "no", "run it")], {}) for name in ("", "a", "b")
+    ]
+    print_examined(nodes, Format.TABLE)
+    said = capsys.readouterr()
+    assert "a: 1 warning" in said.out
+    assert "run it" in said.out
+    assert "driver" not in said.out
+    assert "-o wide" in said.err
+    for output, examined in ((Format.WIDE, nodes), (Format.TABLE, nodes[:2])):
+        print_examined(examined, output)
+        assert "driver" in capsys.readouterr().out
 
 
 def severity(one: NodeView, code: str, own: str = "0.1.0") -> Severity:

@@ -5,6 +5,7 @@ from console.app import Yard
 from console.render.node import node_lines
 from console.render.nodes import node_row
 from console.render.table import Tone
+from console.screens.dialog import Dialog
 from console.screens.node import NodeScreen
 from console.screens.session import Session
 from console.store import Key, Kind, NodeState, Store
@@ -64,6 +65,10 @@ async def test_d_opens_the_page_and_it_fits_a_small_terminal() -> None:
     async with app.run_test(size=(80, 24)) as pilot:
         await pilot.press("2")
         await pilot.press("d")
+        await until(lambda: isinstance(app.screen, NodeScreen))
+        await pilot.press("x")
+        await until(lambda: isinstance(app.screen, Dialog))
+        await pilot.press("escape")
         await until(lambda: isinstance(app.screen, NodeScreen))
         await pilot.press("escape")
         await until(lambda: not isinstance(app.screen, NodeScreen))

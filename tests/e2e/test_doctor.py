@@ -73,6 +73,7 @@ def test_a_bundle_has_both_sides_and_no_secret(host: Host) -> None:
     names = {name.removeprefix("gpuyard-bundle/") for name in texts}
     assert {"console/findings.json", "console/inventory.yaml", "here/findings.json", "here/agent.log"} <= names
     assert b"well" in texts["gpuyard-bundle/here/agent.log"]
+    assert "exists already" in host.console("node", "doctor", "--bundle", str(bundle)).stderr
     assert not [name for name, text in texts.items() if CANARY.encode() in text]
 
 

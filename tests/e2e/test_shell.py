@@ -85,6 +85,22 @@ def test_the_screen_comes_back(known: Host, killed: bool) -> None:
     assert f"status {status}" in text
 
 
+def test_what_ssh_said_last_can_be_read(known: Host) -> None:
+    argv = [sys.executable, "-m", "console", "--inventory", str(known.folder / "inventory.yaml")]
+    with Terminal(argv, known.environment() | {"TERM": "xterm-256color"}) as terminal:
+        terminal.until(lambda: "1/1 up" in terminal.text())
+        terminal.press("2")
+        terminal.until(lambda: "nodes  " in terminal.lines()[-1])
+        known.stop()
+        terminal.press("s")
+        terminal.until(lambda: "enter goes back" in terminal.text())
+        assert "Connection refused" in terminal.text()
+        terminal.press("\r")
+        terminal.until(lambda: "nodes  " in terminal.lines()[-1])
+        terminal.press("q")
+        assert terminal.ended() == 0
+
+
 def _ssh(terminal: Terminal) -> psutil.Process:
     found: list[psutil.Process] = []
 

@@ -11,6 +11,7 @@ def test_findings_are_read_by_topic() -> None:
     assert [one.topic for one in ordered(found)] == ["link", "link", "gpus", "other"]
     assert next(lines(found)) == "link"
     assert "→ yes" in "\n".join(lines(found))
+    assert max(map(len, lines([warning("login", "word " * 40, "fix " * 40)], 80))) <= 80
     assert in_short(found) == "1 problem, 1 warning"
     assert in_short([Finding("driver", Severity.OK, "")]) == "all well"
 
