@@ -12,7 +12,9 @@ import logging
 import os
 import signal
 import socket
+import time
 from collections.abc import Iterator
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 
@@ -47,6 +49,8 @@ from agents.sampling.xidlog import XidLog
 from agents.server.listener import listen
 from agents.server.node import Node
 from agents.server.server import Server
+from agents.trials.completion import Target
+from agents.trials.trials import Trials
 from profiles.status import EventKind, GpuSource, GpuSourceKind, HostReading, Reason
 
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
@@ -137,6 +141,7 @@ async def _run(layout: Layout, simulated: Path | None, subject: Subject) -> None
         gate = _gate(layout, board, events, agent_version)
         privileged = RootChild(recorded(gate.audit))
         survey = Survey(layout.state, board, supervisor.living, supervisor.redactor)
+        trials = Trials(layout.trials, partial(_target, supervisor), lambda: board.desired.generation, time.time)
         node = Node(
             board=board,
             events=events,
@@ -150,6 +155,7 @@ async def _run(layout: Layout, simulated: Path | None, subject: Subject) -> None
             survey=survey,
             terminator=Terminator(survey, events, privileged),
             examiner=Examiner(subject),
+            trials=trials,
         )
         events.append(EventKind.AGENT, f"gpuyard-agent {agent_version} started", code="agent_started")
         if roles.problem:
@@ -157,8 +163,8 @@ async def _run(layout: Layout, simulated: Path | None, subject: Subject) -> None
         async with asyncio.TaskGroup() as group:
             disk = Disk(layout.state, board, (supervisor.document, supervisor.revisions, events, gate.audit))
             logs = LogSpace(layout.state, supervisor.written)
-            parts = (supervisor.run(), sampler.run(), history.run(), Server(door, node).run(), disk.run(), logs.run())
-            tasks = [group.create_task(part) for part in (*parts, kept.watch(board))]
+            parts = (supervisor, sampler, history, Server(door, node), disk, logs, trials)
+            tasks = [group.create_task(one) for one in (*(part.run() for part in parts), kept.watch(board))]
             if simulated is None:  # else it is a trial, whose GPUs the kernel knows nothing of
                 tasks.append(group.create_task(xids.follow_kernel()))
             logger.info("serving %s, state in %s", layout.socket, layout.state)
@@ -167,6 +173,11 @@ async def _run(layout: Layout, simulated: Path | None, subject: Subject) -> None
                 task.cancel()
         events.append(EventKind.AGENT, "gpuyard-agent stopped; engines live on", code="agent_stopped")
     logger.info("stopped; engines live on")
+
+
+def _target(supervisor: Supervisor, instance: str) -> Target | None:
+    dialogue = supervisor.serving(instance)
+    return Target(port=dialogue.port, model=dialogue.described.launch.served_name) if dialogue else None
 
 
 def _gate(layout: Layout, board: Board, events: EventLog, agent_version: str) -> Gate:

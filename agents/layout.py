@@ -120,6 +120,10 @@ class Layout:
         return self.state / "instances"
 
     @property
+    def trials(self) -> Path:
+        return self.state / "trials"
+
+    @property
     def secrets(self) -> Path:
         return self.state / "secrets"
 

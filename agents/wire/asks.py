@@ -2,33 +2,24 @@
 
 from typing import TypeVar
 
-import msgspec
-
+from agents.wire.base import Answer, Ask, Change
+from agents.wire.trial import (
+    ListTrials,
+    ReadTrial,
+    Smoke,
+    Smoked,
+    StartTrial,
+    StopTrial,
+    TrialReport,
+    Trials,
+    TrialStarted,
+    TrialStopped,
+)
 from profiles.finding import Finding
 from profiles.history import HistoryKind, HistorySeries
 from profiles.model import Cordon, DesiredInstance
 from profiles.processes import NodeProcess, ProcessKind
 from profiles.revision import Revision
-
-
-class Ask(msgspec.Struct, frozen=True, kw_only=True, tag_field="op", tag=str.lower):
-    """Base of what a Request asks."""
-
-
-class Answer(msgspec.Struct, frozen=True, kw_only=True, tag_field="op", tag=str.lower):
-    """Base of what a Reply answers."""
-
-
-class Change(Ask, frozen=True, kw_only=True):
-    """Base of what changes a node.
-
-    `key` names one intent of one person (128 random bits): sent again with the same key, a change is carried out
-    once and answered alike. `token` is that of the lease which the sender holds; without one, nobody may hold it.
-    """
-
-    key: str = ""
-    token: int | None = None
-
 
 MAX_PROFILE_TEXT_BYTES = 48 * 1024
 """As UTF-8. A longer text is refused; the change itself needs none."""
@@ -263,6 +254,11 @@ AnyAsk = (
     | SelfCheck
     | Terminate
     | NoteShell
+    | Smoke
+    | StartTrial
+    | ReadTrial
+    | StopTrial
+    | ListTrials
 )
 AnyAnswer = (
     DesiredSet
@@ -278,6 +274,11 @@ AnyAnswer = (
     | SelfChecked
     | Terminated
     | ShellNoted
+    | Smoked
+    | TrialStarted
+    | TrialReport
+    | TrialStopped
+    | Trials
 )
 AnswerT = TypeVar("AnswerT", bound=Answer)
 """The kind of answer that an ask expects."""

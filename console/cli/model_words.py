@@ -1,4 +1,4 @@
-"""The words of `gpuyard fit`."""
+"""The words of `gpuyard fit`, `smoke` and `bench`."""
 
 import argparse
 
@@ -16,6 +16,20 @@ def add(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]", common: ar
     fit.add_argument("--batched-tokens", metavar="N", type=positive, default=8192, help="that pass through at once")
     fit.add_argument("--kv-dtype", metavar="TYPE", type=_kv_dtype, help="of keys and values, as the engines call it")
     fit.add_argument("--no-graphs", action="store_true", help="the engine captures no CUDA graphs")
+
+    text = "one streamed request to a ready engine, from its own node"
+    smoke = verbs.add_parser("smoke", help=text, description=text, parents=[common])
+    smoke.set_defaults(module="console.cli.trial", function="smoke", verb="smoke")
+    smoke.add_argument("instance", metavar="INSTANCE", help="`chat/0`, or `NODE:chat/0`")
+    text = "a ramp of requests to a ready engine, from its own node: rates and latencies by concurrency"
+    bench = verbs.add_parser("bench", help=text, description=text, parents=[common])
+    bench.set_defaults(module="console.cli.trial", function="bench", verb="bench")
+    bench.add_argument("instance", metavar="INSTANCE", help="`chat/0`, or `NODE:chat/0`")
+    bench.add_argument("--concurrency", metavar="N,N,…", type=_levels, default=(1, 4, 16), help="1,4,16 if left out")
+    bench.add_argument("--requests", metavar="N", type=positive, default=32, help="at each level; 32 if left out")
+    bench.add_argument("--prompt-tokens", metavar="N", type=positive, default=128, help="of each, about")
+    bench.add_argument("--answer-tokens", metavar="N", type=positive, default=64, help="of each")
+    bench.add_argument("--list", action="store_true", help="print the trials that the node has kept, and try nothing")
 
 
 def positive(text: str) -> int:
@@ -36,3 +50,7 @@ def _kv_dtype(text: str) -> str | None:
     if text not in KV_BYTES:
         raise argparse.ArgumentTypeError(f"`{text}` is not known (auto, {', '.join(KV_BYTES)})")
     return text
+
+
+def _levels(text: str) -> tuple[int, ...]:
+    return tuple(positive(part) for part in text.split(","))

@@ -7,6 +7,7 @@ import stat
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
@@ -39,6 +40,7 @@ from agents.server import channel, server
 from agents.server.listener import listen
 from agents.server.node import Node
 from agents.server.server import Server
+from agents.trials.trials import Trials
 from profiles.history import HistoryKind
 from profiles.model import Desired
 from profiles.status import EventKind, GpuSource, GpuSourceKind, HostReading, Role
@@ -172,6 +174,7 @@ async def serving(directory: Path, roles: Roles | None = None, **limits: float) 
         survey=survey,
         terminator=Terminator(survey, events, RootChild(recorded(gate.audit))),
         examiner=Examiner(Subject(Layout(directory, path))),
+        trials=Trials(directory / "trials", lambda _: None, lambda: 0, time.time),
         limits=chosen,
         log_rate=Bucket(chosen.log_bytes_per_s, chosen.log_bytes_per_s),
     )

@@ -24,6 +24,7 @@ from profiles.history import HistoryKind
 from profiles.model import DesiredInstance, InstanceSpec, Wanted
 from profiles.processes import ProcessKind
 from profiles.status import Role
+from profiles.trial import Trial
 from tests.e2e import sshd
 from tests.e2e.sshd import wait_until
 from tests.e2e.system_agent import Agent, system_agent
@@ -73,6 +74,11 @@ MATRIX: tuple[tuple[wire.AnyAsk, Role], ...] = (
     (wire.TakeLease(purpose="matrix", ttl_s=5.0, force=True), Role.ADMIN),
     (wire.NoteShell(began_ago_s=2, ended_ago_s=1, status=0), Role.VIEWER),
     (wire.Terminate(pid=1, start_ticks=1, kind=ProcessKind.ORPHAN, token=10**6), Role.ADMIN),
+    (wire.Smoke(instance="none"), Role.OPERATOR),
+    (wire.StartTrial(instance="none", trial=Trial(), token=10**6), Role.OPERATOR),
+    (wire.ReadTrial(name="none"), Role.VIEWER),
+    (wire.StopTrial(name="none", token=10**6), Role.OPERATOR),
+    (wire.ListTrials(), Role.VIEWER),
 )
 
 
