@@ -114,8 +114,8 @@ nvmlReturn_t nvmlInitWithFlags(unsigned int flags)
 {
     (void)flags;
     nvmlReturn_t code = fault("nvmlInit", -1);
-    if (code == NVML_SUCCESS)
-        atomic_fetch_add(&users, 1);
+    if (code == NVML_SUCCESS && atomic_fetch_add(&users, 1) == 0)
+        client_begins();
     return code;
 }
 
@@ -133,6 +133,7 @@ nvmlReturn_t nvmlShutdown(void)
 {
     if (!initialised())
         return NVML_ERROR_UNINITIALIZED;
-    atomic_fetch_sub(&users, 1);
+    if (atomic_fetch_sub(&users, 1) == 1)
+        client_ends();
     return NVML_SUCCESS;
 }

@@ -19,6 +19,9 @@ A key that is missing is something that this GPU does not support. Numbers may b
     gpuN.activity.PID=SM MEM ENC DEC            per cent
     gpuN.mig.current mig.resetless profile.NUMBER=…           see mig.c; instances are made through NVML itself
     gpuN.giM.memory.used compute.PID gpm.METRIC the same for GPU instance M
+    gpuN.giM.held=1                             it is in use, by nobody that is listed
+    gpuN.refuse.ID=23                           no instance of the profile with this id is made
+    gpuN.mig.alone=1                            a change of mode wants that no other process has NVML open (Ampere)
     event.N=GPU TYPE DATA                       N rises; type 8 is an XID
 
     fault.CALL=15                               a code instead of an answer, or `delay 500` ms, or `hang`:

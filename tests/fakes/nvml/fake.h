@@ -1,6 +1,7 @@
 /* What the files of the fake driver share.
  *
  *   state.c      two text files -> a table of keys, read again when they change
+ *   clients.c    which processes have the driver open
  *   device.c     handles, and the gate that every call passes: initialised? which GPU? an injected fault?
  *   system.c identity.c readings.c gpm.c counters.c fields.c processes.c events.c
  *                answers, each call from its keys
@@ -30,6 +31,7 @@ struct nvmlComputeInstance_st { unsigned int gpu, id; };
 
 /* state.c */
 struct entry { const char *key, *value; bool partition; };
+const char *path(const char *name, char buffer[512]);
 void refresh(void);
 const char *value(const char *format, ...) __attribute__((format(printf, 1, 2)));
 bool number(unsigned long long *read, const char *format, ...) __attribute__((format(printf, 2, 3)));
@@ -51,6 +53,11 @@ bool mig_enabled(unsigned int gpu);
 nvmlReturn_t get(const char *call, nvmlDevice_t device, unsigned long long *read, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
 nvmlReturn_t copy_text(const char *text, char *out, unsigned int length);
+
+/* clients.c */
+void client_begins(void);
+void client_ends(void);
+bool other_clients(void);
 
 /* mig.c */
 struct profile {

@@ -86,6 +86,9 @@ nvmlReturn_t nvmlDeviceCreateGpuInstanceWithPlacement(nvmlDevice_t device, unsig
         return code;
     if (!offers(&profile, *at))
         return NVML_ERROR_INVALID_ARGUMENT;
+    unsigned long long refusal = 0;
+    if (number(&refusal, "gpu%u.refuse.%u", device->gpu, id) && refusal)
+        return (nvmlReturn_t)refusal;
     int lock = lock_partition();
     code = create(device->gpu, &profile, *at, made);
     unlock_partition(lock);
@@ -145,6 +148,8 @@ nvmlReturn_t nvmlGpuInstanceGetInfo(nvmlGpuInstance_t instance, nvmlGpuInstanceI
 bool has_live_processes(unsigned int gpu, unsigned int id)
 {
     char prefix[32];
+    if (value("gpu%u.gi%u.held", gpu, id))
+        return true;
     snprintf(prefix, sizeof prefix, "gpu%u.gi%u.compute.", gpu, id);
     for (const struct entry *entry = first(prefix); begins(entry, prefix); entry++)
         if (kill((pid_t)atoi(entry->key + strlen(prefix)), 0) == 0 || errno == EPERM)

@@ -67,6 +67,8 @@ nvmlReturn_t nvmlDeviceSetMigMode(nvmlDevice_t device, unsigned int mode, nvmlRe
     snprintf(text, sizeof text, "%u", mode ? 1U : 0U);
     number(&held_up, "gpu%u.mig.activation", device->gpu);
     int lock = lock_partition();
+    if (value("gpu%u.mig.alone", device->gpu) && other_clients())
+        held_up = NVML_ERROR_IN_USE;
     for (unsigned int id = 1; id < MAX_INSTANCES; id++)
         if (instance_exists(device->gpu, id))
             held_up = NVML_ERROR_IN_USE;
