@@ -6,8 +6,8 @@
                        after-intent:delay:0.5      half a second
     several, with commas between them
 
-The environment is read once, when the module is loaded; engines never inherit it. `POINTS` is the whole list, so
-that a test can walk it.
+The environment is read once, when the module is loaded; engines never inherit it. `POINTS` and `REPARTITION_POINTS` are
+the whole list, so that a test can walk it.
 """
 
 import errno
@@ -30,6 +30,14 @@ POINTS = (
     "before-terminate", "before-kill", "shim-reaped", "shim-ended", "after-stop",
 )  # fmt: skip
 
+REPARTITION_POINTS = (
+    # agents.fractions: each phase of a change of MIG, once it is in the journal
+    "mig-planned", "mig-draining", "mig-stopping", "mig-quiet", "mig-releasing", "mig-mode", "mig-destroying",
+    "mig-creating", "mig-verifying", "mig-restarting", "mig-ready", "mig-stuck",
+    # and what was just done in it
+    "mig-destroyed", "mig-created",
+)  # fmt: skip
+
 ACTIONS = ("kill", "stop", "error", "delay")
 
 
@@ -48,7 +56,7 @@ def parse(text: str) -> dict[str, Armed]:
         place, _, rest = entry.partition(":")
         point, _, turn = place.partition("@")
         action, _, argument = rest.partition(":")
-        if point not in POINTS or action not in ACTIONS:
+        if point not in POINTS + REPARTITION_POINTS or action not in ACTIONS:
             raise ValueError(f"{VARIABLE}: {entry!r} names no fail point with an action")
         armed[point] = Armed(action, argument, int(turn or 1))
     return armed

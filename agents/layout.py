@@ -4,7 +4,7 @@
   desired.json  loads.json  events.jsonl  agent.lock  agent.log  agent.sock
   revisions/<generation>.json  history/<number>.jsonl
   audit/<first record>.jsonl  lease.json  answers.jsonl
-  secrets/<name>
+  secrets/<name>  fractions/<GPU's UUID>.json
   instances/<name, / as .>/{spec.json, handle.json, stop.json, exit.json, crashes.json, lock, log.<incarnation>}
 """
 
@@ -124,6 +124,11 @@ class Layout:
         return self.state / "trials"
 
     @property
+    def fractions(self) -> Path:
+        """How each GPU is divided, and was."""
+        return self.state / "fractions"
+
+    @property
     def secrets(self) -> Path:
         return self.state / "secrets"
 
@@ -137,7 +142,7 @@ class Layout:
 
     def versioned(self) -> list[Path]:
         """The files without which nothing may be decided."""
-        return [self.desired, *sorted(self.instances.glob("*/*.json"))]
+        return [self.desired, *sorted(self.instances.glob("*/*.json")), *sorted(self.fractions.glob("*.json"))]
 
     def make(self) -> None:
         """Create the directories that are missing, readable by their owner alone."""

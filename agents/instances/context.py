@@ -10,6 +10,7 @@ import msgspec
 from agents.board import Board
 from agents.events import EventLog
 from agents.fractions.fractions import Fractions
+from agents.fractions.holds import Holds
 from agents.instances.claims import Claims
 from agents.instances.liveness import Pace
 from agents.instances.loads import LoadMemory
@@ -32,6 +33,7 @@ class Context(msgspec.Struct, frozen=True, kw_only=True):
     claims: Claims
     secrets: Secrets
     fractions: Fractions
+    holds: Holds
     policy: RestartPolicy = RestartPolicy()
     pace: Pace = Pace()
     grace_s: float = 45.0

@@ -162,6 +162,8 @@ class Keeper:
         if living is None:
             return await self._bring_up(self.owned)
         started = self.runner.started
+        if started and (held := self._context.holds.against_stay(started.owned.spec.slices)):
+            return await self._ending.end(self._serving, Phase.PENDING, held)
         if started and started.owned.spec.launch_key() != self.owned.spec.launch_key():
             return await self._ending.end(
                 self._serving, Phase.PENDING, Reason("edited", "is restarted with its new settings")
@@ -171,6 +173,10 @@ class Keeper:
     async def _bring_up(self, owned: DesiredInstance) -> Outcome:
         if waits := self._attempts.waits(owned.spec, failed=self.standing.phase is Phase.FAILED):
             return waits
+        if held := self._context.holds.against_start(owned.spec.slices):
+            self._context.turns.leave(self.name)
+            self.standing.move(Phase.PENDING, held)
+            return Again(WATCH_S)
         if blocker := self._context.turns.ask(self.name, owned.spec.gpus()):
             self.standing.move(Phase.PENDING, Reason("waiting_for_gpu", blocker.text()))
             return Again(WATCH_S)

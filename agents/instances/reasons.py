@@ -20,6 +20,8 @@ _CANNOT_START = {
     "cannot_execute": "the kernel refused to execute the program",
     "lock_held": "another engine of this instance still lives",
     "share_mode_unknown": "the agent cannot share a GPU in the way that is asked for",
+    "mig_missing": "its MIG instance is not on the GPU",
+    "mig_several": "it has several MIG instances, and a CUDA process uses one",
 }
 
 CODES: Mapping[Phase, Mapping[str, str]] = {
@@ -28,6 +30,8 @@ CODES: Mapping[Phase, Mapping[str, str]] = {
         "edited": "ended because its settings changed, about to start again",
         "gpu_claimed": "the agent of another user on the machine has given one of its GPUs away",
         "waiting_for_gpu": "another instance loads on one of its GPUs, or waits for longer",
+        "repartition": "its GPU is divided anew by MIG",
+        "repartition_stuck": "a change of its GPU's MIG layout is stuck",
     },
     Phase.STARTING: {
         "asked": "started because somebody asked",
@@ -44,6 +48,7 @@ CODES: Mapping[Phase, Mapping[str, str]] = {
     Phase.DEGRADED: {
         "unanswered": "neither its metrics nor its health answer",
         "token_refused": "it answers a request for one token with an error",
+        "mig_elsewhere": "it runs on another MIG device than its own",
     },
     Phase.STALLED: {
         "no_progress": "it has requests and makes no tokens",
@@ -56,6 +61,7 @@ CODES: Mapping[Phase, Mapping[str, str]] = {
     Phase.STOPPING: {
         "asked": "somebody asked",
         "edited": "its settings changed",
+        "repartition": "its GPU is divided anew by MIG",
         "load_deadline": "it was not ready in time",
     },
     Phase.STOPPED: {
@@ -63,6 +69,7 @@ CODES: Mapping[Phase, Mapping[str, str]] = {
     },
     Phase.BACKOFF: {
         "exited": "ended by itself, is started again after a pause",
+        "mig_unknown": "the driver does not say which MIG instances there are, it is asked again",
         "load_deadline": "was not ready in time, is started again after a pause",
         "node_error": "the agent met an error of the node (disk, limits), and tries again",
     },

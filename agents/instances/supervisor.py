@@ -19,6 +19,7 @@ from agents.board import Board
 from agents.events import EventLog
 from agents.failpoints import reach
 from agents.fractions.fractions import Fractions
+from agents.fractions.holds import Holds
 from agents.instances import edits
 from agents.instances.claims import Claims
 from agents.instances.context import Context
@@ -31,6 +32,7 @@ from agents.instances.restart import RestartPolicy
 from agents.instances.restoring import restore
 from agents.instances.runner import Started
 from agents.instances.secrets import Secrets
+from agents.instances.tenancy import Tenancy
 from agents.instances.turns import Turns
 from agents.layout import Layout
 from agents.past.revisions import Revisions
@@ -74,6 +76,7 @@ class Supervisor:
         tier: Tier | None = None,
         claims: Claims | None = None,
         fractions: Fractions | None = None,
+        holds: Holds | None = None,
         policy: RestartPolicy | None = None,
         pace: Pace | None = None,
         grace_s: float = 45.0,
@@ -92,6 +95,7 @@ class Supervisor:
             claims=claims or Claims(layout.state, place=layout.state),  # alone on its machine
             secrets=Secrets(layout.secrets),
             fractions=fractions or Fractions(),
+            holds=holds or Holds(),
             policy=policy or RestartPolicy(),
             pace=pace or Pace(),
             grace_s=grace_s,
@@ -100,6 +104,7 @@ class Supervisor:
             wall=wall,
         )
         self._keepers: dict[str, Keeper] = {}
+        self.tenants = Tenancy(self._keepers, layout.state)
         self._tasks: asyncio.TaskGroup | None = None
         self._found = find(layout, events)
         self.revisions = Revisions(layout.revisions, events)

@@ -45,6 +45,11 @@ class RootChild:
         await self._turn.acquire()
         return await asyncio.shield(asyncio.ensure_future(self._made(call, before, author)))
 
+    def may(self, call: AnyCall) -> Missing | None:
+        """The right that `call` would lack, as far as that can be told before it is made."""
+        before = way(call, self._host)
+        return before if isinstance(before, Missing) else None
+
     async def _made(self, call: AnyCall, before: tuple[str, ...], author: str) -> Outcome:
         try:
             over = self._begin(" ".join(words(call)), author)

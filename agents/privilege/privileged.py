@@ -2,7 +2,7 @@
 
 from typing import Protocol
 
-from agents.privilege.answers import Outcome
+from agents.privilege.answers import Missing, Outcome
 from agents.privilege.calls import AnyCall
 
 
@@ -11,4 +11,8 @@ class Privileged(Protocol):
 
     async def do(self, call: AnyCall, author: str) -> Outcome:
         """What came of `call`, which `author` wants. Raises Refused where it cannot be put on record."""
+        ...
+
+    def may(self, call: AnyCall) -> Missing | None:
+        """The right that `call` would lack, as far as that can be told before it is made."""
         ...

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from agents import failpoints
-from agents.failpoints import POINTS, VARIABLE
+from agents.failpoints import POINTS, REPARTITION_POINTS, VARIABLE
 from agents.processes import shim
+from profiles.repartition import ChangePhase
 
 AGENTS = Path(failpoints.__file__).parent
 
@@ -24,7 +25,8 @@ def reach(point: str, armed: str, times: int = 1) -> subprocess.Popen[str]:
 def test_every_point_is_in_the_code_once_and_every_one_there_is_listed() -> None:
     texts = [path.read_text() for path in AGENTS.rglob("*.py") if path.name != "failpoints.py"]
     found = [point for text in texts for point in re.findall(r'\breach\("([a-z-]+)"\)', text)]
-    assert sorted(found) == sorted(POINTS)
+    phases = [f"mig-{phase}" for phase in ChangePhase]
+    assert sorted(found + phases) == sorted(POINTS + REPARTITION_POINTS)
 
 
 @pytest.mark.parametrize("point", POINTS)

@@ -13,7 +13,7 @@ import pytest
 
 from agents.errors import Refused
 from agents.layout import InstanceLayout
-from agents.privilege.answers import Outcome
+from agents.privilege.answers import Missing, Outcome
 from agents.privilege.calls import AnyCall
 from agents.processes import tree
 from agents.processes.isolation import cgroup, hierarchy
@@ -37,6 +37,9 @@ class Nobody:
 
     async def do(self, call: AnyCall, author: str) -> Outcome:
         raise AssertionError(f"root was asked to {call}")
+
+    def may(self, call: AnyCall) -> Missing | None:
+        return None
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from pathlib import Path
 
 import msgspec
@@ -11,6 +11,7 @@ import msgspec
 from agents.board import Board
 from agents.events import EventLog
 from agents.fractions.fractions import Fractions
+from agents.fractions.holds import Holds
 from agents.instances import probe
 from agents.instances.liveness import Pace
 from agents.instances.restart import RestartPolicy
@@ -84,15 +85,21 @@ class Agent:
             hostname="h", agent_version="0", boot_id=tree.boot_id(), host=host, gpu_source=GpuSource(GpuSourceKind.NONE)
         )
         self.events = EventLog(self.layout.events)
+        self.holds = Holds()
         self.supervisor = Supervisor(
-            self.layout, self.board, self.events, fractions=self.fractions, policy=POLICY, pace=PACE, grace_s=5.0
-        )
-        self.task = asyncio.create_task(self._run())
+            self.layout, self.board, self.events, fractions=self.fractions, holds=self.holds, policy=POLICY, pace=PACE,
+            grace_s=5.0,
+        )  # fmt: skip
+        self.task = asyncio.create_task(self._run(self.beside()))
 
-    async def _run(self) -> None:
+    def beside(self) -> Sequence[Coroutine[None, None, None]]:
+        """What else runs in this daemon."""
+        return ()
+
+    async def _run(self, beside: Sequence[Coroutine[None, None, None]]) -> None:
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self.supervisor.run())
-            tasks.create_task(self._scrape())
+            for part in (self.supervisor.run(), self._scrape(), *beside):
+                tasks.create_task(part)
 
     async def _scrape(self) -> None:
         """What the sampler does, faster and without GPUs."""
