@@ -12,6 +12,7 @@ from engines.simulated.core import Core
 from engines.simulated.device import Device, NoSuchGpu, OutOfMemory
 from engines.simulated.http import serve_connection
 from engines.simulated.loading import load, say, sized
+from engines.simulated.mps import NotReady
 from engines.simulated.settings import Settings, read
 
 
@@ -23,6 +24,8 @@ def main() -> int:
         return asyncio.run(_run(sized(settings, device), device))
     except OutOfMemory as error:
         return _fail(f"torch.OutOfMemoryError: {error}")
+    except NotReady as error:
+        return _fail(f"RuntimeError: {error}")
     except (NoSuchGpu, OSError) as error:
         return _fail(f"{type(error).__name__}: {error}")
     finally:

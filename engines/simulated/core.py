@@ -25,7 +25,7 @@ class Core:
         self._hung = False
         self.counters = Counters()
         self.batch = Batch(settings, self.counters)
-        self.slowdown_ratio = 1.0
+        self.slowdown_ratio = 1.0 / device.confined.compute_ratio
 
     def submit(self, sequence: Sequence) -> None:
         self.batch.submit(sequence, time.monotonic())
@@ -69,10 +69,13 @@ class Core:
                 self._hung = True
                 say("simulated: the engine hangs from here on")
             if _due(self._settings.crash_after, now_s - ready_s):
+                self._device.confined.fault()
                 self._die("RuntimeError: CUDA error: an illegal memory access was encountered")
             last_s = now_s
 
     def _keep_place(self, now_s: float, elapsed_s: float) -> None:
+        if self._device.confined.broken():
+            self._die("CUDA error: the remote procedural call between the MPS server and the MPS client failed")
         if self._device.abandoned():
             self._die("the demo that this engine belonged to is gone")
         try:
@@ -82,10 +85,13 @@ class Core:
         if self._step_began_s is not None:
             self._busy_s += now_s - self._step_began_s
             self._step_began_s = now_s
-        demand_ratio = min(1.0, self._busy_s / elapsed_s)
+        busy_ratio = min(1.0, self._busy_s / elapsed_s)
         self._busy_s = 0.0
-        self._device.publish(demand_ratio)
-        self.slowdown_ratio = self._device.slowdown_ratio(demand_ratio) if demand_ratio else 1.0
+        self._device.publish(busy_ratio)
+        if busy_ratio:
+            self.slowdown_ratio = self._device.slowdown_ratio(busy_ratio)
+        else:
+            self.slowdown_ratio = 1.0 / self._device.confined.compute_ratio
 
     def _die(self, reason: str) -> None:
         """Exit 1 at once, streams cut, as an engine process does."""

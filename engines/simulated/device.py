@@ -7,6 +7,7 @@ from pathlib import Path
 
 import msgspec
 
+from engines.simulated.mps import Confinement
 from engines.simulated_device import (
     CLAIMS_DIRECTORY,
     DEVICES_FILE,
@@ -31,12 +32,16 @@ class NoSuchGpu(Exception):
 
 
 class Device:
-    """The GPUs that this process was given. Without a simulated directory there are none to share."""
+    """The GPUs that this process was given. Without a simulated directory there are none to share.
+
+    Raises NoSuchGpu, mps.NotReady.
+    """
 
     def __init__(self, directory: str | None, gpus: tuple[str, ...], instance: str | None) -> None:
         self._root = Path(directory) if directory else None
         self._instance = instance
         self.held_mib = 0.0
+        self.confined = Confinement()
         self.gpus: dict[str, SimulatedGpu] = {}
         if self._root:
             known = {gpu.uuid: gpu for gpu in decode_devices((self._root / DEVICES_FILE).read_bytes())}
@@ -46,13 +51,17 @@ class Device:
 
     def allocate(self, more_mib: float) -> None:
         """Hold more on every GPU. Raises OutOfMemory, with nothing held in addition."""
-        neighbours = self.neighbours()
+        neighbours, limit_mib = self.neighbours(), self.confined.memory_limit_mib
         for uuid, gpu in self.gpus.items():
             free_mib = gpu.memory_usable_mib - memory_used_mib(neighbours, uuid) - self.held_mib
+            if limit_mib is not None:
+                free_mib = min(free_mib, limit_mib - self.held_mib)
             if more_mib > free_mib:
+                under = "" if limit_mib is None else f" under an MPS limit of {limit_mib} MiB"
                 raise OutOfMemory(
                     f"CUDA out of memory. Tried to allocate {more_mib / 1024:.2f} GiB. GPU {gpu.index} has a total "
-                    f"capacity of {gpu.memory_total_mib / 1024:.2f} GiB of which {max(free_mib, 0):.2f} MiB is free."
+                    f"capacity of {gpu.memory_total_mib / 1024:.2f} GiB of which {max(free_mib, 0):.2f} MiB is free"
+                    f"{under}."
                 )
         self.held_mib += more_mib
 
@@ -64,6 +73,7 @@ class Device:
         neighbours = self.neighbours()
         for uuid, gpu in self.gpus.items():
             total_mib, free_mib = gpu.memory_total_mib, gpu.memory_usable_mib - memory_used_mib(neighbours, uuid)
+            free_mib = min(free_mib, self.confined.memory_limit_mib or free_mib)
             if ratio * total_mib > free_mib:
                 raise OutOfMemory(
                     f"Free memory on device ({free_mib / 1024:.2f}/{total_mib / 1024:.2f} GiB) on startup is less than "
@@ -71,13 +81,16 @@ class Device:
                 )
         return min((int(ratio * gpu.memory_total_mib) for gpu in self.gpus.values()), default=None)
 
-    def slowdown_ratio(self, own_demand_ratio: float) -> float:
-        """How many times slower the slowest of our GPUs makes us; 1 when nobody is in the way."""
-        neighbours = self.neighbours()
-        asked = (own_demand_ratio + demand_ratio(neighbours, uuid) for uuid in self.gpus)
-        return max((1.0, *asked))
+    def slowdown_ratio(self, busy_ratio: float) -> float:
+        """How many times slower we are than alone on the slowest of our GPUs. `busy_ratio` is how much we compute.
 
-    def publish(self, demand_ratio: float) -> None:
+        With half of the SMs everything takes twice as long, and leaves the others theirs.
+        """
+        neighbours, share = self.neighbours(), self.confined.compute_ratio
+        asked = (busy_ratio * share + demand_ratio(neighbours, uuid) for uuid in self.gpus)
+        return max((1.0, *asked)) / share
+
+    def publish(self, busy_ratio: float) -> None:
         """Rewrite our claim, whole or not at all."""
         if not self._root:
             return
@@ -86,7 +99,7 @@ class Device:
             name="gpuyard simulated engine",
             user=_user(),
             gpus={uuid: round(self.held_mib) for uuid in self.gpus},
-            demand_ratio=round(demand_ratio, 3),
+            demand_ratio=round(busy_ratio * self.confined.compute_ratio, 3),
             instance=self._instance,
         )
         path = self._root / claim_file(claim.pid)
