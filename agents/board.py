@@ -15,7 +15,7 @@ from profiles.gpus import GpuCard
 from profiles.isolation import NodeIsolation
 from profiles.kept import Kept
 from profiles.model import Desired
-from profiles.status import GpuReading, GpuSource, HostReading, InstanceStatus, NodeStatus, Reason
+from profiles.status import GpuReading, GpuSource, HostReading, InstanceStatus, InternalStatus, NodeStatus, Reason
 
 GONE_KEPT = 1024
 """Names of dropped entries that are remembered; a client further behind is told to take a snapshot."""
@@ -50,6 +50,7 @@ class Board:
         self._desired = (1, Desired())
         self._troubles: tuple[int, dict[str, Reason]] = (1, {})
         self._kept: tuple[int, Kept | None] = (1, None)
+        self._internals: tuple[int, tuple[InternalStatus, ...]] = (1, ())
         self._gpus: dict[str, tuple[int, GpuReading]] = {}
         self._instances: dict[str, tuple[int, InstanceStatus]] = {}
         self._gpus_gone: dict[str, int] = {}
@@ -99,6 +100,12 @@ class Board:
         if kept and kept != self._kept[1]:
             self._kept = (self._next(), kept)
 
+    def set_internals(self, found: Sequence[InternalStatus]) -> None:
+        """Replace all."""
+        new = tuple(sorted(found, key=lambda one: one.name))
+        if new != self._internals[1]:
+            self._internals = (self._next(), new)
+
     def set_trouble(self, code: str, reason: Reason | None) -> None:
         """What is wrong with the node itself, one sentence for each `code`; None where it is over."""
         others = {key: value for key, value in self._troubles[1].items() if key != code}
@@ -129,6 +136,7 @@ class Board:
             gpus=tuple(sorted((gpu for _, gpu in self._gpus.values()), key=lambda gpu: gpu.index)),
             instances=tuple(sorted((one for _, one in self._instances.values()), key=lambda one: one.name)),
             troubles=tuple(self._troubles[1].values()),
+            internals=self._internals[1],
             isolation=self._isolation,
             kept=self._kept[1],
         )
@@ -159,6 +167,7 @@ class Board:
             desired=_newer(self._desired, number),
             troubles=None if troubles is None else tuple(troubles.values()),
             kept=_newer(self._kept, number),
+            internals=_newer(self._internals, number),
         )
 
     def _next(self) -> int:

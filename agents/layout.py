@@ -5,7 +5,9 @@
   revisions/<generation>.json  history/<number>.jsonl
   audit/<first record>.jsonl  lease.json  answers.jsonl
   secrets/<name>  fractions/<GPU's UUID>.json
+  mps/<GPU>/                    pipes of an MPS daemon: sockets, whose paths must be short
   instances/<name, / as .>/{spec.json, handle.json, stop.json, exit.json, crashes.json, lock, log.<incarnation>}
+  instances/_<name>/            the same without a spec.json: a process of the agent's own
 """
 
 import os
@@ -131,6 +133,10 @@ class Layout:
     @property
     def secrets(self) -> Path:
         return self.state / "secrets"
+
+    @property
+    def mps(self) -> Path:
+        return self.state / "mps"
 
     def instance(self, name: str) -> InstanceLayout:
         """Raises ValueError for a name that would leave the instances' directory."""

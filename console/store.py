@@ -153,6 +153,7 @@ class Store:
             gpu_cards=view.status.gpu_cards if frame.gpu_cards is None else frame.gpu_cards,
             troubles=view.status.troubles if frame.troubles is None else frame.troubles,
             kept=frame.kept or view.status.kept,
+            internals=view.status.internals if frame.internals is None else frame.internals,
         )
         if frame.desired is not None:
             if frame.desired.cordons != view.desired.cordons:

@@ -217,6 +217,27 @@ class InstanceStatus(msgspec.Struct, frozen=True, kw_only=True):
     """What it was started with; None from an agent that does not say."""
 
 
+class InternalKind(StrEnum):
+    MPS = "mps"
+    """NVIDIA's Multi-Process Service on one GPU."""
+
+
+class InternalStatus(msgspec.Struct, frozen=True, kw_only=True):
+    """A process that the agent runs for its instances and that is none: no profile owns it, so none prunes it.
+
+    `reason` says what is wrong, None where nothing is; `clients` are the instances that need it.
+    """
+
+    name: str
+    kind: InternalKind
+    gpu_uuid: str
+    phase: Phase
+    since_unix_s: float
+    pid: int | None = None
+    reason: Reason | None = None
+    clients: tuple[str, ...] = ()
+
+
 class NodeStatus(msgspec.Struct, frozen=True, kw_only=True):
     """Everything observed on one node."""
 
@@ -231,6 +252,7 @@ class NodeStatus(msgspec.Struct, frozen=True, kw_only=True):
     instances: tuple[InstanceStatus, ...] = ()
     troubles: tuple[Reason, ...] = ()
     """What is wrong with the node itself."""
+    internals: tuple[InternalStatus, ...] = ()
     isolation: NodeIsolation | None = None
     """How engines are kept apart; None from an agent that does not say."""
     kept: Kept | None = None

@@ -6,7 +6,17 @@ from agents.wire.asks import AnyAnswer, AnyAsk
 from profiles.gpus import GpuCard
 from profiles.kept import Kept
 from profiles.model import Desired
-from profiles.status import Event, GpuReading, GpuSource, HostReading, InstanceStatus, NodeStatus, Reason, Role
+from profiles.status import (
+    Event,
+    GpuReading,
+    GpuSource,
+    HostReading,
+    InstanceStatus,
+    InternalStatus,
+    NodeStatus,
+    Reason,
+    Role,
+)
 
 PROTOCOL = 1
 """The newest protocol this build speaks; also the number in the preamble."""
@@ -69,6 +79,8 @@ class Delta(Frame, frozen=True, kw_only=True):
     troubles: tuple[Reason, ...] | None = None
     """All that are left; None where nothing changed."""
     kept: Kept | None = None
+    internals: tuple[InternalStatus, ...] | None = None
+    """The same."""
 
 
 class Happened(Frame, frozen=True, kw_only=True):
