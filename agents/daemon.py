@@ -31,6 +31,8 @@ from agents.doctor.examiner import Examiner
 from agents.doctor.subject import Subject
 from agents.errors import AlreadyRunning, BadState
 from agents.events import EventLog
+from agents.fractions.fractions import Fractions
+from agents.fractions.mps import Mps
 from agents.instances.claims import Claims
 from agents.instances.ledger import Claimed
 from agents.instances.supervisor import Supervisor
@@ -51,6 +53,7 @@ from agents.server.node import Node
 from agents.server.server import Server
 from agents.trials.completion import Target
 from agents.trials.trials import Trials
+from engines.devices import ShareMode
 from profiles.status import EventKind, GpuSource, GpuSourceKind, HostReading, Reason
 
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
@@ -125,7 +128,15 @@ async def _run(layout: Layout, simulated: Path | None, subject: Subject) -> None
             board.set_trouble("claims", claims.problem)
             return found
 
-        supervisor = Supervisor(layout, board, events, simulated=simulated, tier=tier, claims=claims)
+        mps = Mps(layout, tier, board, events)
+        fractions = Fractions({ShareMode.MPS: mps})
+        supervisor = Supervisor(
+            layout, board, events, simulated=simulated, tier=tier, claims=claims, fractions=fractions
+        )
+
+        def living() -> dict[str, int]:
+            return supervisor.living() | mps.living()
+
         history = History(layout.history, board, events)
         xids = XidLog(layout.xids, events)
         sampler = Sampler(
@@ -140,7 +151,7 @@ async def _run(layout: Layout, simulated: Path | None, subject: Subject) -> None
         )
         gate = _gate(layout, board, events, agent_version)
         privileged = RootChild(recorded(gate.audit))
-        survey = Survey(layout.state, board, supervisor.living, supervisor.redactor)
+        survey = Survey(layout.state, board, living, supervisor.redactor)
         trials = Trials(layout.trials, partial(_target, supervisor), lambda: board.desired.generation, time.time)
         node = Node(
             board=board,

@@ -1,12 +1,20 @@
-"""The mechanisms of a node as one: each slice goes to the one that serves its share mode."""
+"""The mechanisms of a node as one: the slices of an instance go to the one that serves their share mode."""
 
 from collections.abc import Mapping, Sequence
+from typing import Protocol, runtime_checkable
 
 from agents.fractions.mechanism import CannotGrant, Grant, Mechanism
 from agents.fractions.timeslice import TimeSlice
 from agents.fractions.whole import Whole
 from engines.devices import ShareMode, Slice
 from profiles.status import Reason
+
+
+@runtime_checkable
+class Resumes(Protocol):
+    """Optional: a mechanism that takes up what an earlier agent left, before any engine of this one starts."""
+
+    async def resume(self) -> None: ...
 
 
 class Fractions:
@@ -16,37 +24,31 @@ class Fractions:
         always: dict[ShareMode, Mechanism] = {ShareMode.EXCLUSIVE: Whole(), ShareMode.TIMESLICE: TimeSlice()}
         self._mechanisms = always | dict(mechanisms or {})
 
+    async def resume(self) -> None:
+        for mechanism in self._mechanisms.values():
+            if isinstance(mechanism, Resumes):
+                await mechanism.resume()
+
     async def grant(self, instance: str, slices: Sequence[Slice]) -> Grant:
-        """All of `slices` or none. Raises CannotGrant."""
-        env: dict[str, str] = {}
-        granted: list[Slice] = []
-        for mode, parts in by_mode(slices).items():
-            if mode not in self._mechanisms:
-                await self.release(instance, granted)
-                raise CannotGrant("share_mode_unknown", f"this agent cannot share a GPU by {mode}", "upgrade it")
-            try:
-                env |= (await self._mechanisms[mode].grant(instance, parts)).env
-            except CannotGrant:
-                await self.release(instance, granted)
-                raise
-            granted += parts
-        return Grant(env=env)
+        """Raises CannotGrant."""
+        modes = sorted({one.share_mode for one in slices})
+        if len(modes) > 1:
+            # What one of them sets in the environment holds for every GPU of the process.
+            text = f"one engine cannot have GPUs shared in several ways ({', '.join(modes)})"
+            raise CannotGrant("share_modes_mixed", text, "ask for GPUs of one share mode")
+        if not modes:
+            return Grant()
+        if modes[0] not in self._mechanisms:
+            raise CannotGrant("share_mode_unknown", f"this agent cannot share a GPU by {modes[0]}", "upgrade it")
+        return await self._mechanisms[modes[0]].grant(instance, slices)
 
     async def verify(self, instance: str, slices: Sequence[Slice], pids: frozenset[int]) -> Reason | None:
-        """The first that is wrong."""
-        for mode, parts in by_mode(slices).items():
-            if (mechanism := self._mechanisms.get(mode)) and (found := await mechanism.verify(instance, parts, pids)):
-                return found
-        return None
+        mechanism = self._of(slices)
+        return await mechanism.verify(instance, slices, pids) if mechanism else None
 
     async def release(self, instance: str, slices: Sequence[Slice]) -> None:
-        for mode, parts in by_mode(slices).items():
-            if mechanism := self._mechanisms.get(mode):
-                await mechanism.release(instance, parts)
+        if mechanism := self._of(slices):
+            await mechanism.release(instance, slices)
 
-
-def by_mode(slices: Sequence[Slice]) -> dict[ShareMode, list[Slice]]:
-    found: dict[ShareMode, list[Slice]] = {}
-    for one in slices:
-        found.setdefault(one.share_mode, []).append(one)
-    return found
+    def _of(self, slices: Sequence[Slice]) -> Mechanism | None:
+        return self._mechanisms.get(slices[0].share_mode) if slices else None

@@ -22,6 +22,10 @@ _CANNOT_START = {
     "share_mode_unknown": "the agent cannot share a GPU in the way that is asked for",
     "mig_missing": "its MIG instance is not on the GPU",
     "mig_several": "it has several MIG instances, and a CUDA process uses one",
+    "share_modes_mixed": "it has slices of GPUs that are shared in several ways",
+    "mps_missing": "the program that controls MPS was not found",
+    "mps_several_gpus": "it has MPS slices on several GPUs",
+    "mps_path_long": "the agent's state directory is too deep for the sockets of MPS",
 }
 
 CODES: Mapping[Phase, Mapping[str, str]] = {
@@ -49,6 +53,11 @@ CODES: Mapping[Phase, Mapping[str, str]] = {
         "unanswered": "neither its metrics nor its health answer",
         "token_refused": "it answers a request for one token with an error",
         "mig_elsewhere": "it runs on another MIG device than its own",
+        "unconfined": "a process of it runs without MPS, and so without its limits",
+        "mps_processes": "it has more processes than its MPS limits were divided among",
+        "mps_fault": "an error ended the MPS server; nobody new gets in until all its clients are gone",
+        "mps_gone": "the MPS daemon ended by itself",
+        "mps_silent": "the MPS daemon does not answer",
     },
     Phase.STALLED: {
         "no_progress": "it has requests and makes no tokens",
@@ -72,6 +81,11 @@ CODES: Mapping[Phase, Mapping[str, str]] = {
         "mig_unknown": "the driver does not say which MIG instances there are, it is asked again",
         "load_deadline": "was not ready in time, is started again after a pause",
         "node_error": "the agent met an error of the node (disk, limits), and tries again",
+        "mps_full": "the GPU has as many MPS clients as it can",
+        "mps_not_started": "the MPS daemon could not be started",
+        "mps_fault": "waits until the clients of an MPS server in FAULT are gone",
+        "mps_gone": "waits until the clients of an MPS daemon that ended are gone",
+        "mps_silent": "waits until the clients of an MPS daemon that does not answer are gone",
     },
     Phase.LOST: {
         "lost": "gone without a record of its end, is started again after a pause",

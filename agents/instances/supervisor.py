@@ -36,6 +36,7 @@ from agents.instances.tenancy import Tenancy
 from agents.instances.turns import Turns
 from agents.layout import Layout
 from agents.past.revisions import Revisions
+from agents.processes.internal import internal_log
 from agents.processes.isolation.plain import Plain
 from agents.processes.isolation.tier import Tier
 from agents.processes.logspace import Written
@@ -117,6 +118,7 @@ class Supervisor:
     async def run(self) -> None:
         """Until cancelled; engines go on living. Adopts what lives, starts and stops the rest."""
         try:
+            await self._context.fractions.resume()
             async with asyncio.TaskGroup() as self._tasks:
                 for name in [*self._found, *self.document.now.instances]:
                     self._keep(name, self.document.now.instances.get(name))
@@ -154,7 +156,7 @@ class Supervisor:
     def log_path(self, instance: str, previous: bool) -> tuple[Path, int] | None:
         """The log file and incarnation of an instance; `previous` the one before. None where there is none."""
         keeper = self._keepers.get(instance)
-        return keeper.runner.log_path(previous) if keeper else None
+        return keeper.runner.log_path(previous) if keeper else internal_log(self._layout, instance, previous)
 
     def redactor(self) -> Redactor:
         """What engines print goes through it before anybody reads it."""

@@ -76,6 +76,7 @@ class Agent:
     def __init__(self, directory: Path) -> None:
         self.layout = Layout(directory / "state", directory / "state" / "agent.sock")
         self.layout.make()
+        self.simulated: Path | None = None
         self.fractions: Fractions | None = None
         self.task: asyncio.Task[None] | None = None
 
@@ -87,10 +88,14 @@ class Agent:
         self.events = EventLog(self.layout.events)
         self.holds = Holds()
         self.supervisor = Supervisor(
-            self.layout, self.board, self.events, fractions=self.fractions, holds=self.holds, policy=POLICY, pace=PACE,
-            grace_s=5.0,
+            self.layout, self.board, self.events, fractions=self.make_fractions(),
+            simulated=self.simulated, holds=self.holds, policy=POLICY, pace=PACE, grace_s=5.0,
         )  # fmt: skip
         self.task = asyncio.create_task(self._run(self.beside()))
+
+    def make_fractions(self) -> Fractions | None:
+        """For the daemon that starts, whose board and events are there."""
+        return self.fractions
 
     def beside(self) -> Sequence[Coroutine[None, None, None]]:
         """What else runs in this daemon."""
