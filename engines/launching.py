@@ -8,15 +8,15 @@ import msgspec
 from engines.devices import Slice
 
 
-def flags(values: Mapping[str, object], *, negations: bool = True) -> tuple[str, ...]:
-    """`--long-flag value` for each value, in its parser's ways.
+def flags(values: Mapping[str, object], *, negations: bool = True, dash: str = "-") -> tuple[str, ...]:
+    """`--long-flag value` for each value, in its parser's ways; `dash` stands between the words of a flag.
 
     None and empty values leave it out, a bool is `--flag` or `--no-flag` (without `negations`, nothing), a sequence is
     as many words, a mapping one of JSON.
     """
     words: list[str] = []
     for name, value in values.items():
-        flag = f"--{name.replace('_', '-')}"
+        flag = f"--{name.replace('_', dash)}"
         if value is None or value == () or value == {}:
             continue
         if isinstance(value, bool):

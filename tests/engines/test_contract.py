@@ -37,7 +37,7 @@ def case(request: pytest.FixtureRequest) -> Case:
 
 
 def test_the_adapters_are_these() -> None:
-    assert {"llama_cpp", "sglang", "simulated", "vllm"} == set(registry.names())
+    assert {"llama_cpp", "sglang", "simulated", "tensorrt_llm", "vllm"} == set(registry.names())
 
 
 def test_an_unknown_engine_is_refused_with_a_hint() -> None:
@@ -65,7 +65,7 @@ def test_a_command_is_plain_words_on_loopback(case: Case) -> None:
     assert command.argv[command.argv.index("--host") + 1] == "127.0.0.1"
     assert command.argv[command.argv.index("--port") + 1] == "8123"
     assert "org/model" in command.argv
-    assert "chat" in command.argv
+    assert "chat" in command.argv or case.engine.name == "tensorrt_llm", "it takes no name"
     assert command.needs_files == ()
 
 
@@ -81,7 +81,7 @@ def test_without_a_slice_no_gpu_is_visible(case: Case) -> None:
 def test_the_probe_can_be_asked(case: Case) -> None:
     probe = case.engine.ready(case.launch)
     assert probe.ready_path.startswith("/")
-    assert probe.metrics_path == "/metrics"
+    assert probe.metrics_path in ("/metrics", "/prometheus/metrics")
     assert 0 < probe.timeout_s < probe.load_deadline_s
 
 

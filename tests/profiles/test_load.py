@@ -38,7 +38,7 @@ WHOLE = [
     (
         "gpuyard: 1\nprofile: p\ndefaults: {engine: vlm}\nservices: {a: {model: m}}\n",
         "3:20: no engine is called `vlm`",
-        "did you mean `vllm`? known: llama_cpp, simulated, vllm",
+        "did you mean `vllm`? known: llama_cpp, sglang, simulated, tensorrt_llm, vllm",
     ),
 ]
 
@@ -47,12 +47,12 @@ SERVICE = [
     (
         "  a: {model: m}",
         "4:3: `a` has no engine",
-        "add `engine: …`, here or under `defaults` (known: llama_cpp, simulated, vllm)",
+        "add `engine: …`, here or under `defaults` (known: llama_cpp, sglang, simulated, tensorrt_llm, vllm)",
     ),
     (
         "  a: {engine: vlm, model: m}",
         "4:15: no engine is called `vlm`",
-        "did you mean `vllm`? known: llama_cpp, simulated, vllm",
+        "did you mean `vllm`? known: llama_cpp, sglang, simulated, tensorrt_llm, vllm",
     ),
     ("  a: {engine: vllm}", "4:3: `model` is missing", "add `model: …`"),
     ("  a: {engine: vllm, model: ''}", "4:28: the model is empty", "a model's name, or the path of its file"),
