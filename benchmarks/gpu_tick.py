@@ -78,7 +78,7 @@ def ended(child: "subprocess.Popen[bytes]") -> Iterator[None]:
     try:
         yield
         if child.poll() is not None:
-            raise RuntimeError(f"{child.args} ended by itself with {child.returncode}")
+            raise RuntimeError(f"{child.args!r} ended by itself with {child.returncode}")
     finally:
         child.kill()
 

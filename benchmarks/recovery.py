@@ -8,7 +8,7 @@ import time
 
 from profiles.status import EventKind
 from tests.faults.node import FaultNode, node
-from tests.faults.watcher import Watcher, watching
+from tests.faults.watcher import Edit, Watcher, watching
 
 TIMES = 20
 
@@ -27,13 +27,18 @@ async def measure(one: FaultNode) -> tuple[list[float], list[float]]:
         ends_s, agents_s = [], []
         for turn in range(TIMES):
             name = f"e/{turn}"
-            await watcher.edit(lambda now, name=name: {name: one.spec(name)})
+            await watcher.edit(only(one, name))
             ends_s.append(await end_of(watcher, (await watcher.until_phase(name)).pid or 0, name))
             one.kill()
             began_s = time.monotonic()
             await watcher.restarted(one)
             agents_s.append(time.monotonic() - began_s)
     return ends_s, agents_s
+
+
+def only(one: FaultNode, name: str) -> Edit:
+    """The edit after which nothing but `name` is wanted."""
+    return lambda _: {name: one.spec(name)}
 
 
 async def end_of(watcher: Watcher, pid: int, name: str) -> float:
