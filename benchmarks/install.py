@@ -61,7 +61,9 @@ def install(host: BareHost, users: Sequence[str], cache: Path) -> float:
 
 
 def remove(host: BareHost, users: Sequence[str], cache: Path) -> None:
+    """The agents, and for that the nodes in the inventory, which are put back."""
     host.console("node", "remove", "--yes", *users, environ={"XDG_CACHE_HOME": str(cache)})
+    host.write_inventory()
 
 
 def frozen() -> tuple[float, float]:
