@@ -22,6 +22,7 @@ from console.remote.errors import NodeUnreachable, RequestFailed
 from console.settling import Settling
 from console.store import NodeView, Store
 from profiles.cordon_plan import Place, plan_cordon
+from profiles.down_plan import plan_down
 from profiles.model import Defaults, Desired, InstanceSpec, Profile, Service
 from profiles.place import Placement, place
 from profiles.plan import Plan, Verb, plan_profile, plan_verb
@@ -109,15 +110,7 @@ class Operations:
 
     def propose_down(self, profile: str, targets: Collection[tuple[str, str]]) -> Plan:
         """The plan that takes `targets`, (node, instance) pairs, off their nodes and keeps the rest of `profile`."""
-        kept = {
-            node: [
-                owned.spec
-                for name, owned in document.instances.items()
-                if owned.profile == profile and (node, name) not in targets
-            ]
-            for node, document in self._desired().items()
-        }
-        return replace(plan_profile(profile, kept, self._desired()), title=f"down {profile}")
+        return plan_down(profile, targets, self._desired())
 
     async def apply(self, plan: Plan, reason: str, tokens: Mapping[str, int] = _NO_TOKENS) -> tuple[Applied, ...]:
         """Ask every node of `plan` at once. A plan with blockers raises ValueError.

@@ -7,12 +7,15 @@ from console.store import Key, Kind, Store
 from profiles.plan import Action, Plan, Step, Verb
 from profiles.status import Phase
 
+DOWN = "take down"
+"""What is no verb of an instance: it leaves the document of its node."""
+
 _WORDS = {Verb.START: "Start", Verb.STOP: "Stop", Verb.RESTART: "Restart", Verb.DRAIN: "Drain",
-          Verb.STOP_NOW: "Stop at once"}  # fmt: skip
+          Verb.STOP_NOW: "Stop at once", DOWN: "Take down"}  # fmt: skip
 
 
-def consequence(verb: Verb, plan: Plan, store: Store) -> str:
-    """`Stop llama-70b/0 on fra-1: 61 requests in flight. llama-70b keeps 1 of 2 ready.`"""
+def consequence(what: str, plan: Plan, store: Store) -> str:
+    """`what` is a verb, or DOWN: `Stop llama-70b/0 on fra-1: 61 requests in flight. llama-70b keeps 1 of 2 ready.`"""
     steps = [step for step in plan.steps if step.action is not Action.KEEP]
     nodes = sorted({step.node for step in steps})
     names = ", ".join(step.instance for step in steps[:3]) if len(steps) < 4 else plural(len(steps), "instance")
@@ -26,10 +29,10 @@ def consequence(verb: Verb, plan: Plan, store: Store) -> str:
         if reading is not None:
             flying += (reading.running or 0) + (reading.waiting or 0)
     waits = " ".join(f"{step.instance} will wait: {step.waits.text}." for step in steps if step.waits)
-    if verb is Verb.START:
-        return f"{_WORDS[verb]} {names} on {where}. {waits}".rstrip()
+    if what == Verb.START:
+        return f"{_WORDS[what]} {names} on {where}. {waits}".rstrip()
     in_flight = plural(round(flying), "request") if known else "an unknown number of requests"
-    said = (f"{_WORDS[verb]} {names} on {where}: {in_flight} in flight.", _capacity(steps, store), waits)
+    said = (f"{_WORDS[what]} {names} on {where}: {in_flight} in flight.", _capacity(steps, store), waits)
     return " ".join(filter(None, said))
 
 
@@ -45,3 +48,14 @@ def _capacity(steps: Sequence[Step], store: Store) -> str:
             ready[service] = (kept + stays, all_ready + 1)
     return " ".join(f"{service} keeps {kept} of {count} ready." for service, (kept, count) in sorted(ready.items())
                     if kept < count)  # fmt: skip
+
+
+def aftermath(store: Store, plan: Plan) -> list[str]:
+    """What is to be known of a take-down beside its consequence."""
+    steps = [step for step in plan.steps if step.action is not Action.KEEP]
+    it = "it" if len(steps) == 1 else "them"
+    back = ", node by node" if len({step.node for step in steps}) > 1 else ""
+    lines = [f"Nothing starts {it} again; U takes that back{back}."]
+    if lost := [view.name for view in store.nodes.values() if not view.counted]:
+        lines.append(f"{plural(len(lost), 'node')} not heard of may still run some of it: {', '.join(lost[:3])}")
+    return lines

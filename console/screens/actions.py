@@ -1,26 +1,29 @@
-"""Start, stop, restart and drain of the instances in hand: menu → plan → question → apply."""
+"""Start, stop, restart, drain and down of the instances in hand: menu → plan → question → apply."""
 
 from collections.abc import Sequence
 
 from textual.binding import Binding
 
-from console.render.consequence import consequence
+from console.owned import profile_of, whole_profile
+from console.render.consequence import DOWN, aftermath, consequence
+from console.render.fit import Line
 from console.render.table import Tone
 from console.render.text import one_line, plural
 from console.screens.base import YardScreen
 from console.screens.dialog import Dialog
 from console.screens.logs import LogsScreen
 from console.store import Key
-from profiles.plan import Plan, Verb
+from profiles.plan import Action, Plan, Verb
 
 GLANCE_S = 5.0
 READABLE_S = 12.0
 """How long a result stays on the screen."""
 
-_MENU = {"1": Verb.START, "2": Verb.STOP, "3": Verb.RESTART, "4": Verb.DRAIN}
+_VERBS = {"1": Verb.START, "2": Verb.STOP, "3": Verb.RESTART, "4": Verb.DRAIN}
+_DOWN, _DOWN_ALL = "5", "6"
 
 ACTION_BINDINGS = [
-    Binding("x", "act", "actions", id="instance.act", tooltip="Start, stop, restart or drain it"),
+    Binding("x", "act", "actions", id="instance.act", tooltip="Start, stop, restart, drain it, or take it down"),
     Binding("l", "log", "log", id="instance.log", tooltip="Read its log"),
 ]
 
@@ -54,42 +57,55 @@ class ActsOnInstances(YardScreen):
         if refusal:
             self.notify(f"Nothing can be changed: {refusal}.", severity="warning", timeout=GLANCE_S, markup=False)
             return
-        choices = [(sign, str(verb)) for sign, verb in _MENU.items()]
+        profile = profile_of(self.session.store, targets[0])
+        choices = [(sign, str(verb)) for sign, verb in _VERBS.items()]
+        it = "it" if len(targets) == 1 else "them"
+        choices += [(_DOWN, f"take {it} down: stop {it} and forget {it}"), (_DOWN_ALL, f"take down all of {profile}")]
 
         def chosen(sign: str | None) -> None:
-            if sign:
-                self._ask(_MENU[sign], targets)
+            if sign in _VERBS:
+                self._ask(_VERBS[sign], targets)
+            elif sign:
+                self._ask(DOWN, targets if sign == _DOWN else whole_profile(self.session.store, profile))
 
         self.app.push_screen(Dialog([((_called(targets), Tone.PLAIN),)], choices, safe="nothing"), chosen)
 
-    def _ask(self, verb: Verb, targets: Sequence[Key]) -> None:
-        operations = self.session.operations
+    def _ask(self, what: Verb | str, targets: Sequence[Key]) -> None:
+        """`what` is a verb, or DOWN."""
+        operations, store = self.session.operations, self.session.store
         if operations is None:
             return
-        plan = operations.propose(verb, [(key.node, key.name) for key in targets])
+        pairs = [(key.node, key.name) for key in targets]
+        if isinstance(what, Verb):
+            plan = operations.propose(what, pairs)
+        else:
+            plan = operations.propose_down(profile_of(store, targets[0]), set(pairs))
         if plan.blockers:
             first = plan.blockers[0]
             self._say(f"{first.text}. {first.hint}", bad=True)
             return
         if not plan.changes_anything:
-            self._say(f"{_called(targets)}: already asked to, nothing to {verb}.")
+            self._say(f"{_called(targets)}: already asked to, nothing to {what}.")
             return
-        lines = [((consequence(verb, plan, self.session.store), Tone.PLAIN),)]
+        lines: list[Line] = [((consequence(what, plan, store), Tone.PLAIN),)]
+        if what == DOWN:
+            lines += [((text, Tone.PLAIN),) for text in aftermath(store, plan)]
 
         def answered(answer: str | None) -> None:
             if answer == "y":
-                self.run_worker(self._apply(verb, plan), exit_on_error=True)
+                self.run_worker(self._apply(what, plan), exit_on_error=True)
 
-        self.app.push_screen(Dialog(lines, [("y", f"yes, {verb} {'it' if len(targets) == 1 else 'them'}")]), answered)
+        changed = sum(step.action is not Action.KEEP for step in plan.steps)
+        self.app.push_screen(Dialog(lines, [("y", f"yes, {what} {'it' if changed == 1 else 'them'}")]), answered)
 
-    async def _apply(self, verb: Verb, plan: Plan) -> None:
+    async def _apply(self, what: str, plan: Plan) -> None:
         operations = self.session.operations
         if operations is None:
             return
-        for applied in await operations.apply(plan, f"{verb} from the console"):
+        for applied in await operations.apply(plan, f"{what} from the console"):
             if applied.ok:
-                names = [step.instance for step in plan.steps if step.node == applied.node]
-                self._say(f"{applied.node} will {verb} {', '.join(names)}.")
+                changed = [step for step in plan.steps if step.node == applied.node and step.action is not Action.KEEP]
+                self._say(f"{applied.node} will {what} {', '.join(step.instance for step in changed)}.")
             else:
                 reason = applied.reason
                 self._say(f"{applied.node} refused: {reason.text}. {reason.hint}" if reason else "refused", bad=True)

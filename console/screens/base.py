@@ -31,7 +31,7 @@ class YardScreen(Screen[None]):
                 tooltip="Show the rows that hold a text"),
         Binding("exclamation_mark", "problems", "problems", key_display="!", id="screen.problems",
                 tooltip="Problems only, and back"),
-        Binding("U", "undo", "undo", show=False, id="screen.undo",
+        Binding("U", "undo", "undo", id="screen.undo",
                 tooltip="Take back the last change of the node in hand"),
     ]  # fmt: skip
 
@@ -129,6 +129,8 @@ class YardScreen(Screen[None]):
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         if action in ("filter", "problems"):
             return bool(self.query(Rows))
+        if action == "undo":
+            return bool(self.node_in_hand())
         return action != "up" or len(self.app.screen_stack) > 2
 
     def node_in_hand(self) -> str:

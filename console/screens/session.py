@@ -1,7 +1,7 @@
 """What every screen works on: the store, and the two doors through which it asks for something."""
 
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -31,6 +31,7 @@ class OperationsDoor(Protocol):
     """The part of console.operations.Operations that screens use."""
 
     def propose(self, verb: Verb, targets: Sequence[tuple[str, str]]) -> Plan: ...
+    def propose_down(self, profile: str, targets: Collection[tuple[str, str]]) -> Plan: ...
     def propose_cordon(self, places: Sequence[Place], *, lift: bool = False, reason: str = "") -> Plan: ...
     async def apply(self, plan: Plan, reason: str) -> Sequence[AppliedNode]: ...
     def log(

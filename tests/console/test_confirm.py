@@ -40,6 +40,28 @@ async def test_stop_names_its_blast_radius_and_is_applied_on_y_alone() -> None:
         assert notes(app) == ["fra-1 will stop llama-70b/0."]
 
 
+async def test_taking_down_a_profile_names_all_of_it_and_what_stays() -> None:
+    app, operations = yard()
+    async with app.run_test(size=(120, 40)) as pilot:
+        await pilot.press("5", "slash", *"llama-70b/0", "enter", "x")
+        await pilot.pause()
+        await pilot.press("6")
+        await pilot.pause()
+        assert "Take down 7 instances on 3 nodes: an unknown number of requests in flight." in said(app)
+        assert "llama-70b keeps 0 of 2 ready." in said(app)
+        assert "U takes that back, node by node" in said(app)
+        await pilot.press("escape", "x")
+        await pilot.pause()
+        await pilot.press("5")
+        await pilot.pause()
+        assert "Take down llama-70b/0 on fra-1: 61 requests in flight." in said(app)
+        await pilot.press("y")
+        await pilot.pause(0.1)
+        [(plan, _)] = operations.applied
+        assert [set(edit.instances) for edit in plan.nodes] == [{"llama-70b/1"}]
+        assert notes(app) == ["fra-1 will take down llama-70b/0."]
+
+
 async def test_notices_lie_on_no_question_and_no_resized_screen() -> None:
     app, _ = yard()
     async with app.run_test(size=(24, 6)) as pilot:
@@ -106,7 +128,7 @@ async def pressed(app: Yard) -> tuple[str, str]:
         await pilot.press("question_mark")
         await pilot.pause()
         lines = drawn(app, "#detail").split("\n")
-        at = next(at for at, line in enumerate(lines) if "Start, stop, restart or drain it" in line)
+        at = next(at for at, line in enumerate(lines) if "Start, stop, restart, drain it, or take it down" in line)
         return foot, lines[at + 1]
 
 

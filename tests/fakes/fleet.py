@@ -1,12 +1,13 @@
 """A filled store with figures that add up, and a fleet of one node's interface that applies at once."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 
 from agents.wire import Delta, Happened, LogPiece, Snapshot
 from console.store import NodeState, Store
 from engines.base import Histogram, LoadProgress
 from engines.devices import Slice
 from profiles.cordon_plan import Place, plan_cordon
+from profiles.down_plan import plan_down
 from profiles.model import Desired, DesiredInstance, InstanceSpec, Wanted
 from profiles.plan import Plan, Verb, plan_verb
 from profiles.status import (
@@ -165,6 +166,9 @@ class FakeOperations:
 
     def propose(self, verb: Verb, targets: Sequence[tuple[str, str]]) -> Plan:
         return plan_verb(verb, targets, {name: view.desired for name, view in self.store.nodes.items()})
+
+    def propose_down(self, profile: str, targets: Collection[tuple[str, str]]) -> Plan:
+        return plan_down(profile, targets, {name: view.desired for name, view in self.store.nodes.items()})
 
     def propose_cordon(self, places: Sequence[Place], *, lift: bool = False, reason: str = "") -> Plan:
         desired = {name: view.desired for name, view in self.store.nodes.items()}
