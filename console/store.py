@@ -50,6 +50,13 @@ class Store:
             view.state, view.why = state, why
             self._mark_all(view)
 
+    def offer_keys(self, node: str, waits: bool) -> None:
+        """Whether new keys of its host wait for a person's yes."""
+        view = self.nodes[node]
+        if view.new_keys is not waits:
+            view.new_keys = waits
+            self._mark_all(view)
+
     def receive(self, node: str, frame: Snapshot | Delta | Happened) -> None:
         """Take in one telemetry frame of `node`."""
         view = self.nodes[node]

@@ -66,6 +66,8 @@ class NodeView:
     role: Role = Role.VIEWER
     doubt: Reason | None = None
     """Why its audit is not the one that this console remembers; None when it is, or was not compared yet."""
+    new_keys: bool = False
+    """Its host has proved new keys by the known one; they wait for a yes."""
     round_trip_s: float | None = None
     status: NodeStatus | None = None
     desired: Desired = field(default_factory=Desired)

@@ -146,5 +146,5 @@ def _host_key(node: Node) -> Finding:
         return ok("host_key", f"{options.host} port {port} is known from {', '.join(map(str, files))}: {how}")
     if revoked:
         return problem("host_key", f"the key of {options.host} is revoked", "ask its admin for the new one")
-    fix = "compare its fingerprint with the host's own, then trust it: a yes to any command at a terminal"
+    fix = "compare its fingerprint with the host's own, then trust it: `gpuyard node trust`, or a yes to any command"
     return warning("host_key", f"no key of {options.host} port {port} is known", fix)

@@ -2,6 +2,7 @@
 
 import asyncio
 import resource
+from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 from importlib.metadata import version
@@ -29,8 +30,9 @@ class Fleet:
 
     def __init__(self, inventory: Inventory, store: Store, *, author: str, telemetry: bool = True) -> None:
         self._inventory = inventory
+        self._store = store
         self.anchors = Anchors(anchors.usual_path())
-        self._ssh = _LazySsh()
+        self._ssh = _LazySsh(partial(self._offer, True))
         hello = Hello(version=version("gpuyard"), author=author, telemetry=telemetry)
         self._links: dict[str, Link] = {}
         for name, node in inventory.nodes.items():
@@ -78,6 +80,23 @@ class Fleet:
         """New keys that hosts have proved to be theirs; a person may record them by console.remote.hostkeys."""
         return self._ssh.rotations()
 
+    def rotation(self, node: str) -> Rotation | None:
+        """The same of the host of `node`."""
+        return self._ssh.rotation(self._inventory.nodes[node].address)
+
+    def record(self, node: str) -> None:
+        """A person says yes to the new keys of its host. Raises OSError."""
+        address = self._inventory.nodes[node].address
+        if found := self._ssh.rotation(address):
+            hostkeys.renew(found)
+            self._ssh.recorded(address)
+            self._offer(False, address)
+
+    def _offer(self, waits: bool, address: str) -> None:
+        for name, node in self._inventory.nodes.items():
+            if node.address == address:
+                self._store.offer_keys(name, waits)
+
     def _renew(self) -> None:
         for link in self._links.values():
             link.renew()
@@ -94,18 +113,26 @@ def place(node: Node) -> str:
 class _LazySsh:
     """asyncssh takes as long to import as the first paint; nothing of it is needed before a link is."""
 
-    def __init__(self) -> None:
+    def __init__(self, told: Callable[[str], None]) -> None:
+        self._told = told
         self._dialler: Dialler | None = None
 
     async def dial(self, node: Node, socket: str) -> Connection:
         if self._dialler is None:
             from console.remote.ssh import Dialler
 
-            self._dialler = Dialler()
+            self._dialler = Dialler(self._told)
         return await self._dialler.dial(node, socket)
 
     def rotations(self) -> list[Rotation]:
         return self._dialler.rotations() if self._dialler is not None else []
+
+    def rotation(self, address: str) -> Rotation | None:
+        return self._dialler.rotation(address) if self._dialler is not None else None
+
+    def recorded(self, address: str) -> None:
+        if self._dialler is not None:
+            self._dialler.recorded(address)
 
     async def close(self) -> None:
         if self._dialler is not None:

@@ -38,9 +38,13 @@ SEARCH = """sh -c 'PATH=$PATH:$HOME/.local/bin:/opt/gpuyard/current/bin; export 
 
 
 class Dialler:
-    """All ssh connections of one fleet: at most LOGINS_AT_MOST logins in flight, one connection a jump host."""
+    """All ssh connections of one fleet: at most LOGINS_AT_MOST logins in flight, one connection a jump host.
 
-    def __init__(self) -> None:
+    `told` hears the address of a node whose host proves new keys.
+    """
+
+    def __init__(self, told: Callable[[str], None] | None = None) -> None:
+        self._told = told
         self._logins = asyncio.Semaphore(LOGINS_AT_MOST)
         self._jumps: dict[str, asyncio.Task[asyncssh.SSHClientConnection]] = {}
         self._guards: dict[str, Guard] = {}
@@ -54,7 +58,7 @@ class Dialler:
         wanted: dict[str, object] = {"port": node.port, "username": node.user}
         if node.identity_file:
             wanted |= {"client_keys": [_identity(node.identity_file)], "agent_path": None}
-        guard = Guard(node.address, node.known_hosts)
+        guard = Guard(node.address, node.known_hosts, self._told)
         wanted = {key: value for key, value in wanted.items() if value}
         connection = await self._connect(guard, wanted, 0)
         return SshConnection(connection, node, socket)
@@ -62,6 +66,14 @@ class Dialler:
     def rotations(self) -> list[Rotation]:
         """What the hosts reached so far have proved of new keys."""
         return [guard.rotation for guard in self._guards.values() if guard.rotation]
+
+    def rotation(self, address: str) -> Rotation | None:
+        """The same of one host."""
+        return self._guards[address].rotation if address in self._guards else None
+
+    def recorded(self, address: str) -> None:
+        """A person has seen to what it proved."""
+        self._guards[address].rotation = None
 
     async def close(self) -> None:
         """Close the connections to the jump hosts."""

@@ -8,6 +8,7 @@ import errno
 import os
 import shlex
 import socket
+from collections.abc import Callable
 from pathlib import Path
 
 import asyncssh
@@ -22,10 +23,11 @@ USER_FILES = ("~/.ssh/known_hosts", "~/.ssh/known_hosts2")
 
 
 class Guard(asyncssh.SSHClient):
-    """Watches one connect: what is known of the host, and the key that it showed."""
+    """Watches one connect: what is known of the host, and the key that it showed. `told` hears of a rotation."""
 
-    def __init__(self, host: str, known_hosts: str | None = None) -> None:
+    def __init__(self, host: str, known_hosts: str | None = None, told: Callable[[str], None] | None = None) -> None:
         self.host = host
+        self._told = told
         self.known = KnownHosts()
         self.files: list[Path] = [hostkeys.own_file()]
         if known_hosts:
@@ -45,6 +47,8 @@ class Guard(asyncssh.SSHClient):
         """The host has proved the keys `added` over a connection by a key that is known (PROTOCOL §2.5)."""
         known = self.known.match(host, "", None if port == 22 else port)[0]
         self.rotation = rotation(host, port, added, removed, known)
+        if self.rotation and self._told:
+            self._told(self.host)
 
     def validate_host_public_key(self, host: str, addr: str, port: int, key: asyncssh.SSHKey) -> bool:
         """Called for a key that is not among the known ones; remembers it and says no."""

@@ -90,7 +90,8 @@ def _node_why(store: Store, view: NodeView, tone: Tone) -> Cell:
     why = "" if view.why is None else f"{view.why.text}: {view.why.hint}" if view.why.hint else view.why.text
     status = view.status
     cordoned = node_cordons(view, store.wall()) if status else []
-    said = [part for part in (why, last, *cordoned) if part]
+    keys = "its host changes its keys, and proves the new ones" if view.new_keys else ""
+    said = [part for part in (why, last, keys, *cordoned) if part]
     if not said and status and status.gpu_source.note:
         said = [status.gpu_source.note]
         tone = Tone.DIM if view.state is NodeState.UP and status.gpu_source.kind is GpuSourceKind.SIMULATED else tone

@@ -1,16 +1,20 @@
 """Nodes: is it there, how loaded is it, what is wrong with it."""
 
+from collections.abc import Callable
+from functools import partial
+
 from textual import on
 from textual.binding import Binding
 
 from console.render.nodes import NODE_COLUMNS, node_row
 from console.render.table import Row
 from console.screens.cordoning import CORDON_BINDINGS, CordonsPlaces
+from console.screens.dialog import Dialog
 from console.screens.gpus import GpusScreen
 from console.screens.node import NodeScreen
 from console.screens.shell import SHELL_BINDINGS, OpensShell
 from console.screens.tables import TableScreen
-from console.screens.trust import trust_dialog
+from console.screens.trust import rotation_dialog, trust_dialog
 from console.store import Key, Kind, NodeState
 from console.widgets.rows import Rows
 
@@ -24,7 +28,7 @@ class NodesScreen(CordonsPlaces, OpensShell, TableScreen):
         *CORDON_BINDINGS,
         *SHELL_BINDINGS,
         Binding("d", "detail", "detail", id="nodes.detail", tooltip="All of it: link, machine, agent, GPUs, events"),
-        Binding("t", "trust", "trust key", id="nodes.trust", tooltip="Look at an unknown host key and store it"),
+        Binding("t", "trust", "trust key", id="nodes.trust", tooltip="Look at an unknown or new host key and store it"),
         Binding("r", "retry", "retry", id="nodes.retry", tooltip="Try a refused node again now"),
     ]
 
@@ -44,16 +48,23 @@ class NodesScreen(CordonsPlaces, OpensShell, TableScreen):
 
     def action_trust(self) -> None:
         key, fleet = self.table().cursor, self.session.fleet
-        unknown = fleet.unknown_key(key.node) if key and fleet else None
-        if key is None or fleet is None or unknown is None:
+        if key is None or fleet is None or self.why_not("trust"):
             self.notify(f"Nothing to trust: {self.why_not('trust')}.", markup=False)
-            return
+        elif unknown := fleet.unknown_key(key.node):
+            self._ask(trust_dialog(key.node, unknown), partial(fleet.trust, key.node))
+        elif rotation := fleet.rotation(key.node):
+            self._ask(rotation_dialog(key.node, rotation), partial(fleet.record, key.node))
 
+    def _ask(self, dialog: Dialog, store: Callable[[], None]) -> None:
         def answered(answer: str | None) -> None:
-            if answer == "y":
-                fleet.trust(key.node)
+            if answer != "y":
+                return
+            try:
+                store()
+            except OSError as error:
+                self.notify(f"The key is not stored: {error}.", severity="error", markup=False)
 
-        self.app.push_screen(trust_dialog(key.node, unknown), answered)
+        self.app.push_screen(dialog, answered)
 
     def action_retry(self) -> None:
         key, fleet, refusal = self.table().cursor, self.session.fleet, self.why_not("retry")
@@ -74,7 +85,8 @@ class NodesScreen(CordonsPlaces, OpensShell, TableScreen):
         if action == "retry":
             state = self.session.store.nodes[key.node].state
             return f"{key.node} is {state}" if state in (NodeState.UP, NodeState.STALE, NodeState.CONNECTING) else ""
-        return "" if self._unknown(key) else f"no host key of {key.node} waits for a yes"
+        waits = self._unknown(key) or self.session.store.nodes[key.node].new_keys
+        return "" if waits else f"no host key of {key.node} waits for a yes"
 
     def _unknown(self, key: Key) -> bool:
         fleet, view = self.session.fleet, self.session.store.nodes[key.node]

@@ -98,17 +98,6 @@ def test_hashed_known_hosts_are_found(host: Host) -> None:
     assert items(host, "nodes")[0]["state"] == "up"
 
 
-def test_a_rotated_key_is_told_and_nothing_is_replaced(host: Host) -> None:
-    keygen(host.folder / "next")
-    again(host, f"HostKey {host.folder}/next")
-    before = known(host).read_text()
-    done = host.console("status")
-    assert done.returncode == 0
-    assert "changes its host keys" in done.stderr, done.stderr
-    assert known(host).read_text() == before
-    assert not (host.home / ".config" / "gpuyard" / "known_hosts").exists()
-
-
 async def test_many_nodes_share_one_login_at_the_jump_host_and_never_storm_sshd(
     host: Host, monkeypatch: pytest.MonkeyPatch
 ) -> None:
