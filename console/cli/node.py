@@ -63,10 +63,15 @@ def _hosts(options: argparse.Namespace) -> dict[str, Node]:
             address, node = host(text)
         except ValueError as error:
             raise CommandFailed(Exit.USAGE, Reason("usage", str(error), "`[USER@]HOST[:PORT]`")) from None
-        key: str | None = options.identity_file
-        node = replace(node, identity_file=key if key is None or key.startswith("~") else str(Path(key).absolute()))
+        node = replace(node, identity_file=_here(options.identity_file), known_hosts=_here(options.known_hosts),
+                       agent=options.agent, socket=options.socket)  # fmt: skip
         found[options.name or address] = _described(node, options)
     return found
+
+
+def _here(file: str | None) -> str | None:
+    """A file of this machine, wherever a command is given next."""
+    return file if file is None or file.startswith("~") else str(Path(file).absolute())
 
 
 def _listed(options: argparse.Namespace) -> Imported:

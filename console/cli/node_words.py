@@ -9,27 +9,34 @@ Words = Callable[[argparse.ArgumentParser], None]
 
 
 class Verb(NamedTuple):
-    """`module`.`function` carries it out; `words` adds what it takes."""
+    """`module`.`function` carries it out; `words` adds what it takes.
+
+    `describes`: `--site` and `-l` say what new nodes have, and do not choose among those that there are.
+    """
 
     text: str
     module: str
     function: str
     words: Words
     changes: bool = True
+    describes: bool = False
 
 
-def add(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]", common: argparse.ArgumentParser) -> None:
-    """`node` and everything below it."""
-    group(verbs, common, "node", ("bring hosts in, look after them", "Hosts and their agents."), VERBS)
+def add(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]", common: argparse.ArgumentParser,
+        describing: argparse.ArgumentParser) -> None:  # fmt: skip
+    """`node` and everything below it. `describing` has the words of `common`, for verbs that describe new nodes."""
+    group(verbs, common, "node", ("bring hosts in, look after them", "Hosts and their agents."), VERBS, describing)
 
 
 def group(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]", common: argparse.ArgumentParser, noun: str,
-          texts: tuple[str, str], table: Mapping[str, Verb]) -> None:  # fmt: skip
+          texts: tuple[str, str], table: Mapping[str, Verb], describing: argparse.ArgumentParser | None = None
+          ) -> None:  # fmt: skip
     """`noun`, described by `texts` (help, description), and a verb below it for each row of `table`."""
     parser = verbs.add_parser(noun, help=texts[0], description=texts[1])
     below = parser.add_subparsers(title="verbs", required=True, metavar="VERB")
     for name, verb in table.items():
-        one = below.add_parser(name, help=verb.text, description=verb.text, parents=[common])
+        parent = describing if describing and verb.describes else common
+        one = below.add_parser(name, help=verb.text, description=verb.text, parents=[parent])
         one.set_defaults(module=verb.module, function=verb.function, verb=name)
         if verb.changes:
             one.add_argument("--yes", action="store_true", default=argparse.SUPPRESS, help="do not ask")
@@ -87,6 +94,9 @@ def _add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("hosts", metavar="[USER@]HOST[:PORT]", nargs="+", help="what you would give to ssh")
     parser.add_argument("--name", metavar="NAME", help="what one host is called here; left out, HOST")
     parser.add_argument("--identity-file", metavar="FILE", help="the private key to log in with")
+    parser.add_argument("--known-hosts", metavar="FILE", help="one more file that may have their host keys")
+    parser.add_argument("--agent", metavar="PATH", help="of gpuyard-agent there, where it is not found by itself")
+    parser.add_argument("--socket", metavar="PATH", help="of the agent's socket there, likewise")
     _owner(parser)
 
 
@@ -112,11 +122,10 @@ def _trust(parser: argparse.ArgumentParser) -> None:
 _CORDON = "console.cli.cordon"
 _HOSTS = "console.cli.hosts"
 _NODE = "console.cli.node"
-_CHOOSE = " (--site and -l say what the new nodes have)"
 
 VERBS = {
-    "add": Verb(f"take hosts into the inventory{_CHOOSE}", _NODE, "add", _add),
-    "import": Verb(f"take in what another list of hosts has{_CHOOSE}", _NODE, "take_over", _import),
+    "add": Verb("take hosts into the inventory", _NODE, "add", _add, describes=True),
+    "import": Verb("take in what another list of hosts has", _NODE, "take_over", _import, describes=True),
     "label": Verb("set labels, site and owner of nodes, or take them off", "console.cli.label", "run", _label, False),
     "trust": Verb(
         "store the host keys that a reviewed list vouches for; without one, print those that nobody vouches for",

@@ -86,7 +86,7 @@ def build() -> argparse.ArgumentParser:
     text = "your own ssh to a node, with what the inventory says; a note of it is kept there"
     ssh = _add(verbs, "ssh", text, "console.cli.ssh", "run", [common])
     ssh.add_argument("node", metavar="NODE", help="then, if not a shell: `-- COMMAND`")
-    node_words.add(verbs, common)
+    node_words.add(verbs, common, _common(describes=True))
     gpu_words.add(verbs, common)
     model_words.add(verbs, common)
     cost_words.add(verbs, common)
@@ -96,13 +96,16 @@ def build() -> argparse.ArgumentParser:
     return parser
 
 
-def _common() -> argparse.ArgumentParser:
-    """What every verb takes, before or after it."""
+def _common(*, describes: bool = False) -> argparse.ArgumentParser:
+    """What every verb takes, before or after it. `describes`: of nodes that it makes, not of those that it is for."""
     common = argparse.ArgumentParser(add_help=False, argument_default=argparse.SUPPRESS)
     common.add_argument("--inventory", metavar="FILE", help="the nodes ($XDG_CONFIG_HOME/gpuyard/inventory.yaml)")
-    common.add_argument("--site", metavar="S", help="only the nodes of this site")
-    text = "only the nodes with this label; may be repeated"
-    common.add_argument("-l", "--label", metavar="KEY[=VALUE]", action="append", help=text)
+    common.add_argument(
+        "--site", metavar="S", help="where the new nodes are" if describes else "only the nodes of this site"
+    )
+    text = "a label of the new nodes" if describes else "only the nodes with this label"
+    label = "KEY=VALUE" if describes else "KEY[=VALUE]"
+    common.add_argument("-l", "--label", metavar=label, action="append", help=f"{text}; may be repeated")
     common.add_argument("--read-only", action="store_true", help="change nothing, whatever is asked")
     common.add_argument("-o", "--output", choices=_FORMATS, metavar="FORMAT", help="table, wide, json or name")
     common.add_argument("--json", dest="output", action="store_const", const="json", help="the same as -o json")

@@ -82,6 +82,19 @@ def test_a_host_is_added_looked_at_and_labelled(host: Host) -> None:
     assert host.console("node", "label", "nobody", "a=b").returncode == 64
 
 
+def test_what_ssh_does_not_know_is_given_by_options(host: Host) -> None:
+    (host.home / ".ssh" / "known_hosts").rename(host.folder / "known")
+    words = (f"127.0.0.1:{host.port}", "--name", "new", "--identity-file", "login", "--known-hosts", "known")
+    beside = ("--agent", str(host.agent), "--socket", str(host.state / "agent.sock"))
+    done = host.console("node", "add", *words, *beside, "--yes")
+    assert (done.returncode, "the login works" in done.stdout) == (0, True), done.stderr
+    node = inventory.load(host.folder / "inventory.yaml").nodes["new"]
+    assert (node.agent, node.socket) == (str(host.agent), str(host.state / "agent.sock"))
+    assert (node.known_hosts, node.identity_file) == (str(host.folder / "known"), str(host.login_key))
+    refused = host.console("node", "add", "other", "--agent", "bin/agent", "--yes")
+    assert (refused.returncode, "no absolute path" in refused.stdout) == (1, True), refused.stdout
+
+
 def test_a_host_that_cannot_be_reached_is_added_and_said(host: Host) -> None:
     forget(host)
     before = (host.folder / "inventory.yaml").read_text()
