@@ -31,8 +31,14 @@ from agents.doctor.examiner import Examiner
 from agents.doctor.subject import Subject
 from agents.errors import AlreadyRunning, BadState
 from agents.events import EventLog
+from agents.fractions.changes import Changes, Workshop
 from agents.fractions.fractions import Fractions
+from agents.fractions.holds import Holds
+from agents.fractions.journal import Journal
+from agents.fractions.layouts import Layouts
+from agents.fractions.mig import Mig
 from agents.fractions.mps import Mps
+from agents.gpus.surveyor import Surveyor
 from agents.instances.claims import Claims
 from agents.instances.ledger import Claimed
 from agents.instances.supervisor import Supervisor
@@ -128,10 +134,12 @@ async def _run(layout: Layout, simulated: Path | None, subject: Subject) -> None
             board.set_trouble("claims", claims.problem)
             return found
 
+        surveyor, holds = Surveyor(), Holds()
         mps = Mps(layout, tier, board, events)
-        fractions = Fractions({ShareMode.MPS: mps})
+        mig = Mig(surveyor, lambda: board.status().gpus)
+        fractions = Fractions({ShareMode.MPS: mps, ShareMode.MIG: mig})
         supervisor = Supervisor(
-            layout, board, events, simulated=simulated, tier=tier, claims=claims, fractions=fractions
+            layout, board, events, simulated=simulated, tier=tier, claims=claims, fractions=fractions, holds=holds
         )
 
         def living() -> dict[str, int]:
@@ -151,6 +159,11 @@ async def _run(layout: Layout, simulated: Path | None, subject: Subject) -> None
         )
         gate = _gate(layout, board, events, agent_version)
         privileged = RootChild(recorded(gate.audit))
+        shop = Workshop(
+            board=board, events=events, surveyor=surveyor, privileged=privileged, tenants=supervisor.tenants,
+            holds=holds, release=sampler.release_gpus, boot_id=board.status().boot_id,
+        )  # fmt: skip
+        changes = Changes(Journal(layout.fractions, events, time.time), shop)
         survey = Survey(layout.state, board, living, supervisor.redactor)
         trials = Trials(layout.trials, partial(_target, supervisor), lambda: board.desired.generation, time.time)
         node = Node(
@@ -167,6 +180,7 @@ async def _run(layout: Layout, simulated: Path | None, subject: Subject) -> None
             terminator=Terminator(survey, events, privileged),
             examiner=Examiner(subject),
             trials=trials,
+            layouts=Layouts(changes, shop),
         )
         events.append(EventKind.AGENT, f"gpuyard-agent {agent_version} started", code="agent_started")
         if roles.problem:
@@ -174,7 +188,7 @@ async def _run(layout: Layout, simulated: Path | None, subject: Subject) -> None
         async with asyncio.TaskGroup() as group:
             disk = Disk(layout.state, board, (supervisor.document, supervisor.revisions, events, gate.audit))
             logs = LogSpace(layout.state, supervisor.written)
-            parts = (supervisor, sampler, history, Server(door, node), disk, logs, trials)
+            parts = (supervisor, changes, sampler, history, Server(door, node), disk, logs, trials)
             tasks = [group.create_task(one) for one in (*(part.run() for part in parts), kept.watch(board))]
             if simulated is None:  # else it is a trial, whose GPUs the kernel knows nothing of
                 tasks.append(group.create_task(xids.follow_kernel()))

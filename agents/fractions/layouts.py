@@ -10,15 +10,12 @@ from itertools import combinations
 
 from msgspec.structs import replace
 
-from agents.board import Board
 from agents.errors import Refused
-from agents.fractions.changes import Changes
+from agents.fractions.changes import Changes, Workshop
 from agents.fractions.migwork import doomed
-from agents.fractions.tenants import Tenants
 from agents.gpus.survey import GpuInstance, Survey
-from agents.gpus.surveyor import CannotSurvey, Surveyor
+from agents.gpus.surveyor import CannotSurvey
 from agents.privilege.calls import AnyCall, CreateGpuInstance, DestroyGpuInstance, SetMigMode, Switch
-from agents.privilege.privileged import Privileged
 from engines.devices import MigSlot
 from profiles.mig import MigLayout, layout, overlap
 from profiles.migparts import offers_of
@@ -30,14 +27,12 @@ from profiles.status import GpuReading, Reason
 class Layouts:
     """Of the node."""
 
-    def __init__(
-        self, changes: Changes, *, board: Board, surveyor: Surveyor, privileged: Privileged, tenants: Tenants
-    ) -> None:
+    def __init__(self, changes: Changes, shop: Workshop) -> None:
         self._changes = changes
-        self._board = board
-        self._surveyor = surveyor
-        self._privileged = privileged
-        self._tenants = tenants
+        self._board = shop.board
+        self._surveyor = shop.surveyor
+        self._privileged = shop.privileged
+        self._tenants = shop.tenants
 
     @property
     def records(self) -> tuple[GpuRecord, ...]:

@@ -9,6 +9,7 @@ from agents.access.roles import Roles
 from agents.board import Board
 from agents.doctor.examiner import Examiner
 from agents.events import EventLog
+from agents.fractions.layouts import Layouts
 from agents.instances.logs import LogSource
 from agents.limits import DEFAULT, Bucket, Limits
 from agents.past.history import History
@@ -43,6 +44,7 @@ class Node:
     terminator: Terminator
     examiner: Examiner
     trials: Trials
+    layouts: Layouts
     limits: Limits = DEFAULT
     log_rate: Bucket = field(default_factory=lambda: Bucket(DEFAULT.log_bytes_per_s, DEFAULT.log_bytes_per_s))
     """Bytes of engines' logs, to all consoles together."""

@@ -17,6 +17,7 @@ from agents.errors import Refused
 from agents.instances.desired import only_stops
 from agents.instances.logs import read_log
 from agents.past.recall import recall
+from agents.server.dividing import divided
 from agents.server.node import Node
 from agents.server.selfcheck import self_checked
 from agents.server.trying import tried
@@ -42,6 +43,10 @@ NEEDED: Mapping[type[wire.AnyAsk], Role] = {
     wire.ReadTrial: Role.VIEWER,
     wire.StopTrial: Role.OPERATOR,
     wire.ListTrials: Role.VIEWER,
+    wire.PlanLayout: Role.OPERATOR,
+    wire.ApplyLayout: Role.ADMIN,
+    wire.SettleLayout: Role.ADMIN,
+    wire.ReadLayouts: Role.VIEWER,
 }
 """The least role for each request; what is in it may need a higher one (`_needed`)."""
 
@@ -92,6 +97,8 @@ async def _act(node: Node, caller: Caller, role: Role, ask: wire.AnyAsk) -> wire
             return await self_checked(node.examiner, node.board, node.control, caller, ask)
         case wire.Smoke() | wire.StartTrial() | wire.ReadTrial() | wire.StopTrial() | wire.ListTrials():
             return await tried(node.trials, caller.author, ask)
+        case wire.PlanLayout() | wire.ApplyLayout() | wire.SettleLayout() | wire.ReadLayouts():
+            return await divided(node.layouts, caller.author, ask)
     return await _read(node, ask)
 
 
@@ -164,6 +171,8 @@ def _needed(node: Node, ask: wire.AnyAsk) -> tuple[Role, str]:
             return Role.ADMIN, what
         case wire.TakeLease(force=True):
             return Role.ADMIN, "take a lease over"
+        case wire.ApplyLayout() | wire.SettleLayout():
+            return Role.ADMIN, "change how GPUs are divided"
         case wire.SelfCheck(files=True):
             return Role.ADMIN, "gather logs and settings"
     return NEEDED[type(ask)], "do this"

@@ -68,6 +68,15 @@ from agents.wire.frames import (
     Request,
     Snapshot,
 )
+from agents.wire.layouts import (
+    ApplyLayout,
+    LayoutChanging,
+    LayoutPlanned,
+    Layouts,
+    PlanLayout,
+    ReadLayouts,
+    SettleLayout,
+)
 from agents.wire.trial import (
     ListTrials,
     ReadTrial,
@@ -92,6 +101,7 @@ __all__ = [
     "LogPiece", "Revisions", "RevisionDocument", "History", "Processes", "SelfChecked", "Terminated", "ShellNoted",
     "Smoke", "StartTrial", "ReadTrial", "StopTrial", "ListTrials",
     "Smoked", "TrialStarted", "TrialReport", "TrialStopped", "Trials",
+    "PlanLayout", "ApplyLayout", "SettleLayout", "ReadLayouts", "LayoutPlanned", "LayoutChanging", "Layouts",
     "encode", "decode", "common_protocol", "no_common_protocol",
 ]  # fmt: skip
 

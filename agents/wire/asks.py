@@ -3,6 +3,15 @@
 from typing import TypeVar
 
 from agents.wire.base import Answer, Ask, Change
+from agents.wire.layouts import (
+    ApplyLayout,
+    LayoutChanging,
+    LayoutPlanned,
+    Layouts,
+    PlanLayout,
+    ReadLayouts,
+    SettleLayout,
+)
 from agents.wire.trial import (
     ListTrials,
     ReadTrial,
@@ -259,6 +268,10 @@ AnyAsk = (
     | ReadTrial
     | StopTrial
     | ListTrials
+    | PlanLayout
+    | ApplyLayout
+    | SettleLayout
+    | ReadLayouts
 )
 AnyAnswer = (
     DesiredSet
@@ -279,6 +292,9 @@ AnyAnswer = (
     | TrialReport
     | TrialStopped
     | Trials
+    | LayoutPlanned
+    | LayoutChanging
+    | Layouts
 )
 AnswerT = TypeVar("AnswerT", bound=Answer)
 """The kind of answer that an ask expects."""

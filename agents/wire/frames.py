@@ -104,7 +104,7 @@ class Reply(Frame, frozen=True, kw_only=True):
 
 FAILURE_CODES = (
     "denied", "stale", "leased", "fenced", "invalid", "not_found", "busy", "unavailable", "timeout", "version",
-    "internal", "cordoned",
+    "internal", "cordoned", "in_use",
 )  # fmt: skip
 
 

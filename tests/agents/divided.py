@@ -72,9 +72,7 @@ class Divided(Agent):
             pace=self.pace,
         )  # fmt: skip
         self.changes = Changes(Journal(self.layout.fractions, self.events, self.board.now), shop)
-        self.layouts = Layouts(
-            self.changes, board=self.board, surveyor=surveyor, privileged=privileged, tenants=self.supervisor.tenants
-        )
+        self.layouts = Layouts(self.changes, shop)
         return (self.changes.run(),)
 
     def _begun(self, what: str, author: str) -> Callable[[str, str], None]:

@@ -9,7 +9,7 @@ import sys
 import tempfile
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
@@ -28,6 +28,12 @@ from agents.doctor.examiner import Examiner
 from agents.doctor.subject import Subject
 from agents.errors import CannotListen, Refused
 from agents.events import EventLog
+from agents.fractions.changes import Changes, Workshop
+from agents.fractions.holds import Holds
+from agents.fractions.journal import Journal
+from agents.fractions.layouts import Layouts
+from agents.gpus.surveyor import Surveyor
+from agents.instances.tenancy import Tenancy
 from agents.layout import Layout
 from agents.limits import Bucket, Limits
 from agents.past.history import History
@@ -143,6 +149,15 @@ def directory() -> Iterator[Path]:
         yield Path(name)
 
 
+def undivided(directory: Path, board: Board, events: EventLog) -> Layouts:
+    """Of a node without GPUs."""
+    shop = Workshop(
+        board=board, events=events, surveyor=Surveyor(), privileged=RootChild(lambda what, author: lambda *_: None),
+        tenants=Tenancy({}, directory), holds=Holds(), release=nullcontext, boot_id="b",
+    )  # fmt: skip
+    return Layouts(Changes(Journal(directory / "fractions", events, time.time), shop), shop)
+
+
 @asynccontextmanager
 async def serving(directory: Path, roles: Roles | None = None, **limits: float) -> AsyncIterator[Running]:
     board = Board(
@@ -175,6 +190,7 @@ async def serving(directory: Path, roles: Roles | None = None, **limits: float) 
         terminator=Terminator(survey, events, RootChild(recorded(gate.audit))),
         examiner=Examiner(Subject(Layout(directory, path))),
         trials=Trials(directory / "trials", lambda _: None, lambda: 0, time.time),
+        layouts=undivided(directory, board, events),
         limits=chosen,
         log_rate=Bucket(chosen.log_bytes_per_s, chosen.log_bytes_per_s),
     )
