@@ -5,8 +5,9 @@ import asyncio
 from collections.abc import Callable, Sequence
 
 from console.cli.applying import carry_through, check_may_change
+from console.cli.names import find_gpu
 from console.cli.output import CommandFailed, Exit
-from console.cli.session import NO_ANSWER, Reached, inventory_of, reached
+from console.cli.session import Reached, inventory_of, reached
 from profiles.cordon_plan import Place
 from profiles.status import Reason
 
@@ -45,18 +46,8 @@ def _find_gpus(found: Reached, names: Sequence[str]) -> list[Place]:
     """Raises CommandFailed: an index that is not there, or one of a node that cannot say which GPU it is."""
     places = []
     for name in names:
-        node, slash, index = name.rpartition("/")
-        if not slash:
-            raise CommandFailed(Exit.USAGE, Reason("usage", f"{name} names no GPU", "write NODE/INDEX: `fra-1/0`"))
-        _known(found, node)
-        view = found.store.nodes[node]
-        if not view.counted:
-            raise CommandFailed(Exit.UNREACHABLE, view.why or NO_ANSWER)
-        gpu = next((gpu for gpu in view.gpus.values() if str(gpu.index) == index), None)
-        if gpu is None:
-            known = ", ".join(sorted(str(gpu.index) for gpu in view.gpus.values())) or "none"
-            raise CommandFailed(Exit.USAGE, Reason("not_found", f"{node} has no GPU {index}", f"it has: {known}"))
-        places.append(Place(node, gpu.uuid, gpu.index))
+        node, uuid = find_gpu(found, name)
+        places.append(Place(node, uuid, found.store.nodes[node].gpus[uuid].index))
     return places
 
 

@@ -10,11 +10,12 @@ from dataclasses import dataclass
 import msgspec
 
 from console.cli import items
-from console.cli.names import find_instance, find_node
+from console.cli.names import find_gpu, find_instance, find_node
 from console.cli.output import Exit, Format, print_json
 from console.cli.session import Reached, hear_events, inventory_of, reached
 from console.inventory import Inventory
 from console.render.fit import Line
+from console.render.gpu import gpu_lines
 from console.render.instance import instance_lines
 from console.render.node import node_lines
 from console.store import Key, Kind, Store
@@ -53,8 +54,9 @@ async def _run(options: argparse.Namespace) -> Exit:
 
 def _holding(inventory: Inventory, kind: str, name: str) -> Inventory:
     """Nobody else has to be reached for one node."""
-    node = inventory.nodes.get(name) if kind == Kind.NODE else None
-    return msgspec.structs.replace(inventory, nodes={name: node}) if node else inventory
+    called = name if kind == Kind.NODE else name.rpartition("/")[0] if kind == Kind.GPU else ""
+    node = inventory.nodes.get(called)
+    return msgspec.structs.replace(inventory, nodes={called: node}) if node else inventory
 
 
 def _node_item(store: Store, key: Key) -> items.Item:
@@ -64,6 +66,16 @@ def _node_item(store: Store, key: Key) -> items.Item:
         "gpus": [items.gpu_item(view, gpu) for gpu in view.gpus.values()],
         "instances": [items.instance_item(view, one) for one in view.instances.values()],
         "events": [items.event_item(view, event) for event in view.events],
+    }
+
+
+def _gpu_item(store: Store, key: Key) -> items.Item:
+    view = store.nodes[key.node]
+    card = next((card for card in view.status.gpu_cards if card.uuid == key.name), None) if view.status else None
+    return {
+        "gpu": items.gpu_item(view, view.gpus[key.name]),
+        "card": msgspec.to_builtins(card),
+        "events": [items.event_item(view, event) for event in view.events if event.gpu == key.name],
     }
 
 
@@ -83,6 +95,7 @@ PAGES = {
         lambda store, key, width: node_lines(store, key.node, width),
         _node_item,
     ),
+    "gpu": Page(lambda found, name: Key(Kind.GPU, *find_gpu(found, name)), gpu_lines, _gpu_item),
     "instance": Page(
         lambda found, name: Key(Kind.INSTANCE, *find_instance(found, name)), instance_lines, _instance_item
     ),

@@ -11,7 +11,7 @@ from console.cli.output import Format, print_json
 from console.cli.session import hear_events, inventory_of, reached
 from console.cli.table import print_table
 from console.render import cordons
-from console.render.gpus import GPU_COLUMNS, gpu_row
+from console.render.gpus import GPU_COLUMNS, MORE_COLUMNS, gpu_row, more_cells
 from console.render.instances import INSTANCE_COLUMNS, instance_row
 from console.render.nodes import NODE_COLUMNS, label_words, node_row
 from console.render.pulse import problems
@@ -126,6 +126,12 @@ def _rows(make: Callable[[Store, Key], Row | None], kind: Kind) -> Callable[[Sto
     return rows
 
 
+def _gpu_rows(store: Store) -> Iterable[Sequence[Cell]]:
+    for view, gpu in store.gpus():
+        if (row := gpu_row(store, Key(Kind.GPU, view.name, gpu.uuid))) is not None:
+            yield *row.cells[:-1], *more_cells(gpu), row.cells[-1]
+
+
 def _node_rows(store: Store) -> Iterable[Sequence[Cell]]:
     for view in store.nodes.values():
         if (row := node_row(store, Key(Kind.NODE, view.name))) is not None:
@@ -141,8 +147,8 @@ LISTINGS = {
         lambda store: store.nodes,
     ),
     "gpus": Listing(
-        GPU_COLUMNS,
-        _rows(gpu_row, Kind.GPU),
+        (*GPU_COLUMNS[:-1], *MORE_COLUMNS, GPU_COLUMNS[-1]),
+        _gpu_rows,
         lambda store: (items.gpu_item(view, gpu) for view, gpu in store.gpus()),
         lambda store: (f"{view.name}/{gpu.index}" for view, gpu in store.gpus()),
     ),

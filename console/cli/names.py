@@ -41,6 +41,19 @@ def find_node(found: Reached, name: str | None) -> str:
     return node
 
 
+def find_gpu(found: Reached, name: str) -> Target:
+    """`NODE/INDEX` → (node, uuid). Raises CommandFailed."""
+    node, slash, index = name.rpartition("/")
+    if not slash:
+        raise CommandFailed(Exit.USAGE, Reason("usage", f"{name} names no GPU", "write NODE/INDEX: `fra-1/0`"))
+    view = found.store.nodes[find_node(found, node)]
+    gpu = next((gpu for gpu in view.gpus.values() if str(gpu.index) == index), None)
+    if gpu is None:
+        known = ", ".join(sorted(str(gpu.index) for gpu in view.gpus.values())) or "none"
+        raise CommandFailed(Exit.USAGE, Reason("not_found", f"{node} has no GPU {index}", f"it has: {known}"))
+    return view.name, gpu.uuid
+
+
 def _find(found: Reached, name: str) -> list[Target]:
     node, colon, wanted = name.rpartition(":")
     targets = [

@@ -2,7 +2,8 @@
 
 from console.render.cordons import SIGN, cordon_of, is_cordoned
 from console.render.cordons import said as cordon_said
-from console.render.figures import bar, hundred, said
+from console.render.figures import bar, hundred, said, total
+from console.render.gpusigns import health_cell, signs_cell, throttled
 from console.render.table import Cell, Column, Row, Tone
 from console.render.text import UNKNOWN, age, gib
 from console.store import Key, NodeState, NodeView, Store
@@ -15,22 +16,26 @@ GPU_COLUMNS = (
     Column("gpu", "GPU", 3, right=True, priority=1, names=True),
     Column("name", "Model", 16, priority=7),
     Column("busy", "Busy %", 6, right=True, priority=1),
+    Column("active", "SM %", 5, right=True, priority=4),
     Column("load", "0–100", 10, priority=6),
     Column("used", "Used GiB", 8, right=True, priority=2),
     Column("total", "of GiB", 6, right=True, priority=3),
     Column("power", "Power W", 7, right=True, priority=4),
     Column("temperature", "°C", 4, right=True, priority=5),
+    Column("signs", "Signs", 15, priority=4),
     Column("tenants", "Tenants", 14, priority=2, grow=True),
 )
-
-
-_NORMAL_AT_FULL_LOAD = frozenset({"sw_power_cap"})
-"""A GPU that works as hard as its power limit lets it (NVML, clocks event reasons)."""
-
-
-def throttled(gpu: GpuReading) -> str:
-    """What slows `gpu` down and should not; "" when nothing does."""
-    return next((reason.replace("_", " ") for reason in gpu.throttle if reason not in _NORMAL_AT_FULL_LOAD), "")
+MORE_COLUMNS = (
+    Column("tensor", "Tensor %", 8, right=True, priority=9),
+    Column("dram", "DRAM %", 6, right=True, priority=9),
+    Column("switching", "Switch %", 8, right=True, priority=9),
+    Column("clock", "SM MHz", 6, right=True, priority=9),
+    Column("memory_temperature", "Mem °C", 6, right=True, priority=9),
+    Column("margin", "Margin °C", 9, right=True, priority=9),
+    Column("nvlink", "NVLink MiB/s", 12, right=True, priority=9),
+    Column("uuid", "UUID", 8, priority=9),
+)
+"""What the page of a GPU has beside its row, for lists that are not cut."""
 
 
 def is_shared_with_strangers(gpu: GpuReading) -> bool:
@@ -50,14 +55,24 @@ def gpu_row(store: Store, key: Key) -> Row | None:
         Cell(str(gpu.index), float(gpu.index)),
         Cell(gpu.name.removeprefix("NVIDIA "), gpu.name, Tone.DIM),
         said(hundred(gpu.busy_ratio), "busy_ratio", gpu.absent),
+        said(hundred(gpu.sm_active_ratio), "sm_active_ratio", gpu.absent),
         Cell(bar(gpu.busy_ratio, 10), gpu.busy_ratio, Tone.DIM),
         Cell(gib(gpu.memory_used_mib), gpu.memory_used_mib),
         Cell(gib(gpu.memory_total_mib), gpu.memory_total_mib, Tone.DIM),
         said(gpu.power_w, "power_w", gpu.absent),
         said(gpu.temperature_c, "temperature_c", gpu.absent),
+        signs_cell(gpu, store.wall() + view.clock_skew_s),
         _tenants(view, gpu, store.wall()),
     )
     return Row(key, cells, dim=dim)
+
+
+def more_cells(gpu: GpuReading) -> list[Cell]:
+    ratios = {name: getattr(gpu, name) for name in ("tensor_ratio", "dram_ratio", "switching_ratio")}
+    figures = {name: getattr(gpu, name) for name in ("sm_clock_mhz", "memory_temperature_c", "margin_c")}
+    figures["nvlink_rx_mib_s"] = total((gpu.nvlink_rx_mib_s, gpu.nvlink_tx_mib_s))
+    told = {name: hundred(ratio) for name, ratio in ratios.items()} | figures
+    return [*(said(figure, name, gpu.absent) for name, figure in told.items()), Cell(gpu.uuid)]
 
 
 def gpu_state(view: NodeView, gpu: GpuReading, age_s: float | None) -> Cell:
@@ -70,6 +85,8 @@ def gpu_state(view: NodeView, gpu: GpuReading, age_s: float | None) -> Cell:
         return Cell("× lost", 0.0, Tone.BAD)
     if gpu.state is GpuState.STALE:
         return Cell("~ stale", 3.0, Tone.WARN)
+    if (health := health_cell(gpu)) is not None:
+        return health
     if throttled(gpu):
         return Cell("! throttled", 2.0, Tone.WARN)
     if is_shared_with_strangers(gpu):

@@ -9,16 +9,18 @@ from rich.cells import cell_len
 
 from console.render.cordons import SIGN, is_cordoned
 from console.render.fit import Line
-from console.render.gpus import is_shared_with_strangers, throttled
+from console.render.gpus import is_shared_with_strangers
+from console.render.gpusigns import throttled
 from console.render.spark import level
 from console.render.table import Tone
 from console.store import NodeState, NodeView
+from profiles.gpus import GpuHealth
 from profiles.status import GpuReading, GpuState
 
 IDLE_RATIO = 0.02
 _TONES = {"×": Tone.BAD, "!": Tone.BAD, "~": Tone.DIM, "▒": Tone.WARN, SIGN: Tone.PLAIN, " ": Tone.PLAIN}
 _WORST = f"×!~▒{SIGN} "
-_MEANING = {"▒": "▒ foreign", "!": "! throttled", SIGN: f"{SIGN} cordoned", "~": "~ stale", "×": "× lost"}
+_MEANING = {"▒": "▒ foreign", "!": "! unwell", SIGN: f"{SIGN} cordoned", "~": "~ stale", "×": "× lost"}
 
 
 def heatmap(nodes: Mapping[str, NodeView], width: int, height: int) -> list[Line]:
@@ -111,7 +113,7 @@ def _mean(view: NodeView) -> float | None:
 def _sign(view: NodeView, reading: GpuReading) -> str:
     if view.state in (NodeState.UNREACHABLE, NodeState.REFUSED) or reading.state is GpuState.LOST:
         return "×"
-    if throttled(reading):
+    if throttled(reading) or reading.health in (GpuHealth.DEGRADED, GpuHealth.DRAIN):
         return "!"
     if view.state is NodeState.STALE or reading.state is GpuState.STALE:
         return "~"

@@ -7,7 +7,7 @@ from console.render.figures import total
 from console.render.table import Cell, Column, Row, Tone
 from console.render.text import UNKNOWN, age, gib, number, percent
 from console.store import Key, NodeState, NodeView, Store
-from profiles.status import GpuSourceKind, Phase
+from profiles.status import GpuSourceKind, GpuState, Phase
 
 NODE_COLUMNS = (
     Column("state", "State", 13, priority=1),
@@ -52,9 +52,10 @@ def node_row(store: Store, key: Key) -> Row | None:
         return None
     state = state_cell(view)
     gpus = list(view.gpus.values())
-    used, of, power = (total([getattr(gpu, field) for gpu in gpus])
+    living = [gpu for gpu in gpus if gpu.state is not GpuState.LOST]
+    used, of, power = (total([getattr(gpu, field) for gpu in living])
                           for field in ("memory_used_mib", "memory_total_mib", "power_w"))  # fmt: skip
-    busy = [gpu.busy_ratio for gpu in gpus if gpu.busy_ratio is not None]
+    busy = [gpu.busy_ratio for gpu in living if gpu.busy_ratio is not None]
     mean = sum(busy) / len(busy) if busy else None
     ready = sum(status.phase is Phase.READY for status in view.instances.values())
     cost = view.status.host.agent_cpu_ratio if view.status else None

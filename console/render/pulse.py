@@ -8,11 +8,14 @@ from rich.cells import cell_len
 
 from console.render.figures import moment
 from console.render.fit import Line, fit
-from console.render.gpus import is_shared_with_strangers, throttled
+from console.render.gpus import is_shared_with_strangers
+from console.render.gpusigns import throttled
 from console.render.nodes import state_cell
 from console.render.table import Tone
 from console.render.text import age
 from console.store import NodeView, Store
+from profiles.gpuhealth import SAID
+from profiles.gpus import GpuHealth
 from profiles.status import PROBLEM, Event, GpuState
 
 
@@ -35,6 +38,9 @@ def problems(store: Store) -> list[tuple[str, Tone]]:
         for gpu in view.gpus.values():
             if gpu.state is GpuState.LOST:
                 found.append((2, f"{view.name} gpu{gpu.index} lost", Tone.BAD))
+            elif gpu.health is not GpuHealth.OK and gpu.health_reason:
+                tone = Tone.BAD if gpu.health is GpuHealth.DRAIN else Tone.WARN
+                found.append((2, f"{view.name} gpu{gpu.index} {SAID[gpu.health]}: {gpu.health_reason.text}", tone))
             elif reason := throttled(gpu):
                 found.append((3, f"{view.name} gpu{gpu.index} throttled: {reason}", Tone.WARN))
             elif is_shared_with_strangers(gpu):

@@ -1,10 +1,12 @@
 """GPUs: how busy, how full, whose."""
 
 from textual import on
+from textual.binding import Binding
 
 from console.render.gpus import GPU_COLUMNS, gpu_row
 from console.render.table import Row
 from console.screens.cordoning import CORDON_BINDINGS, CordonsPlaces
+from console.screens.gpu import GpuScreen
 from console.screens.instances import InstancesScreen
 from console.screens.session import Session
 from console.screens.shell import SHELL_BINDINGS, OpensShell
@@ -16,7 +18,11 @@ from console.widgets.rows import Rows
 class GpusScreen(CordonsPlaces, OpensShell, TableScreen):
     kind = Kind.GPU
     columns = GPU_COLUMNS
-    BINDINGS = [*CORDON_BINDINGS, *SHELL_BINDINGS]
+    BINDINGS = [
+        *CORDON_BINDINGS,
+        *SHELL_BINDINGS,
+        Binding("d", "detail", "detail", id="gpus.detail", tooltip="All of it: work, memory, errors, MIG, processes"),
+    ]
     empty = "no GPUs here: the nodes screen (2) says why in its last column"
 
     def __init__(self, session: Session, node: str | None = None) -> None:
@@ -26,6 +32,15 @@ class GpusScreen(CordonsPlaces, OpensShell, TableScreen):
 
     def make(self, key: Key) -> Row | None:
         return gpu_row(self.session.store, key)
+
+    def action_detail(self) -> None:
+        if (key := self.table().cursor) is not None:
+            self.app.push_screen(GpuScreen(self.session, key))
+
+    def why_not(self, action: str) -> str:
+        if action != "detail":
+            return super().why_not(action)
+        return "" if self.table().cursor else "no GPU is selected"
 
     @on(Rows.Opened)
     def _open(self, event: Rows.Opened) -> None:

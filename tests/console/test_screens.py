@@ -12,13 +12,13 @@ from console.screens.session import Session
 from tests.fakes.fleet import FakeOperations, filled
 
 KEPT = Path(__file__).parents[2] / "docs" / "screens"
-PLACES = {"pulse": (), "nodes": ("2",), "gpus": ("3",), "services": ("4",), "instances": ("5",),
+PLACES = {"pulse": (), "nodes": ("2",), "gpus": ("3",), "gpu": ("3", "d"), "services": ("4",), "instances": ("5",),
           "instance": ("5", "j", "j", "enter"), "logs": ("5", "l")}  # fmt: skip
-ESSENTIAL = {"pulse": "DOWN", "nodes": "fra-1", "gpus": "throttled", "instances": "rerank/0", "services": "DOWN",
-             "instance": "Phase", "logs": "CUDA out of memory"}  # fmt: skip
+ESSENTIAL = {"pulse": "DOWN", "nodes": "fra-1", "gpus": "throttled", "gpu": "Held back", "instances": "rerank/0",
+             "services": "DOWN", "instance": "Phase", "logs": "CUDA out of memory"}  # fmt: skip
 
-CRUMBS = {"pulse": "pulse", "nodes": "nodes", "gpus": "GPUs", "services": "services", "instances": "instances",
-          "instance": "fra-1 › llama-70b/0 ", "logs": "fra-2 › rerank/0 › log"}  # fmt: skip
+CRUMBS = {"pulse": "pulse", "nodes": "nodes", "gpus": "GPUs", "gpu": "GPUs › ", "services": "services",
+          "instances": "instances", "instance": "fra-1 › llama-70b/0 ", "logs": "fra-2 › rerank/0 › log"}  # fmt: skip
 
 
 @pytest.fixture(autouse=True)

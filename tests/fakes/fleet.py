@@ -8,6 +8,7 @@ from engines.base import Histogram, LoadProgress
 from engines.devices import Slice
 from profiles.cordon_plan import Place, plan_cordon
 from profiles.down_plan import plan_down
+from profiles.gpus import GpuErrors
 from profiles.model import Desired, DesiredInstance, InstanceSpec, Wanted
 from profiles.plan import Plan, Verb, plan_verb
 from profiles.status import (
@@ -50,7 +51,11 @@ def gpu(node: str, index: int, busy: float, *processes: GpuProcess, throttle: tu
     return GpuReading(
         uuid=f"GPU-{node}-{index}", index=index, name="NVIDIA H100 80GB HBM3", memory_total_mib=GPU_MIB,
         memory_used_mib=used, memory_reserved_mib=614, busy_ratio=busy, power_w=70 + 620 * busy, power_limit_w=700,
-        temperature_c=34 + 40 * busy, throttle=throttle, processes=processes,
+        temperature_c=34 + 40 * busy, throttle=throttle, processes=processes, sm_active_ratio=round(0.72 * busy, 3),
+        sm_occupancy_ratio=round(0.3 * busy, 3), tensor_ratio=round(0.34 * busy, 3), dram_ratio=round(0.6 * busy, 3),
+        switching_ratio=0.0, sm_clock_mhz=1755 if busy else 345, memory_clock_mhz=2619,
+        memory_temperature_c=43 + 42 * busy, margin_c=58 - 42 * busy, throttled_ratio=dict.fromkeys(throttle, 0.62),
+        errors=GpuErrors(ecc_corrected=0, ecc_uncorrected=0, rows_remapped=0, pcie_replays=0),
     )  # fmt: skip
 
 
