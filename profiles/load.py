@@ -17,6 +17,7 @@ from profiles.conform import convert, in_words
 from profiles.document import Document, Where
 from profiles.gpu_request import BadShare
 from profiles.model import Profile, Service
+from profiles.objectives import BadSlo
 from profiles.priority import BadPriority, priority
 from profiles.resources import BadLimit
 from profiles.restart import RestartRequest
@@ -87,6 +88,10 @@ def _check_service(document: Document, profile: Profile, name: str, service: Ser
     except BadPriority as error:
         raise document.error((*here, "priority"), error.message, error.hint) from None
     _check_resources(document, here, service)
+    try:
+        service.slo.slo(service.replicas)
+    except BadSlo as error:
+        raise document.error((*here, "slo", error.key), error.message, error.hint) from None
     if service.restart is not None:
         _check_restart(document, (*here, "restart"), service.restart)
     _check_env(document, here, service)

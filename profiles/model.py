@@ -13,6 +13,7 @@ from msgspec.structs import replace
 
 from engines.devices import Slice
 from profiles.gpu_request import GpuRequest
+from profiles.objectives import Slo, SloRequest
 from profiles.priority import NORMAL, PRIORITIES
 from profiles.resources import Limits, ResourceRequest
 from profiles.restart import Restart, RestartRequest
@@ -47,6 +48,7 @@ class Service(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     restart: RestartRequest | None = None
     resources: ResourceRequest = ResourceRequest()
     priority: int | str = NORMAL
+    slo: SloRequest = SloRequest()
 
 
 class Defaults(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -99,6 +101,7 @@ class InstanceSpec(msgspec.Struct, frozen=True, kw_only=True):
     limits: Limits = Limits()
     drain_s: float | None = None
     priority: int = PRIORITIES[NORMAL]
+    slo: Slo = Slo()
 
     def launch_key(self) -> tuple[object, ...]:
         """Equal for two specs that the same running process satisfies: every other field is changed live."""

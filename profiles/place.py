@@ -130,6 +130,7 @@ def _spec(profile: Profile, name: str, number: int, slices: tuple[Slice, ...]) -
         limits=service.resources.limits(),
         restart=(service.restart or profile.defaults.restart).rule(),
         priority=priority(service.priority),
+        slo=service.slo.slo(service.replicas),
     )
 
 

@@ -10,6 +10,7 @@ import msgspec
 
 from engines.base import Histogram, LoadProgress
 from engines.devices import Slice
+from profiles.burn import Misses
 from profiles.gpus import GpuCard, GpuErrors, GpuHealth, MigDevice, MigState, Recovery, Xid
 from profiles.isolation import Isolation, NodeIsolation
 from profiles.kept import Kept
@@ -215,6 +216,8 @@ class InstanceStatus(msgspec.Struct, frozen=True, kw_only=True):
     reading: EngineReading | None = None
     isolation: Isolation | None = None
     """What it was started with; None from an agent that does not say."""
+    misses: dict[str, tuple[Misses, ...]] = {}
+    """Of each objective that it has (profiles.objectives), in each of profiles.burn.WINDOWS_S."""
 
 
 class InternalKind(StrEnum):

@@ -6,6 +6,7 @@ from agents.instances.context import Context
 from agents.instances.instance import Life, move
 from agents.instances.runner import Runner
 from engines.base import LoadProgress
+from profiles.burn import Misses
 from profiles.model import DesiredInstance, Wanted
 from profiles.status import SERVES, EngineReading, EventKind, InstanceStatus, Phase, Reason
 
@@ -19,6 +20,7 @@ class Standing:
         self.owned = owned
         self.life = Life(phase=Phase.PENDING, since_unix_s=context.wall(), reason=Reason("new", "not looked at yet"))
         self.reading: EngineReading | None = None
+        self.misses: dict[str, tuple[Misses, ...]] = {}
         self._context = context
         self._runner = runner
         self._name = name
@@ -45,6 +47,11 @@ class Standing:
     def read(self, reading: EngineReading | None) -> None:
         self.reading = reading
         self.publish()
+
+    def miss(self, misses: dict[str, tuple[Misses, ...]]) -> None:
+        if misses != self.misses:
+            self.misses = misses
+            self.publish()
 
     def tell(self, kind: EventKind, text: str, code: str) -> None:
         self._context.events.append(kind, text, instance=self._name, code=code)
@@ -76,5 +83,6 @@ class Standing:
             load=self.life.load,
             reading=self.reading if self.life.phase in SERVES else None,
             isolation=started.isolation if living and started else None,
+            misses=self.misses,
         )
         self._context.board.set_instance(status)

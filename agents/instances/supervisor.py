@@ -9,7 +9,7 @@ Ending `run` ends no engine; the next supervisor finds them all again.
 import asyncio
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import msgspec
@@ -44,6 +44,7 @@ from agents.redaction import Redactor
 from agents.wire import SetDesired
 from engines.base import Engine, EngineSample, Probe
 from profiles import cordon
+from profiles.burn import Misses
 from profiles.model import Desired, DesiredInstance
 from profiles.revision import what_changed
 from profiles.status import SERVES, EngineReading, EventKind, Phase
@@ -185,6 +186,11 @@ class Supervisor:
         """Show what an engine does; ignored for one that is no longer there."""
         if keeper := self._keepers.get(name):
             keeper.standing.read(reading)
+
+    def set_misses(self, misses: Mapping[str, dict[str, tuple[Misses, ...]]]) -> None:
+        """What instances missed of their objectives; the others have none."""
+        for name, keeper in self._keepers.items():
+            keeper.standing.miss(misses.get(name, {}))
 
     def roots(self) -> dict[int, str]:
         """Pids of living engines and their shims → instance: whoever descends from them is theirs."""

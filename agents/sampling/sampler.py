@@ -15,10 +15,12 @@ from agents.instances import probe
 from agents.instances.ledger import Claimed
 from agents.instances.supervisor import Scraped, Supervisor
 from agents.processes import tree
+from agents.sampling.burning import Burnings
 from agents.sampling.host import Host
 from agents.sampling.windows import Window
 from engines.base import EngineSample
-from profiles.status import GpuProcess, GpuReading
+from profiles.model import Wanted
+from profiles.status import GpuProcess, GpuReading, Phase
 
 HOST_PERIOD_S = 1.0
 SCRAPE_PERIOD_S = 2.0
@@ -52,6 +54,7 @@ class Sampler:
         self._reader = Reader(self._show, simulated)
         self._windows: dict[tuple[str, int], Window] = {}
         self._asking: set[str] = set()
+        self._burnings = Burnings()
 
     async def run(self) -> None:
         """Until cancelled."""
@@ -60,6 +63,7 @@ class Sampler:
             tasks.create_task(self._look_at_host())
             while True:
                 self._scrape_all(tasks)
+                self._look_at_objectives()
                 await asyncio.sleep(SCRAPE_PERIOD_S)
 
     def release_gpus(self) -> AbstractAsyncContextManager[None]:
@@ -86,6 +90,13 @@ class Sampler:
         self._gpus_read(gpus)
         self._owners.forget_old()
 
+    def _look_at_objectives(self) -> None:
+        wanted = self._board.desired.instances.values()
+        promised = {one.spec.name: one.spec.slo for one in wanted if one.spec.wanted is Wanted.RUNNING}
+        ready = {one.name: one.phase in (Phase.READY, Phase.DEGRADED) for one in self._board.status().instances}
+        self._burnings.look(time.monotonic(), promised, ready)
+        self._supervisor.set_misses(self._burnings.misses())
+
     def _scrape_all(self, tasks: asyncio.TaskGroup) -> None:
         scraped = self._supervisor.scraped()
         current = {(one.name, one.incarnation) for one in scraped}
@@ -108,6 +119,7 @@ class Sampler:
         sample = one.engine.sample(answer.body.decode(errors="replace"))
         self._supervisor.scraped_now(one.name, sample)
         self._scraped(one.name, one.incarnation, sample)
+        self._burnings.scraped(one.name, time.monotonic(), one.incarnation, sample)
         window = self._windows.setdefault((one.name, one.incarnation), Window(one.engine))
         self._supervisor.set_reading(one.name, window.add(time.monotonic(), self._wall(), sample))
 
