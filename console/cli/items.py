@@ -2,9 +2,11 @@
 
 import msgspec
 
+from console.render.burn import Burns, burns
 from console.render.services import ServiceView
 from console.store import NodeView, Store
 from engines.base import Histogram
+from profiles.burn import WINDOWS_S
 from profiles.cordon import NODE
 from profiles.revision import Revision
 from profiles.slo import quantile
@@ -53,12 +55,13 @@ def instance_item(view: NodeView, status: InstanceStatus) -> Item:
     """`since_unix_s` and the reading's time are of the node's clock, `clock_skew_s` ahead of ours."""
     item: Item = {"node": view.name, "clock_skew_s": view.clock_skew_s, **msgspec.to_builtins(status)}
     item["reading"] = _reading(status.reading) if status.reading else None
+    item["burn"] = _burns(burns(view, status))
     return item
 
 
 def service_item(service: ServiceView) -> Item:
     item: Item = msgspec.to_builtins(service)
-    return item | {"ttft": _quantiles(service.ttft), "itl": _quantiles(service.itl)}
+    return item | {"ttft": _quantiles(service.ttft), "itl": _quantiles(service.itl), "burns": _burns(service.burns)}
 
 
 def event_item(view: NodeView, event: Event) -> Item:
@@ -86,6 +89,11 @@ def _quantiles(histogram: Histogram | None) -> Item | None:
         return None
     found = {name: quantile(histogram, q) for name, q in QUANTILES}
     return {name: _plain(value) for name, value in found.items()} | {"count": histogram.count}
+
+
+def _burns(found: Burns) -> Item:
+    """By window; null where nothing is promised, or nothing was asked."""
+    return {f"{window_s:.0f}s": _plain(one) for window_s, one in zip(WINDOWS_S, found, strict=True)}
 
 
 def _plain(value: msgspec.Struct | None) -> Item | None:

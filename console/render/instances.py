@@ -2,6 +2,7 @@
 
 from math import log10
 
+from console.render.burn import burn_cell, burns
 from console.render.figures import hundred, latency, said
 from console.render.load import load_text
 from console.render.table import Cell, Column, Row, Tone
@@ -20,6 +21,7 @@ INSTANCE_COLUMNS = (
     Column("itl", "ITL p95", 9, right=True, priority=5),
     Column("running", "Run", 4, right=True, priority=5),
     Column("queue", "Queue", 5, right=True, priority=4),
+    Column("burn", "Burn 1m", 8, right=True, priority=3),
     Column("kv", "KV %", 4, right=True, priority=4),
     Column("for", "For", 6, right=True, priority=6),
     Column("why", "Why", 26, priority=2, grow=True, least=14),
@@ -53,6 +55,7 @@ def instance_row(store: Store, key: Key) -> Row | None:
         latency(said_.itl if said_ else None, 0.95, "itl", absent),
         said(said_.running if said_ else None, "running", absent),
         said(said_.waiting if said_ else None, "waiting", absent),
+        burn_cell(burns(view, status)[0]),
         said(hundred(said_.kv_usage_ratio) if said_ else None, "kv_usage_ratio", absent),
         Cell(age(for_s if for_s < 3600 else for_s // 60 * 60), status.since_unix_s, Tone.DIM),
         Cell(instance_why(store, view, status), tone=Tone.DIM if view.state is NodeState.UP else Tone.WARN),

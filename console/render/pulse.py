@@ -6,6 +6,7 @@ from itertools import islice
 
 from rich.cells import cell_len
 
+from console.render.burn import BAD_TIMES, burning, burns, times
 from console.render.figures import moment
 from console.render.fit import Line, fit
 from console.render.gpus import is_shared_with_strangers
@@ -35,16 +36,18 @@ def problems(store: Store) -> list[tuple[str, Tone]]:
             if status.phase in PROBLEM:
                 since = age(store.wall() + view.clock_skew_s - status.since_unix_s)
                 found.append((1, f"{status.name} {status.phase} {since} on {view.name}", Tone.BAD))
+            elif (rate := burns(view, status)[0]) is not None and rate.low >= BAD_TIMES:
+                found.append((2, f"{status.name} burns {times(rate)}: {burning(view, status)}", Tone.BAD))
         for gpu in view.gpus.values():
             if gpu.state is GpuState.LOST:
-                found.append((2, f"{view.name} gpu{gpu.index} lost", Tone.BAD))
+                found.append((3, f"{view.name} gpu{gpu.index} lost", Tone.BAD))
             elif gpu.health is not GpuHealth.OK and gpu.health_reason:
                 tone = Tone.BAD if gpu.health is GpuHealth.DRAIN else Tone.WARN
-                found.append((2, f"{view.name} gpu{gpu.index} {SAID[gpu.health]}: {gpu.health_reason.text}", tone))
+                found.append((3, f"{view.name} gpu{gpu.index} {SAID[gpu.health]}: {gpu.health_reason.text}", tone))
             elif reason := throttled(gpu):
-                found.append((3, f"{view.name} gpu{gpu.index} throttled: {reason}", Tone.WARN))
+                found.append((4, f"{view.name} gpu{gpu.index} throttled: {reason}", Tone.WARN))
             elif is_shared_with_strangers(gpu):
-                found.append((4, f"{view.name} gpu{gpu.index} foreign process", Tone.WARN))
+                found.append((5, f"{view.name} gpu{gpu.index} foreign process", Tone.WARN))
     found.sort(key=lambda one: one[0])
     return [(text, tone) for _, text, tone in found]
 

@@ -6,6 +6,7 @@ The worst of a service, worst first:
     UNSEEN     nobody is seen to serve, but nodes with replicas do not answer: their engines may well go on
     a problem  of the replica that is worst off, by its phase
     unseen     nodes with replicas do not answer, and the rest serves
+    20.0×      what the replica that is worst off burns of its objectives, where it has any
     any other phase, as on the instances screen
 """
 
@@ -13,6 +14,7 @@ from typing import NamedTuple
 
 import msgspec
 
+from console.render.burn import Burns, burn_cell, burning, burns, worst_of
 from console.render.figures import hundred, latency, moment, said, total
 from console.render.instances import PHASE_ORDER, instance_why, phase_cell, where
 from console.render.table import Cell, Column, Row, Tone, natural, rank
@@ -25,7 +27,9 @@ from profiles.status import PROBLEM, EngineReading, InstanceStatus, Phase
 SERVICE_COLUMNS = (
     Column("service", "Service", 14, priority=1, names=True),
     Column("ready", "Ready", 5, right=True, priority=1),
-    Column("worst", "Worst", 10, priority=1),
+    Column("worst", "Worst 1m", 10, priority=1),
+    Column("burn_5m", "5m", 5, right=True, priority=3),
+    Column("burn_1h", "1h", 5, right=True, priority=4),
     Column("requests", "Req/s", 6, right=True, priority=2),
     Column("tokens", "Tok/s", 7, right=True, priority=7),
     Column("ttft", "TTFT p95", 10, right=True, priority=2),
@@ -44,6 +48,10 @@ _ON_ITS_WAY = frozenset({Phase.PENDING, Phase.STARTING, Phase.LOADING})
 _SERVING = frozenset({Phase.READY, Phase.DEGRADED, Phase.DRAINING, Phase.SLEEPING})
 _DOWN = Cell("× DOWN", -3.0, Tone.BAD)
 _UNSEEN = Cell("× UNSEEN", -2.0, Tone.BAD)
+WITHIN = "within its objectives"
+_BURNS_FROM = PHASE_ORDER.index(Phase.PENDING) - 0.25
+"""Behind every problem and before what is merely on its way."""
+
 _PARTLY_UNSEEN = Cell("~ unseen", PHASE_ORDER.index(Phase.PENDING) - 1.0, Tone.WARN)
 
 Member = tuple[NodeView, InstanceStatus]
@@ -74,6 +82,8 @@ class ServiceView(msgspec.Struct, frozen=True, kw_only=True):
     kv_usage_ratio: float | None
     ttft: Histogram | None
     itl: Histogram | None
+    burns: Burns
+    """Of the replica that is worst off in each window."""
     absent: dict[str, str]
     """Field → why no replica ever says it."""
 
@@ -83,6 +93,8 @@ class Worst(NamedTuple):
 
     cell: Cell
     member: Member
+    why: str = ""
+    """Which objective, where the cell is a burn."""
 
 
 def services(store: Store) -> list[ServiceView]:
@@ -96,21 +108,23 @@ def service_row(store: Store, key: Key) -> Row | None:
     if not members:
         return None
     view, worst = _view(store, members), _worst(members)
-    calm = worst.cell.tone in (Tone.PLAIN, Tone.DIM) and not view.why
+    calm = worst.cell.tone in (Tone.PLAIN, Tone.DIM) and view.why in ("", WITHIN)
     ready = Tone.PLAIN if view.ready == view.wanted else worst.cell.tone
     cells = (
         Cell(view.name, view.name),
         Cell(f"{view.ready}/{view.wanted}", view.ready / view.wanted if view.wanted else None, ready),
         worst.cell,
+        burn_cell(view.burns[1]),
+        burn_cell(view.burns[2]),
         said(view.requests_per_s, "requests_per_s", view.absent, 1),
         said(view.generation_tok_s, "generation_tok_s", view.absent),
         latency(view.ttft, 0.95, "ttft", view.absent),
         latency(view.itl, 0.95, "itl", view.absent),
         said(view.waiting, "waiting", view.absent),
         said(hundred(view.kv_usage_ratio), "kv_usage_ratio", view.absent),
-        Cell("" if calm else moment(view.since_unix_s, store.wall()), view.since_unix_s, Tone.DIM),
+        Cell("" if calm or worst.why else moment(view.since_unix_s, store.wall()), view.since_unix_s, Tone.DIM),
         Cell(", ".join(view.nodes), view.nodes[0], Tone.DIM) if calm else Cell(view.where, view.where),
-        Cell(view.why, tone=Tone.DIM),
+        Cell("" if view.why == WITHIN else view.why, tone=Tone.DIM),
         Cell(view.engine, view.engine, Tone.DIM),
         Cell(view.profile, view.profile, Tone.DIM),
         Cell(view.model, view.model, Tone.DIM),
@@ -148,9 +162,9 @@ def _view(store: Store, members: list[Member]) -> ServiceView:
         replicas=len(members),
         wanted=sum(status.wanted is Wanted.RUNNING for _, status in members),
         ready=sum(status.phase is Phase.READY and status.wanted is Wanted.RUNNING for status in counted),
-        worst=worst.cell.text[2:].lower(),
+        worst=str(status.phase) if worst.why else worst.cell.text[2:].lower(),
         where=where(status, node.name) if seen else node.name,
-        why=instance_why(store, node, status),
+        why=instance_why(store, node, status) or worst.why,
         since_unix_s=status.since_unix_s - node.clock_skew_s if seen else store.wall() - (store.age_s(node) or 0.0),
         requests_per_s=total(reading.requests_per_s for reading in readings),
         generation_tok_s=total(reading.generation_tok_s for reading in readings),
@@ -158,6 +172,7 @@ def _view(store: Store, members: list[Member]) -> ServiceView:
         kv_usage_ratio=max(fullness, default=None),
         ttft=slo.merge(reading.ttft for reading in readings if reading.ttft is not None),
         itl=slo.merge(reading.itl for reading in readings if reading.itl is not None),
+        burns=worst_of(burns(view, status) for view, status in members if view.counted),
         absent=_absent(readings),
     )
 
@@ -175,7 +190,28 @@ def _worst(members: list[Member]) -> Worst:
             return Worst(_DOWN, by_phase)
     if by_phase[1].phase in PROBLEM:
         return Worst(phase._replace(text=phase.text.upper()), by_phase)
-    return Worst(_PARTLY_UNSEEN, unseen[0]) if unseen else Worst(phase, by_phase)
+    if unseen:
+        return Worst(_PARTLY_UNSEEN, unseen[0])
+    burning_ = _burning(seen)
+    if burning_ is None or (burning_.cell.tone is Tone.PLAIN and by_phase[1].phase is not Phase.READY):
+        return Worst(phase, by_phase)
+    return burning_
+
+
+def _burning(members: list[Member]) -> Worst | None:
+    """Who burns most in the last minute; None where nothing is promised, or nobody asks."""
+    found = [(rate, member) for member in members if (rate := burns(*member)[0]) is not None]
+    if not found:
+        return None
+    most, member = max(found, key=lambda one: (one[0].low, one[0].high))
+    cell = burn_cell(most)
+    sign = "!" if cell.tone is not Tone.PLAIN else " "
+    why = burning(*member) if cell.tone is not Tone.PLAIN else ""
+    return Worst(
+        cell._replace(text=f"{sign} {cell.text}", sort=_BURNS_FROM - most.low / (1 + most.low) / 2),
+        member,
+        why or WITHIN,
+    )
 
 
 def _absent(readings: list[EngineReading]) -> dict[str, str]:

@@ -161,7 +161,7 @@ async def test_problems_only() -> None:
     app = yard()
     async with app.run_test(size=(120, 40)) as pilot:
         await pilot.press("5", "exclamation_mark")
-        assert [key.name for key in app.screen.query_one(Rows).order.keys] == ["rerank/0"]
+        assert [key.name for key in app.screen.query_one(Rows).order.keys] == ["rerank/0", "llama-70b/0"]
         await pilot.press("exclamation_mark")
         assert len(app.screen.query_one(Rows).order.keys) == 7
 

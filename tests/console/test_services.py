@@ -12,10 +12,11 @@ from console.screens.services import ServicesScreen
 from console.screens.session import Session
 from console.store import Key, Kind, NodeState, Store
 from console.widgets.lines import Lines
-from profiles.model import Wanted
+from profiles.burn import Misses
+from profiles.model import Desired, DesiredInstance, InstanceSpec, Wanted
 from profiles.status import InstanceStatus, Phase
 from tests.console.peer import instance, snapshot
-from tests.fakes.fleet import Clock, FakeOperations, filled
+from tests.fakes.fleet import SLO, Clock, FakeOperations, filled
 
 CHAT = Key(Kind.SERVICE, "", "p:chat")
 READY, FAILED, LOADING, STALLED = Phase.READY, Phase.FAILED, Phase.LOADING, Phase.STALLED
@@ -88,7 +89,7 @@ def test_figures_are_summed_over_what_answers_and_the_fullest_cache_is_shown():
     service = Key(Kind.SERVICE, "", "chat-prod:llama-70b")
     found = cells(service_row(store, service))
     assert (found["requests"], found["queue"], found["kv"]) == ("23.9", "39", "94")
-    assert found["where"] == "ams-1 gpu0-3"
+    assert (found["worst"], found["where"]) == ("! 17.8×", "fra-1 gpu0-3")
     store.link("fra-1", NodeState.UNREACHABLE)
     found = cells(service_row(store, service))
     assert (found["ready"], found["requests"], found["kv"]) == ("0/3", "–", "–")
@@ -167,7 +168,7 @@ async def test_the_log_of_a_service_is_that_of_its_worst_replica():
     async with app.run_test(size=(120, 40)) as pilot:
         await pilot.press("j", "l")
         assert isinstance(app.screen, LogsScreen)
-        assert app.screen.key == Key(Kind.INSTANCE, "ams-1", "llama-70b/2")
+        assert app.screen.key == Key(Kind.INSTANCE, "fra-1", "llama-70b/0")
 
 
 async def test_pulse_follows_the_whole_fleet_once_a_second():
@@ -181,3 +182,50 @@ async def test_pulse_follows_the_whole_fleet_once_a_second():
         app.flush()
         line = app.screen.query_one("#problems", Lines).lines[0]
         assert any("ams-1 refused" in text for text, _ in line)
+
+
+def promising(phase: Phase, at: int, slow: float, of: float = 100) -> tuple[InstanceStatus, DesiredInstance]:
+    misses = {"ttft_p95": (Misses(of, slow, slow),) * 3}
+    status = chat(at, phase, misses=misses)
+    spec = InstanceSpec(name=status.name, service="chat", engine="vllm", model="m", slo=SLO)
+    return status, DesiredInstance(profile="p", revision=1, spec=spec)
+
+
+def promised(*replicas: tuple[InstanceStatus, DesiredInstance]) -> Store:
+    store = Store()
+    for at, (status, owned) in enumerate(replicas):
+        store.add_node(f"n{at}")
+        store.receive(f"n{at}", replace(snapshot(status), desired=Desired(instances={status.name: owned})))
+        store.link(f"n{at}", NodeState.UP)
+    return store
+
+
+def test_the_replica_that_burns_most_stands_for_the_service() -> None:
+    """A twentieth may be slow: all of one replica's hundred is 20×, and no average hides it."""
+    row = service_row(promised(promising(READY, 0, 1), promising(READY, 1, 100)), CHAT)
+    found = cells(row)
+    assert (found["worst"], found["burn_5m"], found["ready"]) == ("! 20.0×", "20.0×", "2/2")
+    assert (found["where"], found["why"]) == ("n1 cpu", "TTFT p95 over 500 ms")
+    assert row is not None
+    assert row.is_problem
+
+
+def test_what_is_down_outranks_every_number() -> None:
+    down = service_row(promised(promising(FAILED, 0, 100)), CHAT)
+    burns = service_row(promised(promising(READY, 0, 100)), CHAT)
+    stalled = service_row(promised(promising(STALLED, 0, 0), promising(READY, 1, 100)), CHAT)
+    calm = service_row(promised(promising(READY, 0, 1)), CHAT)
+    order = [float(row.cells[2].sort or 0) for row in (down, stalled, burns, calm) if row is not None]
+    assert order == sorted(order)
+    assert len(set(order)) == 4
+
+
+def test_within_its_objectives_a_service_is_calm() -> None:
+    row = service_row(promised(promising(READY, 0, 1)), CHAT)
+    assert (cells(row)["worst"], cells(row)["why"], cells(row)["where"]) == ("  0.2×", "", "n0")
+    assert row is not None
+    assert not row.is_problem
+
+
+def test_without_traffic_nothing_burns() -> None:
+    assert cells(service_row(promised(promising(READY, 0, 0, of=0)), CHAT))["worst"] == "  ready"

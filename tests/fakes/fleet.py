@@ -6,10 +6,12 @@ from agents.wire import Delta, Happened, LogPiece, Snapshot
 from console.store import NodeState, Store
 from engines.base import Histogram, LoadProgress
 from engines.devices import Slice
+from profiles.burn import Misses
 from profiles.cordon_plan import Place, plan_cordon
 from profiles.down_plan import plan_down
 from profiles.gpus import GpuErrors
 from profiles.model import Desired, DesiredInstance, InstanceSpec, Wanted
+from profiles.objectives import SloRequest
 from profiles.plan import Plan, Verb, plan_verb
 from profiles.status import (
     EngineReading,
@@ -29,6 +31,7 @@ from profiles.status import (
 
 NOW_UNIX_S = 1_790_000_000.0
 GPU_MIB = 81_559
+SLO = SloRequest(ttft_p95="500ms", errors="0.1%", min_ready=1).slo(2)
 BOUNDS = (0.05, 0.1, 0.15, 0.2, 0.25, 0.5, 1.0, 2.5, 5.0)
 
 
@@ -73,6 +76,12 @@ def serving(requests: float, queue: float, kv: float, fast: bool = True) -> Engi
     )  # fmt: skip
 
 
+def missed(minute: float, five: float, hour: float) -> dict[str, tuple[Misses, ...]]:
+    """TTFT over its target, of 100, 1,000 and 10,000 requests."""
+    windows = zip((100.0, 1000.0, 10_000.0), (minute, five, hour), strict=True)
+    return {"ttft_p95": tuple(Misses(total, slow, slow) for total, slow in windows)}
+
+
 def instance(name: str, phase: Phase, node: str, gpus: Sequence[int], **more: object) -> InstanceStatus:
     slices = tuple(Slice(gpu_uuid=f"GPU-{node}-{at}", gpu_index=at) for at in gpus)
     base = InstanceStatus(
@@ -90,12 +99,16 @@ def filled(clock: Clock | None = None) -> Store:
     store = Store(clock.monotonic, clock.wall)
     ours = {
         "fra-1": [
-            instance("llama-70b/0", Phase.READY, "fra-1", range(4), reading=serving(12.1, 37, 0.94, fast=False)),
-            instance("llama-70b/1", Phase.READY, "fra-1", range(4, 8), reading=serving(11.8, 2, 0.61)),
+            instance("llama-70b/0", Phase.READY, "fra-1", range(4), reading=serving(12.1, 37, 0.94, fast=False),
+                     misses=missed(89, 260, 280)),
+            instance("llama-70b/1", Phase.READY, "fra-1", range(4, 8), reading=serving(11.8, 2, 0.61),
+                     misses=missed(0, 4, 90)),
         ],
         "fra-2": [
-            instance("qwen3-32b/0", Phase.READY, "fra-2", (0, 1), reading=serving(44.2, 0, 0.48)),
-            instance("qwen3-32b/1", Phase.READY, "fra-2", (2, 3), reading=serving(44.2, 1, 0.47)),
+            instance("qwen3-32b/0", Phase.READY, "fra-2", (0, 1), reading=serving(44.2, 0, 0.48),
+                     misses=missed(1, 4, 40)),
+            instance("qwen3-32b/1", Phase.READY, "fra-2", (2, 3), reading=serving(44.2, 1, 0.47),
+                     misses=missed(1, 3, 60)),
             instance("rerank/0", Phase.FAILED, "fra-2", (4,), pid=None, since_unix_s=NOW_UNIX_S - 40, restarts=5,
                      reason=Reason("crash_loop", "5 crashes in 10 min: CUDA out of memory", "see its log: l")),
         ],
@@ -128,6 +141,7 @@ def filled(clock: Clock | None = None) -> Store:
     for at in range(120):
         store.receive("fra-1", Delta(at_unix_s=NOW_UNIX_S - 119 + at, instances=tuple(
             instance(f"llama-70b/{rank}", Phase.READY, "fra-1", range(4 * rank, 4 * rank + 4),
+                     misses=(missed(89, 260, 280), missed(0, 4, 90))[rank],
                      reading=serving((12.1, 11.8)[rank] if at > 110 else 8 + at % 7 / 2, (37, 2)[rank],
                                      (0.94, 0.61)[rank], fast=bool(rank)))
             for rank in range(2))))  # fmt: skip
@@ -155,7 +169,7 @@ def _add(store: Store, node: str, site: str, gpus: Sequence[GpuReading], statuse
     )  # fmt: skip
     wanted = {status.name: DesiredInstance(profile=status.profile, revision=status.revision, spec=InstanceSpec(
         name=status.name, service=status.name.split("/")[0], engine=status.engine, model=status.model,
-        slices=status.slices, port=status.port, wanted=status.wanted, options={"max_num_seqs": 64},
+        slices=status.slices, port=status.port, wanted=status.wanted, options={"max_num_seqs": 64}, slo=SLO,
     )) for status in statuses}  # fmt: skip
     store.receive(node, Snapshot(status=status, desired=Desired(generation=7, instances=wanted)))
     store.link(node, NodeState.UP)

@@ -5,12 +5,14 @@ from pathlib import Path
 
 import pytest
 
+from engines import registry
 from profiles.gpu_request import GpuRequest
 from profiles.load import load_profile, parse_profile
 from profiles.model import PlaceRequest, SecretRef, Service
 from profiles.yamltext import FileError, read
 
 HEAD = "gpuyard: 1\nprofile: p\nservices:\n"
+KNOWN = ", ".join(registry.names())
 NAME_HINT = "small letters, digits, `.`, `_` and `-`, at most 64, with a letter or digit at both ends"
 
 WHOLE = [
@@ -38,7 +40,7 @@ WHOLE = [
     (
         "gpuyard: 1\nprofile: p\ndefaults: {engine: vlm}\nservices: {a: {model: m}}\n",
         "3:20: no engine is called `vlm`",
-        "did you mean `vllm`? known: llama_cpp, sglang, simulated, tensorrt_llm, vllm",
+        f"did you mean `vllm`? known: {KNOWN}",
     ),
 ]
 
@@ -47,12 +49,12 @@ SERVICE = [
     (
         "  a: {model: m}",
         "4:3: `a` has no engine",
-        "add `engine: …`, here or under `defaults` (known: llama_cpp, sglang, simulated, tensorrt_llm, vllm)",
+        f"add `engine: …`, here or under `defaults` (known: {KNOWN})",
     ),
     (
         "  a: {engine: vlm, model: m}",
         "4:15: no engine is called `vlm`",
-        "did you mean `vllm`? known: llama_cpp, sglang, simulated, tensorrt_llm, vllm",
+        f"did you mean `vllm`? known: {KNOWN}",
     ),
     ("  a: {engine: vllm}", "4:3: `model` is missing", "add `model: …`"),
     ("  a: {engine: vllm, model: ''}", "4:28: the model is empty", "a model's name, or the path of its file"),
