@@ -28,6 +28,7 @@ from console.screens.help import HelpScreen
 from console.screens.instances import InstancesScreen
 from console.screens.nodes import NodesScreen
 from console.screens.places import PLACE_BINDINGS, PLACES
+from console.screens.processes import ProcessesScreen
 from console.screens.pulse import PulseScreen
 from console.screens.services import ServicesScreen
 from console.screens.session import Session
@@ -43,6 +44,7 @@ SCREENS: Mapping[str, Callable[[Session], YardScreen]] = {
     "gpus": GpusScreen,
     "services": ServicesScreen,
     "instances": InstancesScreen,
+    "processes": ProcessesScreen,
 }
 ENDING_SIGNALS = (signal.SIGTERM, signal.SIGHUP)
 

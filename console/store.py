@@ -107,6 +107,8 @@ class Store:
                 return list(self._members)
             case Kind.PROCESS:
                 return [Key(kind, view.name, name) for view in views for name in view.processes]
+            case Kind.USER:
+                return [Key(kind, "", user) for user in {one.user: None for _, one in self.processes()}]
 
     def members(self, service: Key) -> list[Key]:
         """The instances of a service, on whatever nodes; none once it is gone."""
@@ -122,6 +124,12 @@ class Store:
             for status in view.instances.values():
                 yield view, status
 
+    def processes(self) -> Iterator[tuple[str, NodeProcess]]:
+        """Those that were listed, each with its node."""
+        for view in self.nodes.values():
+            for one in view.processes.values():
+                yield view.name, one
+
     def remember(self, node: str, kind: Kind, told: History) -> None:
         """The past of a node's GPUs or instances, as the node remembers it."""
         self._dirty.update(self.recorded.fill(node, kind, told))
@@ -129,9 +137,10 @@ class Store:
     def listed(self, node: str, processes: Iterable[NodeProcess]) -> None:
         """All processes of a node, as it just listed them."""
         view = self.nodes[node]
-        before, view.unlisted = view.processes, None
+        before, view.unlisted, view.listed_at_s = view.processes, None, self.clock()
         view.processes = {process_key(node, one).name: one for one in processes}
-        self._dirty.update(Key(Kind.PROCESS, node, name) for name in before.keys() | view.processes.keys())
+        for name, one in (before | view.processes).items():
+            self._dirty |= {Key(Kind.PROCESS, node, name), Key(Kind.USER, "", one.user)}
 
     def _snapshot(self, view: NodeView, frame: Snapshot) -> None:
         self._mark_all(view)

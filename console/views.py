@@ -30,11 +30,12 @@ class Kind(StrEnum):
     INSTANCE = "instance"
     SERVICE = "service"
     PROCESS = "process"
+    USER = "user"
 
 
 class Key(NamedTuple):
     """Names one row of one kind: (node, "") · (node, GPU uuid) · (node, instance) · ("", profile:service) ·
-    (node, pid.start)."""
+    (node, pid.start) · ("", user)."""
 
     kind: Kind
     node: str
@@ -79,6 +80,8 @@ class NodeView:
     instances: dict[str, InstanceStatus] = field(default_factory=dict)
     processes: dict[str, NodeProcess] = field(default_factory=dict)
     """As last listed, by the names of their keys; asked for only while somebody looks."""
+    listed_at_s: float | None = None
+    """Monotonic time of that."""
     unlisted: Reason | None = None
     """Why the last try to list them failed."""
     snapshots: int = 0

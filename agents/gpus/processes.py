@@ -1,9 +1,6 @@
 """Who the pids are that a driver lists: name and user, looked up once for each process."""
 
-import pwd
-from pathlib import Path
-
-from agents.processes import tree
+from agents.processes import tree, whois
 from profiles.status import GpuProcess
 
 
@@ -30,13 +27,4 @@ class Processes:
 
 
 def _look_up(pid: int) -> tuple[str, str]:
-    directory = Path(f"/proc/{pid}")
-    try:
-        name = (directory / "comm").read_text(errors="replace").strip()
-        uid = directory.stat().st_uid
-    except OSError:
-        return "", ""
-    try:
-        return name, pwd.getpwuid(uid).pw_name
-    except KeyError:
-        return name, str(uid)
+    return whois.name(pid), whois.user(pid)

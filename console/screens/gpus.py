@@ -8,6 +8,7 @@ from console.render.table import Row
 from console.screens.cordoning import CORDON_BINDINGS, CordonsPlaces
 from console.screens.gpu import GpuScreen
 from console.screens.instances import InstancesScreen
+from console.screens.processes import ProcessesScreen
 from console.screens.session import Session
 from console.screens.shell import SHELL_BINDINGS, OpensShell
 from console.screens.tables import TableScreen
@@ -20,8 +21,9 @@ class GpusScreen(CordonsPlaces, OpensShell, TableScreen):
     columns = GPU_COLUMNS
     BINDINGS = [
         *CORDON_BINDINGS,
-        *SHELL_BINDINGS,
         Binding("d", "detail", "detail", id="gpus.detail", tooltip="All of it: work, memory, errors, MIG, processes"),
+        Binding("p", "processes", "processes", id="gpus.processes", tooltip="Who is on this GPU"),
+        *SHELL_BINDINGS,
     ]
     empty = "no GPUs here: the nodes screen (2) says why in its last column"
 
@@ -38,9 +40,13 @@ class GpusScreen(CordonsPlaces, OpensShell, TableScreen):
             self.app.push_screen(GpuScreen(self.session, key))
 
     def why_not(self, action: str) -> str:
-        if action != "detail":
+        if action not in ("detail", "processes"):
             return super().why_not(action)
         return "" if self.table().cursor else "no GPU is selected"
+
+    def action_processes(self) -> None:
+        if (key := self.table().cursor) is not None and (gpu := self.session.store.nodes[key.node].gpus.get(key.name)):
+            self.app.push_screen(ProcessesScreen(self.session, key.node, gpu.index))
 
     @on(Rows.Opened)
     def _open(self, event: Rows.Opened) -> None:

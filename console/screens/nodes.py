@@ -12,6 +12,7 @@ from console.screens.cordoning import CORDON_BINDINGS, CordonsPlaces
 from console.screens.dialog import Dialog
 from console.screens.gpus import GpusScreen
 from console.screens.node import NodeScreen
+from console.screens.processes import ProcessesScreen
 from console.screens.shell import SHELL_BINDINGS, OpensShell
 from console.screens.tables import TableScreen
 from console.screens.trust import rotation_dialog, trust_dialog
@@ -28,6 +29,7 @@ class NodesScreen(CordonsPlaces, OpensShell, TableScreen):
         *CORDON_BINDINGS,
         *SHELL_BINDINGS,
         Binding("d", "detail", "detail", id="nodes.detail", tooltip="All of it: link, machine, agent, GPUs, events"),
+        Binding("p", "processes", "processes", id="nodes.processes", tooltip="Its processes on GPUs and of instances"),
         Binding("t", "trust", "trust key", id="nodes.trust", tooltip="Look at an unknown or new host key and store it"),
         Binding("r", "retry", "retry", id="nodes.retry", tooltip="Try a refused node again now"),
     ]
@@ -45,6 +47,10 @@ class NodesScreen(CordonsPlaces, OpensShell, TableScreen):
     def action_detail(self) -> None:
         if (key := self.table().cursor) is not None:
             self.app.push_screen(NodeScreen(self.session, key.node))
+
+    def action_processes(self) -> None:
+        if (key := self.table().cursor) is not None:
+            self.app.push_screen(ProcessesScreen(self.session, key.node))
 
     def action_trust(self) -> None:
         key, fleet = self.table().cursor, self.session.fleet

@@ -18,6 +18,7 @@ PLACES = (
     Place("3", "gpus", "GPUs", "All GPUs"),
     Place("4", "services", "services", "All services"),
     Place("5", "instances", "instances", "All instances"),
+    Place("6", "processes", "processes", "All processes on GPUs and of instances"),
 )
 PLACE_BINDINGS = [
     Binding(place.key, f"go('{place.name}')", place.label, id=f"go.{place.name}", tooltip=place.tooltip)

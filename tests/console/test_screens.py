@@ -13,12 +13,14 @@ from tests.fakes.fleet import FakeOperations, filled
 
 KEPT = Path(__file__).parents[2] / "docs" / "screens"
 PLACES = {"pulse": (), "nodes": ("2",), "gpus": ("3",), "gpu": ("3", "d"), "services": ("4",), "instances": ("5",),
-          "instance": ("5", "j", "j", "enter"), "logs": ("5", "l")}  # fmt: skip
+          "instance": ("5", "j", "j", "enter"), "logs": ("5", "l"), "processes": ("6",)}  # fmt: skip
 ESSENTIAL = {"pulse": "DOWN", "nodes": "fra-1", "gpus": "throttled", "gpu": "Held back", "instances": "rerank/0",
-             "services": "DOWN", "instance": "Phase", "logs": "CUDA out of memory"}  # fmt: skip
+             "services": "DOWN", "instance": "Phase", "logs": "CUDA out of memory",
+             "processes": "× orphan"}  # fmt: skip
 
 CRUMBS = {"pulse": "pulse", "nodes": "nodes", "gpus": "GPUs", "gpu": "GPUs › ", "services": "services",
-          "instances": "instances", "instance": "fra-1 › llama-70b/0 ", "logs": "fra-2 › rerank/0 › log"}  # fmt: skip
+          "instances": "instances", "instance": "fra-1 › llama-70b/0 ", "logs": "fra-2 › rerank/0 › log",
+          "processes": "processes"}  # fmt: skip
 
 
 @pytest.fixture(autouse=True)

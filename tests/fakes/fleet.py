@@ -13,6 +13,7 @@ from profiles.gpus import GpuErrors
 from profiles.model import Desired, DesiredInstance, InstanceSpec, Wanted
 from profiles.objectives import SloRequest
 from profiles.plan import Plan, Verb, plan_verb
+from profiles.processes import NodeProcess, ProcessKind
 from profiles.status import (
     EngineReading,
     Event,
@@ -86,7 +87,8 @@ def instance(name: str, phase: Phase, node: str, gpus: Sequence[int], **more: ob
     slices = tuple(Slice(gpu_uuid=f"GPU-{node}-{at}", gpu_index=at) for at in gpus)
     base = InstanceStatus(
         name=name, profile="chat-prod", revision=118, engine="vllm", model="meta-llama/Llama-3.3-70B-Instruct",
-        phase=phase, since_unix_s=NOW_UNIX_S - 3 * 86400, slices=slices, port=8000, pid=4000 + len(name),
+        phase=phase, since_unix_s=NOW_UNIX_S - 3 * 86400, slices=slices, port=8000,
+        pid=4000 + 10 * len(name) + int(name[-1]),
     )  # fmt: skip
     import msgspec
 
@@ -132,6 +134,8 @@ def filled(clock: Clock | None = None) -> Store:
                 gpu(node, at, busy, *tenants, throttle=("power brake",) if (node, at) == ("fra-1", 3) else ())
             )
         _add(store, node, node[:3], readings, statuses)
+    for node in ours:
+        store.listed(node, _processes(store, node))
     store.receive("fra-2", Happened(events=(
         Event(seq=1, at_unix_s=NOW_UNIX_S - 600, kind=EventKind.DESIRED, text="chat-prod r117 → r118", author="ana"),
         Event(seq=2, at_unix_s=NOW_UNIX_S - 90, kind=EventKind.GPU, text="gpu5 + foreign process whisper (bob, 41822)"),
@@ -147,6 +151,27 @@ def filled(clock: Clock | None = None) -> Store:
             for rank in range(2))))  # fmt: skip
     store.take_dirty()
     return store
+
+
+def _processes(store: Store, node: str) -> list[NodeProcess]:
+    """Those of the readings, and an orphan on ams-1."""
+    gpus: dict[int, list[GpuReading]] = {}
+    for reading in store.nodes[node].gpus.values():
+        for one in reading.processes:
+            gpus.setdefault(one.pid, []).append(reading)
+    left = NodeProcess(pid=7007, start_ticks=1, kind=ProcessKind.ORPHAN, name="python", user="serve",
+                       instance="embed/0", age_s=7300, command="python -m vllm.worker")  # fmt: skip
+    found = [left] if node == "ams-1" else []
+    for pid, held in gpus.items():
+        one = next(process for process in held[0].processes if process.pid == pid)
+        found.append(NodeProcess(
+            pid=pid, start_ticks=1, kind=ProcessKind.OURS if one.instance else ProcessKind.FOREIGN, name=one.name,
+            user=one.user, instance=one.instance, age_s=3 * 86400 if one.instance else 134,
+            gpus=tuple(reading.index for reading in held), memory_mib=len(held) * (one.memory_mib or 0),
+            busy_ratio=held[0].busy_ratio, container="" if one.instance else "f00dfeedcafe",
+            command=f"/opt/vllm/bin/vllm serve --port 8000 {one.instance}" if one.instance else "python whisper.py",
+        ))  # fmt: skip
+    return found
 
 
 def many(nodes: int, gpus: int = 8, clock: Clock | None = None) -> Store:
