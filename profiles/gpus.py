@@ -11,6 +11,9 @@ from enum import StrEnum
 
 import msgspec
 
+NORMAL_AT_FULL_LOAD = frozenset({"sw_power_cap"})
+"""What holds back a GPU that works as hard as its power limit lets it (NVML, clocks event reasons)."""
+
 
 class GpuHealth(StrEnum):
     """Only an `ok` GPU is given to anything new (invariant I11)."""

@@ -13,6 +13,7 @@ from enum import StrEnum
 import msgspec
 
 from engines.base import Histogram
+from profiles.gpus import NORMAL_AT_FULL_LOAD
 from profiles.slo import merge
 from profiles.status import GpuProcess, GpuReading, GpuState, HostReading, InstanceStatus, NodeStatus, Phase
 
@@ -42,7 +43,8 @@ FIELDS: Mapping[HistoryKind, Mapping[str, How]] = {
     HistoryKind.GPU: {
         "busy_ratio": How.MEAN, "memory_used_mib": How.MAX, "power_w": How.MEAN, "temperature_c": How.MAX,
         "energy_mj": How.LAST, "ours_memory_mib": How.MAX, "foreign_memory_mib": How.MAX, "ours_busy_ratio": How.MEAN,
-        "foreign_busy_ratio": How.MEAN,
+        "foreign_busy_ratio": How.MEAN, "sm_active_ratio": How.MEAN, "throttled_ratio": How.MEAN,
+        "switching_ratio": How.MEAN,
     },
     HistoryKind.INSTANCE: {
         "running": How.MEAN, "waiting": How.MAX, "kv_usage_ratio": How.MAX, "requests_per_s": How.MEAN,
@@ -124,7 +126,7 @@ def gpu_values(gpu: GpuReading) -> list[float]:
     return [
         _number(gpu.busy_ratio), _number(gpu.memory_used_mib), _number(gpu.power_w), _number(gpu.temperature_c),
         _number(gpu.energy_mj), _memory(ours, hidden), _memory(foreign, hidden), _busy(ours, hidden),
-        _busy(foreign, hidden),
+        _busy(foreign, hidden), _number(gpu.sm_active_ratio), _throttled(gpu), _number(gpu.switching_ratio),
     ]  # fmt: skip
 
 
@@ -142,6 +144,13 @@ def instance_values(status: InstanceStatus, now_unix_s: float) -> list[float]:
 
 def _number(value: float | None) -> float:
     return NAN if value is None else round(float(value), DIGITS)
+
+
+def _throttled(gpu: GpuReading) -> float:
+    """Of the reason that held it back longest, and that is not simply hard work; NaN where it tells no times."""
+    if "throttled_ratio" in gpu.absent or gpu.sm_clock_mhz is None:
+        return NAN
+    return max((ratio for why, ratio in gpu.throttled_ratio.items() if why not in NORMAL_AT_FULL_LOAD), default=0.0)
 
 
 def _memory(held: list[GpuProcess], hidden: bool) -> float:

@@ -74,7 +74,7 @@ class Seconds:
             memory_used_mib=held.used_mib if held else None,
             busy_ratio=None if percent is None else percent / 100,
             throttle=tuple(word for bit, word in _THROTTLE if reasons and reasons & bit),
-            throttled_ratio=self._throttled(told, now_s),
+            throttled_ratio=self._throttled(answers, told, now_s),
             temperature_c=answers.ask("temperature_c", self._temperature_c),
             memory_temperature_c=self._memory_temperature_c(answers, told),
             margin_c=answers.ask("margin_c", partial(_margin_c, self._handle)),
@@ -112,8 +112,10 @@ class Seconds:
             found[name] = answers.missing(name, None if per_s is None else round(per_s * size / nvml.MIB, 3), code)
         return found
 
-    def _throttled(self, told: dict[int, float], now_s: float) -> dict[str, float]:
+    def _throttled(self, answers: Answers, told: dict[int, float], now_s: float) -> dict[str, float]:
         """The share of the last second for which clocks were held back, by the reason."""
+        if told.keys().isdisjoint(fields.THROTTLED_NS):
+            answers.missing("throttled_ratio", None, self._fields.refused.get(next(iter(fields.THROTTLED_NS))))
         rates = {
             reason: self._rates.per_s(number, told.get(number), now_s) for number, reason in fields.THROTTLED_NS.items()
         }

@@ -6,12 +6,11 @@ from console.render.entries import entry, long_entry
 from console.render.figures import bar, moment
 from console.render.fit import Line
 from console.render.gpus import gpu_state
-from console.render.gpusigns import NORMAL_AT_FULL_LOAD
 from console.render.table import Tone
 from console.render.text import NOT_AVAILABLE, age, gib, number, percent
 from console.store import Key, NodeView, Store
 from profiles.gpuhealth import SAID
-from profiles.gpus import GpuCard, GpuErrors, GpuHealth, MigDevice
+from profiles.gpus import NORMAL_AT_FULL_LOAD, GpuCard, GpuErrors, GpuHealth, MigDevice
 from profiles.status import GpuProcess, GpuReading, GpuState
 from profiles.xids import meaning
 
@@ -224,6 +223,7 @@ _NAMES = {
     "busy_ratio": "busy", "sm_active_ratio": "SMs active", "dram_ratio": "memory bus", "switching_ratio": "switching",
     "process_busy_ratio": "SM of each process", "margin_c": "margin to slowing down", "recovery": "recovery action",
     "errors": "ECC and remapped rows", "energy_mj": "energy", "throttle": "what holds it back", "mig": "MIG mode",
+    "throttled_ratio": "for how long",
     "pcie_tx_mib_s": "PCIe out", "pcie_rx_mib_s": "PCIe in", "nvlink_tx_mib_s": "NVLink out",
     "nvlink_rx_mib_s": "NVLink in", "memory_total_mib": "memory", "processes": "processes",
 }  # fmt: skip

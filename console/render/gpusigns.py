@@ -3,16 +3,13 @@
 from collections.abc import Iterator
 
 from console.render.table import Cell, Tone
-from profiles.gpus import GpuHealth, Recovery
+from profiles.gpus import NORMAL_AT_FULL_LOAD, GpuHealth, Recovery
 from profiles.status import GpuReading
 from profiles.xids import meaning
 
 RECENT_S = 900.0
 """For so long an error that was one of an engine is worth a look at its GPU."""
 HELD_BACK_RATIO = 0.05
-
-NORMAL_AT_FULL_LOAD = frozenset({"sw_power_cap"})
-"""A GPU that works as hard as its power limit lets it (NVML, clocks event reasons)."""
 
 Sign = tuple[str, Tone]
 

@@ -57,6 +57,16 @@ def test_processes_are_summed_as_ours_and_foreign_and_a_part_is_no_sum() -> None
     assert math.isnan(gpu["foreign_busy_ratio"])
 
 
+def test_how_long_a_gpu_was_held_back_and_not_by_its_own_work() -> None:
+    def throttled(**told: object) -> float:
+        return seen(replace(GPU, sm_clock_mhz=1755, **told))[HistoryKind.GPU, "g"]["throttled_ratio"]
+
+    assert throttled() == 0.0
+    assert throttled(throttled_ratio={"sw_power_cap": 1.0, "sw_thermal": 0.2, "hw_thermal": 0.1}) == 0.2
+    assert math.isnan(throttled(absent={"throttled_ratio": "not told"}))
+    assert math.isnan(seen(GPU)[HistoryKind.GPU, "g"]["throttled_ratio"])
+
+
 def test_an_old_reading_of_an_engine_is_not_what_it_does_now() -> None:
     instance = InstanceStatus(
         name="a/0", profile="p", revision=1, engine="e", model="m", phase=Phase.READY, since_unix_s=1.0,
