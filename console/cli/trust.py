@@ -75,9 +75,11 @@ async def _print_unknown(nodes: Mapping[str, Node], output: Format) -> Exit:
         print_json("hostkeys", [{"node": name, "host": key.host, "port": key.port, "algorithm": key.algorithm,
                                  "fingerprint": key.fingerprint} for name, key in shown.items()])  # fmt: skip
     else:
+        lines: dict[str, None] = {}  # a jump host stands before many nodes
         for name, key in shown.items():
             called = name if nodes[name].address == key.asked else key.asked
-            print(f"{called} {key.fingerprint}  # {key.algorithm} of {key.host} port {key.port}")
+            lines[f"{called} {key.fingerprint}  # {key.algorithm} of {key.host} port {key.port}"] = None
+        print("".join(f"{line}\n" for line in lines), end="")
     for name, seen in looks.items():
         if seen.why and not seen.key:
             say_reason(seen.why, name)

@@ -68,6 +68,8 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     daemon_pid: int | None = None
     engines: int = 0
     unit: str = ""
+    is_served: bool = False
+    """The socket of root's agent is there."""
 
     @property
     def is_root(self) -> bool:
@@ -118,6 +120,7 @@ def _facts(said: dict[str, list[str]], last: dict[str, str]) -> Facts:
         daemon_pid=int(last["daemon"]) if "daemon" in last else None,
         engines=int(last.get("engines", "0")),
         unit=last.get("unit", ""),
+        is_served="served" in last,
     )
 
 

@@ -130,6 +130,9 @@ class Installer:
 
 def _chosen(facts: Facts, node: Node, at_boot: bool) -> Choice:
     """Raises StepFailed."""
+    if facts.is_served and not facts.is_root and not facts.build:
+        hint = "nothing needs to be installed: ask its admin for a role (roles.toml), then this login reaches it"
+        raise StepFailed(Reason("served", "root's agent serves this host already", hint))
     choice = choose(facts, at_boot=at_boot)
     if isinstance(choice, Reason):
         raise StepFailed(choice)

@@ -84,6 +84,7 @@ agent() {
     done
     say "engines $engines"
     [ -e "$unit" ] && say "unit $unit"
+    [ -S /run/gpuyard/agent.sock ] && say "served 1"
 }
 
 main() {

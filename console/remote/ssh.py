@@ -17,7 +17,7 @@ import asyncssh
 
 from console.inventory import Node
 from console.remote import certificates, hostkeys
-from console.remote.errors import LinkRefused, Lost
+from console.remote.errors import HostKeyUnknown, LinkRefused, Lost
 from console.remote.hostkeys import Rotation
 from console.remote.sshstream import WINDOW_BYTES, BridgeStream, SocketStream
 from console.remote.sshtrust import Guard, explain
@@ -140,7 +140,7 @@ class Dialler:
             return await asyncio.shield(known)
         except (Lost, LinkRefused) as error:
             why = Reason(error.reason.code, f"jump host {name}: {error.reason.text}", error.reason.hint)
-            raise type(error)(why) if type(error) in (Lost, LinkRefused) else error from None
+            raise HostKeyUnknown(why, error.key) if isinstance(error, HostKeyUnknown) else type(error)(why) from None
 
 
 class SshConnection:

@@ -150,6 +150,13 @@ def test_restrict_keeps_agent_display_terminal_and_ports_from_a_forced_command(
     assert (listening.returncode == 255) is not is_open, listening.stderr
 
 
+def test_a_login_of_such_a_host_needs_no_agent_of_its_own(host: BareHost) -> None:
+    done = host.console("node", "install", "bob", "--json")
+    (row,) = json.loads(done.stdout)["items"]
+    assert (done.returncode, row["step"], row["why"]["code"]) == (1, "probe", "served")
+    assert not any(host.home("bob").iterdir())
+
+
 def certified(host: BareHost, folder: Path, *words: str) -> Path:
     """A new key, signed by the authority for the account serve."""
     keygen(folder / "ann")

@@ -226,8 +226,12 @@ def test_the_jump_host_is_trusted_by_the_same_list(two: tuple[Host, Host]) -> No
     path.write_text(
         f"gpuyard: 1\nnodes:\n  deep: {{address: behind, port: {host.port}, identity_file: {host.login_key}}}\n"
     )
-    first = host.console("node", "trust")
-    assert first.stdout.split()[:2] == ["bastion", fingerprint(jump)], first.stderr
+    alone = path.read_text()
+    path.write_text(f"{alone}  deeper: {{address: behind}}\n")
+    (line,) = host.console("node", "trust").stdout.splitlines()
+    path.write_text(alone)
+    assert line.split()[:2] == ["bastion", fingerprint(jump)]
+    assert "jump host bastion: the host key of 127.0.0.1 is not known" in host.console("nodes").stderr
     wrong = host.console("node", "trust", write(host, f"deep {fingerprint(jump)}"), "--json")
     assert verdicts(wrong) == {"deep": "unlisted"}
     done = host.console(
