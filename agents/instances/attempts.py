@@ -26,7 +26,7 @@ KEPT = 100
 
 
 class Record(msgspec.Struct, frozen=True, kw_only=True):
-    """crashes.json. `gave_up` is the reason of a crash loop: it stands until the attempt is another one."""
+    """crashes.json. `gave_up` stands until the attempt is another one."""
 
     boot_id: str
     attempt: str
@@ -81,16 +81,21 @@ class Attempts:
         """Nothing is due before."""
         self._due_s = self._clock() + after_s
 
-    def ended(self, spec: InstanceSpec, reason: Reason, lived_s: float, line: str) -> Backoff | GivenUp:
-        """What an end now leads to. `line` is what the log said last."""
+    def ended(
+        self, spec: InstanceSpec, reason: Reason, lived_s: float, line: str, *, retry: bool = True
+    ) -> Backoff | GivenUp:
+        """What an end now leads to. `line` is what the log said last; without `retry` none of the same follows."""
         self.begin(spec)
         now_s = self._clock()
         crash = Crash(at_s=now_s, lived_s=lived_s, line=line)
         crashes = (*recent(self._record.crashes, spec.restart, now_s), crash)[-KEPT:]
-        delay_s = self._policy.delay_s(crashes, spec.restart, now_s, self._random)
+        delay_s = self._policy.delay_s(crashes, spec.restart, now_s, self._random) if retry else None
         gave_up = None
-        if delay_s is None:
-            gave_up = Reason("crash_loop", loop_text(crashes, spec.restart), "see its log, then edit or restart it")
+        if not retry:
+            gave_up = reason
+        elif delay_s is None:
+            hint = f"{reason.hint}, then edit or restart it"
+            gave_up = Reason("crash_loop", loop_text(crashes, spec.restart), hint)
         self._due_s = now_s + (delay_s or 0.0)
         self._keep(msgspec.structs.replace(self._record, crashes=crashes, gave_up=gave_up, due_s=self._due_s))
         return Backoff(delay_s, reason) if delay_s is not None else GivenUp(gave_up or reason)

@@ -9,7 +9,7 @@ from agents.instances.attempts import Attempts
 from agents.instances.context import Context
 from agents.instances.draining import HURRIED_S, limit_s
 from agents.instances.outcome import Again, GivenUp, Outcome
-from agents.instances.reasons import LOST, not_released, stopped, survived_kill, survivors_gone
+from agents.instances.reasons import LOST, ended_by_itself, not_released, stopped, survived_kill, survivors_gone
 from agents.instances.runner import Ended, Runner
 from agents.instances.serving import Serving
 from agents.instances.standing import Standing
@@ -84,13 +84,13 @@ class Ending:
 
     def by_itself(self, serving: Serving | None, ended: Ended) -> Outcome:
         """Nobody asked for it."""
-        words = self._runner.last_words()
-        reason = LOST
+        reason, line, retry = LOST, "", True
         if ended.record:
-            text = f"ended by itself: {ended.record.text()}"
-            reason = Reason("exited", f"{text}: {words}" if words else text, "see its log")
+            started = self._runner.started
+            served = serving is not None or (started is not None and started.ready)
+            reason, line, retry = ended_by_itself(ended.record.text(), self._runner.last_words(), served=served)
         self._tell_once(ended, reason.text, reason.code)
-        return self._judge(serving, reason, ended, words)
+        return self._judge(serving, reason, ended, line, retry=retry)
 
     def _tell_once(self, ended: Ended, text: str, code: str) -> None:
         """A daemon that died just after it told of an end leaves it to be found again."""
@@ -98,7 +98,9 @@ class Ending:
             self._standing.tell(EventKind.EXIT, text, code)
         self._runner.forget()
 
-    def _judge(self, serving: Serving | None, reason: Reason, ended: Ended, line: str) -> Outcome:
+    def _judge(
+        self, serving: Serving | None, reason: Reason, ended: Ended, line: str, *, retry: bool = True
+    ) -> Outcome:
         if serving and serving.lasted_s() >= self._context.policy.stable_s:
             self._attempts.forget()
         started, owned = self._runner.started, self._standing.owned
@@ -106,4 +108,4 @@ class Ending:
         spec = started.owned.spec
         if owned and owned.spec.launch_key() == spec.launch_key():
             spec = owned.spec  # its restart rule may be newer
-        return self._attempts.ended(spec, reason, ended.lived_s, line)
+        return self._attempts.ended(spec, reason, ended.lived_s, line, retry=retry)

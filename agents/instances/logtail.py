@@ -2,6 +2,7 @@
 
 import os
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 from agents.redaction import Redactor
@@ -34,19 +35,23 @@ class LogTail:
         return _lines(content[:whole])
 
 
-def telling_line(path: Path, redactor: Redactor) -> str:
-    """The last line that speaks of an error, else the last line at all; "" for an empty log. No secret is in it."""
+def last_lines(path: Path, redactor: Redactor) -> list[str]:
+    """The end of a log, without secrets; none for a log that is empty or missing."""
     try:
         with path.open("rb") as file:
             start = max(0, os.fstat(file.fileno()).st_size - PIECE_BYTES)
             file.seek(start)
             content = file.read(PIECE_BYTES)
     except OSError:
-        return ""
+        return []
     if start:
         content = content[content.find(b"\n") + 1 :]
     content = content[: len(content) - redactor.begun_bytes(content)]
-    lines = _lines(redactor.piece(b"", content, b""))
+    return _lines(redactor.piece(b"", content, b""))
+
+
+def telling_line(lines: Sequence[str]) -> str:
+    """The last one that speaks of an error, else the last one at all; "" for none."""
     return next((line for line in reversed(lines) if _TELLING.search(line)), lines[-1] if lines else "")
 
 

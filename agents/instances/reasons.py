@@ -5,6 +5,8 @@ A code is for programs and never changes its meaning; the sentence beside it is 
 
 from collections.abc import Mapping, Sequence
 
+from agents.instances.logtail import telling_line
+from engines.failures import FAILURES, diagnose
 from profiles.status import Phase, Reason
 
 _CANNOT_START = {
@@ -81,6 +83,7 @@ CODES: Mapping[Phase, Mapping[str, str]] = {
         "mig_unknown": "the driver does not say which MIG instances there are, it is asked again",
         "load_deadline": "was not ready in time, is started again after a pause",
         "node_error": "the agent met an error of the node (disk, limits), and tries again",
+        **{failure.code: failure.cause for failure in FAILURES if failure.retry},
         "mps_full": "the GPU has as many MPS clients as it can",
         "mps_not_started": "the MPS daemon could not be started",
         "mps_fault": "waits until the clients of an MPS server in FAULT are gone",
@@ -92,6 +95,7 @@ CODES: Mapping[Phase, Mapping[str, str]] = {
     },
     Phase.FAILED: {
         **_CANNOT_START,
+        **{failure.code: failure.cause for failure in FAILURES if not failure.retry},
         "crash_loop": "ended by itself too often",
         "survived_kill": "processes of it survived SIGKILL",
         "not_released": "its processes are gone, its GPU memory or port is not back",
@@ -129,3 +133,19 @@ def survivors_gone(pids: Sequence[int]) -> Reason:
 def not_released(held: str) -> Reason:
     hint = "it is stopped once that is given back: see `nvidia-smi`, and who else uses the port"
     return Reason("not_released", f"its processes are gone, but it still holds {held}", hint)
+
+
+def ended_by_itself(how: str, log: Sequence[str], *, served: bool) -> tuple[Reason, str, bool]:
+    """The reason, the line of the log that tells, and whether a new try could end otherwise.
+
+    `how` it ended, and the end of its log. Only a start is given up for what its log tells: an engine that served once
+    was started rightly.
+    """
+    text = f"ended by itself: {how}"
+    known = diagnose(log)
+    if known is None:
+        line = telling_line(log)
+        return Reason("exited", f"{text}: {line}" if line else text, "see its log"), line, True
+    failure = known.failure
+    code = failure.code if failure.retry or not served else "exited"
+    return Reason(code, f"{text}: {failure.cause}: {known.line}", failure.advice), known.line, failure.retry or served

@@ -16,7 +16,7 @@ from agents.instances import preparation, purpose
 from agents.instances.context import Context
 from agents.instances.dialogue import Dialogue
 from agents.instances.granted import Granted
-from agents.instances.logtail import telling_line
+from agents.instances.logtail import last_lines
 from agents.processes import logspace, process, spawn, tree
 from agents.processes.logspace import Written
 from agents.processes.process import Exit, Handle, Process
@@ -181,8 +181,8 @@ class Runner:
         """The log of the engine that lives."""
         return Written(self.process.handle, self._paths.log(self._incarnation)) if self.process else None
 
-    def last_words(self) -> str:
-        return telling_line(self._paths.log(self._incarnation), self._context.secrets.redactor())
+    def last_words(self) -> list[str]:
+        return last_lines(self._paths.log(self._incarnation), self._context.secrets.redactor())
 
     def log_path(self, previous: bool) -> tuple[Path, int] | None:
         incarnation = self._incarnation - 1 if previous else self._incarnation

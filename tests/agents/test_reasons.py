@@ -7,6 +7,7 @@ import pytest
 
 from agents.instances.instance import NEXT
 from agents.instances.reasons import CODES
+from engines.failures import FAILURES
 from profiles.status import Phase
 
 ROOT = Path(__file__).parents[2]
@@ -21,7 +22,7 @@ def given() -> set[str]:
     files = [ROOT / "agents" / "instances" / f"{name}.py" for name in MAKERS]
     files += (ROOT / "agents" / "fractions").glob("*.py")
     text = "\n".join(file.read_text() for file in files)
-    return {code for pair in GIVEN.findall(text) for code in pair if code}
+    return {code for pair in GIVEN.findall(text) for code in pair if code} | {one.code for one in FAILURES}
 
 
 def test_every_code_that_the_code_gives_is_listed() -> None:

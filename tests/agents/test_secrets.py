@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agents.instances.logtail import telling_line
+from agents.instances.logtail import last_lines, telling_line
 from agents.instances.secrets import MAX_BYTES, Secrets, SecretUnusable, read_secret
 from agents.layout import Layout
 from agents.processes.spawn import Launch
@@ -141,12 +141,12 @@ def test_no_cut_shows_a_secret_and_none_hides_anything_else(words: list[str], da
 def test_the_telling_line_of_a_log_holds_no_secret(tmp_path: Path) -> None:
     log = tmp_path / "log.1"
     log.write_text("x" * 70_000 + f" {CANARY}\n" + "ok\n" + "y" * 295 + f" error: {CANARY}\n")
-    line = telling_line(log, Redactor({"hf-token": [CANARY]}))
+    line = telling_line(last_lines(log, Redactor({"hf-token": [CANARY]})))
     assert "can/ary" not in line
     log.write_text(f"fatal error: bad token {CANARY}")
-    assert telling_line(log, Redactor({"hf-token": [CANARY]})) == "fatal error: bad token •••(hf-token)"
+    assert telling_line(last_lines(log, Redactor({"hf-token": [CANARY]}))) == "fatal error: bad token •••(hf-token)"
     log.write_text(f"fatal error: {CANARY[:-2]}")
-    assert telling_line(log, Redactor({"hf-token": [CANARY]})) == "fatal error:"
+    assert telling_line(last_lines(log, Redactor({"hf-token": [CANARY]}))) == "fatal error:"
 
 
 def test_what_is_printed_of_a_launch_holds_no_secret() -> None:

@@ -68,6 +68,45 @@ async def test_a_crash_backs_off_restarts_and_ends_as_a_crash_loop(agent: Agent)
     assert agent.supervisor.log_path("chat/0", previous=True) is not None
 
 
+async def test_a_start_that_would_fail_alike_is_not_tried_again_by_the_next_agent_either(agent: Agent) -> None:
+    agent.set(spec("chat/0", "--crash-at-start", "serve: error: unrecognized arguments: --max-lenght"))
+    failed = await agent.until_phase(Phase.FAILED)
+    await agent.kill()
+    agent.start()
+    assert (await agent.until_phase(Phase.FAILED)).reason == failed.reason
+    assert failed.reason is not None
+    assert failed.reason.code == "bad_option"
+    assert "the engine refuses an option: serve: error: unrecognized arguments: --max-lenght" in failed.reason.text
+    assert failed.reason.hint == "correct it in `options`, or leave it out"
+    assert failed.restarts == 0
+    assert len([event for event in agent.events.after(0, 99) if event.kind is EventKind.EXIT]) == 1
+    agent.set(spec())
+    await agent.until_phase(Phase.READY)
+
+
+async def test_what_may_pass_is_tried_again_and_says_what_to_do(agent: Agent) -> None:
+    agent.set(spec("chat/0", "--crash-at-start", "OSError: [Errno 28] No space left on device"))
+    waits = await agent.until_phase(Phase.BACKOFF)
+    assert waits.reason is not None
+    assert (waits.reason.code, waits.reason.hint) == (
+        "disk_full", "make room where models and caches are kept: `df -h`"
+    )  # fmt: skip
+    failed = await agent.until_phase(Phase.FAILED)
+    assert failed.reason is not None
+    assert failed.reason.code == "crash_loop"
+    assert failed.reason.hint.startswith("make room")
+
+
+async def test_an_engine_that_served_is_not_given_up_for_what_its_log_tells(agent: Agent) -> None:
+    told = "serve: error: unrecognized arguments: --max-lenght"
+    agent.set(spec("chat/0", "--log", told, "--crash-after-s", "1.0"))
+    await agent.until_phase(Phase.READY)
+    waits = await agent.until_phase(Phase.BACKOFF)
+    assert waits.reason is not None
+    assert waits.reason.code == "exited"
+    assert told in waits.reason.text
+
+
 async def test_a_killed_engine_comes_back_with_its_port(agent: Agent) -> None:
     agent.set(spec())
     first = await agent.until_phase(Phase.READY)

@@ -28,7 +28,10 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--ignore-term", action="store_true")
     parser.add_argument("--children", type=int, default=0)
     parser.add_argument("--crash-after-s", type=float, default=None)
-    parser.add_argument("--crash-at-start", action="store_true")
+    parser.add_argument("--log", default="", help="a line to print at the start")
+    parser.add_argument(
+        "--crash-at-start", nargs="?", const="RuntimeError: the model does not fit", help="its last words"
+    )
     parser.add_argument("--hang", action="store_true", help="never become ready")
     parser.add_argument("--running", type=int, default=0)
     parser.add_argument("--control", default="")
@@ -88,7 +91,7 @@ def main() -> None:
     if args.dump_env:
         Path(args.dump_env).write_text("\n".join(f"{key}={value}" for key, value in os.environ.items()))
     if args.crash_at_start:
-        sys.exit("RuntimeError: the model does not fit")
+        sys.exit(args.crash_at_start)
     if args.ignore_term:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
     else:
@@ -101,7 +104,7 @@ def main() -> None:
     Handler.ready_at = float("inf") if args.hang else time.monotonic() + args.load_s
     if args.crash_after_s is not None:
         threading.Timer(args.crash_after_s, os._exit, (3,)).start()
-    print("loading weights 50%", flush=True)
+    print(args.log, "loading weights 50%", sep="\n", flush=True)
     Server(("127.0.0.1", args.port), Handler).serve_forever()
 
 

@@ -80,10 +80,11 @@ async def test_a_file_that_is_no_model_is_told_in_the_engines_words(
     broken = tmp_path / "broken.gguf"
     broken.write_bytes(b"this is not a model")
     machine.want(llama_cpp, model=str(broken))
-    ended = await machine.until(lambda status: status.phase is Phase.BACKOFF, 20.0)
+    ended = await machine.until(lambda status: status.phase is Phase.FAILED, 20.0)
     assert ended.reason is not None
+    assert ended.reason.code == "model_broken"
     assert "exit code 1" in ended.reason.text
-    assert "model loading error" in ended.reason.text
+    assert "invalid magic characters" in ended.reason.text
 
 
 async def test_a_port_in_use_is_refused(machine: Machine, llama_cpp: Served) -> None:
