@@ -31,7 +31,8 @@ def main() -> None:
         costs = cpu_ms_per_tick(pids)
     ours = next(iter(costs.values()))
     for name, cost in costs.items():
-        print(f"8 GPUs, 16 processes: {name:22}{cost:7.1f} ms of CPU a tick   ratio {cost / ours:.1f}")
+        told = f"{cost:6.1f} ms of CPU a tick, {cost / (1000 * PERIOD_S):.2%} of a core"
+        print(f"8 GPUs, 16 processes: {name:22}{told}   ratio {cost / ours:.1f}")
 
 
 def programs() -> dict[str, Callable[[Mapping[str, str]], AbstractContextManager[int]]]:

@@ -6,8 +6,9 @@
 Numbers of nvml.h. Each figure has its own return code; those that the driver serves together it reads once.
 """
 
+import ctypes
+import struct
 from collections.abc import Callable, Mapping, Sequence
-from typing import Protocol
 
 from agents.gpus import nvml
 
@@ -49,19 +50,14 @@ Field = int | tuple[int, int]
 """Its number, or that and a scope, as a link is one."""
 
 
-class _Value(Protocol):
-    """c_nvmlFieldValue_t."""
+_Values = ctypes.Array[ctypes.Structure]
+_values: Callable[[nvml.Handle, Sequence[Field]], _Values] = nvml.call("nvmlDeviceGetFieldValues")
 
-    fieldId: int
-    nvmlReturn: int
-    valueType: int
-    value: object
-
-
-_values: Callable[[nvml.Handle, Sequence[Field]], Sequence[_Value]] = nvml.call("nvmlDeviceGetFieldValues")
-
-_MEMBERS = ("dVal", "uiVal", "ulVal", "ullVal", "sllVal", "siVal", "usVal")
-"""The member of the union for each value type of nvml.h; newer ones are not read."""
+_VALUE = struct.Struct("@IIqqII8s")
+"""nvmlFieldValue_t: number, scope, when (µs), what it took (µs), type, code, value. Read as a whole: a member at a time
+through pynvml takes longer than the driver."""
+_UNPACK = tuple(struct.Struct(f"@{member}").unpack_from for member in ("d", "I", "L", "Q", "q", "i", "H"))
+"""By the value types of nvml.h; newer ones are not read."""
 
 
 class Fields:
@@ -82,12 +78,16 @@ class Fields:
         elif not self._served:
             return {}
         try:
-            values = _values(self._handle, self._served)
+            values = _VALUE.iter_unpack(_values(self._handle, self._served))
         except nvml.NvmlError as error:
             self.refused |= {_number(field): error.value for field in self._served}
-            values = ()
-        told = {value.fieldId: _told(value) for value in values if value.nvmlReturn == 0 and value.valueType < 7}
-        self.refused |= {value.fieldId: value.nvmlReturn for value in values if value.nvmlReturn}
+            values = iter(())
+        told: dict[int, float] = {}
+        for number, _, _, _, kind, code, value in values:
+            if code:
+                self.refused[number] = code
+            elif kind < len(_UNPACK):
+                told[number] = _UNPACK[kind](value)[0]
         if probes:
             self._served = [field for field in self._wanted if _number(field) in told]
         return told
@@ -95,8 +95,3 @@ class Fields:
 
 def _number(field: Field) -> int:
     return field if isinstance(field, int) else field[0]
-
-
-def _told(value: _Value) -> float:
-    found: float = getattr(value.value, _MEMBERS[value.valueType])
-    return found

@@ -1,11 +1,13 @@
 """What a GPU says less often than every second, or only from two looks: rates, activity, ECC, MIG devices, tenants."""
 
+import ctypes
 import os
 from types import ModuleType
 
 import pytest
 
 from agents.gpus import gpm
+from agents.gpus.fields import _VALUE as layout
 from agents.gpus.fields import EACH_SECOND, ENERGY, RETRY_S, Fields
 from agents.gpus.nvidia import Nvidia
 from agents.gpus.rates import WRAP, Rates
@@ -38,6 +40,13 @@ def test_only_what_a_gpu_serves_is_asked_again(driver: FakeDriver, nvml: ModuleT
     assert (82 in told, told[ENERGY]) == (False, 7)
     assert fields.read(RETRY_S)[82] == 44
     assert 82 not in fields.refused
+
+
+def test_values_are_laid_out_as_pynvml_has_them(nvml: ModuleType) -> None:
+    told = nvml.c_nvmlFieldValue_t
+    assert layout.size == ctypes.sizeof(told)
+    offsets = [getattr(told, name).offset for name in ("fieldId", "valueType", "nvmlReturn", "value")]
+    assert offsets == [0, 24, 28, 32]
 
 
 @pytest.mark.parametrize(

@@ -75,15 +75,19 @@ def gpustat(program: Path, env: Mapping[str, str]) -> list[Seen]:
 
 
 def nvitop(program: Path, env: Mapping[str, str]) -> list[Seen]:
-    text = _output(program, "-1", env={**env, "LC_ALL": "C.UTF-8", "COLUMNS": "120"})
+    text = nvitop_text(program, env)
     row = re.compile(r"(\d+)C .*? (\d+)W / \d+W │ +([\d.]+\w+) / \S+ │ +(\d+)% ")
     found = [
-        Seen(busy=int(busy), memory=_mib(memory), temperature=int(heat), power=int(power))
+        Seen(busy=int(busy), memory=mib(memory), temperature=int(heat), power=int(power))
         for heat, power, memory, busy in row.findall(text)
     ]
     for gpu, pid, memory in re.findall(r"│ +(\d+) +(\d+) [CGMX+]+ +\S+ +([\d.]+\w+) ", text):
-        found[int(gpu)].processes[int(pid)] = round(_mib(memory))
+        found[int(gpu)].processes[int(pid)] = round(mib(memory))
     return found
+
+
+def nvitop_text(program: Path, env: Mapping[str, str]) -> str:
+    return _output(program, "-1", env={**env, "LC_ALL": "C.UTF-8", "COLUMNS": "120"})
 
 
 def nvtop(program: Path, env: Mapping[str, str], processes: int) -> list[Seen]:
@@ -134,7 +138,7 @@ def _paintings(terminal: int) -> Iterator[str]:
     raise AssertionError(f"not on the screen within {LIMIT_S:.0f} s:\n" + "\n".join(screen.display))
 
 
-def _mib(text: str) -> float:
+def mib(text: str) -> float:
     """`5000MiB`, `79.65GiB`, `0B`."""
     units = {"B": 1 / (1024 * 1024), "KiB": 1 / 1024, "MiB": 1.0, "GiB": 1024.0}
     number, unit = re.fullmatch(r"([\d.]+)(\w+)", text).groups()  # type: ignore[union-attr]

@@ -37,6 +37,15 @@ def test_nvitop_and_gpuyard_agree(machine: dict[str, str], peers: Path) -> None:
     assert seen.nvitop(peers / "nvitop", machine) == seen.ours(machine)
 
 
+def test_nvitop_and_gpuyard_agree_on_who_is_busy(machine: dict[str, str], peers: Path) -> None:
+    shown = seen.nvitop_text(peers / "nvitop", machine)
+    theirs = {int(pid): int(busy) for pid, busy in re.findall(r"│ +0 +(\d+) C +\S+ +\S+ +(\d+) ", shown)}
+    assert theirs == {
+        held.pid: round((held.busy_ratio or 0) * 100) for held in seen.first_frame(machine).gpus[0].processes
+    }
+    assert sorted(theirs.values()) == [7, 30]
+
+
 def test_nvtop_and_gpuyard_agree(machine: dict[str, str], nvtop: Path) -> None:
     ours, theirs = seen.ours(machine), seen.nvtop(nvtop, machine, processes=2)
     for gpu in ours:
@@ -49,9 +58,7 @@ def test_a_lost_gpu_leaves_the_others_right(driver: FakeDriver, machine: dict[st
     assert seen.ours(machine)[:1] == seen.nvitop(peers / "nvitop", machine)[:1]
 
 
-def test_nvitop_shows_mig_instances_where_they_were_placed(
-    driver: FakeDriver, machine: dict[str, str], peers: Path
-) -> None:
+def test_nvitop_and_gpuyard_agree_on_mig_devices(driver: FakeDriver, machine: dict[str, str], peers: Path) -> None:
     driver.python("""
 gpu = pynvml.nvmlDeviceGetHandleByIndex(1)
 pynvml.nvmlDeviceSetMigMode(gpu, 1)
@@ -59,9 +66,15 @@ for profile in 9, 14:
     pynvml.nvmlGpuInstanceCreateComputeInstance(pynvml.nvmlDeviceCreateGpuInstance(gpu, profile), 0)
 """)
     driver.set({"gpu1.gi2.memory.used": 3000 * MIB})
-    shown = driver.run([str(peers / "nvitop"), "-1"]).stdout
-    instances = re.findall(r"(1:\d) +(\S+) @ GI/CI: (\d)/0 │ +([\d.]+\w+) /", shown)
-    assert instances == [("1:0", "3g.40gb", "1", "0B"), ("1:1", "2g.20gb", "2", "3000MiB")]
+    shown = seen.nvitop_text(peers / "nvitop", machine)
+    instances = re.findall(r"(1:\d) +(\S+) @ GI/CI: (\d)/0 │ +([\d.]+\w+) / ([\d.]+\w+) ", shown)
+    assert instances == [("1:0", "3g.40gb", "1", "0B", "39.50GiB"), ("1:1", "2g.20gb", "2", "3000MiB", "20096MiB")]
+    ours = seen.first_frame(machine).gpus[1].mig_devices
+    assert [
+        (device.profile, str(device.gi_id), device.memory_used_mib, device.memory_total_mib) for device in ours
+    ] == [
+        (profile, gi_id, round(seen.mib(used)), round(seen.mib(total))) for _, profile, gi_id, used, total in instances
+    ]
 
 
 def lacking(library: Path, run: Callable[[dict[str, str]], object], env: dict[str, str], log: Path) -> set[str]:
