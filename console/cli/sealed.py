@@ -25,6 +25,9 @@ def run(options: argparse.Namespace) -> int:
     node = inventory_of(options).nodes.get(options.node)
     if node is None:
         raise CommandFailed(Exit.USAGE, Reason("not_found", f"there is no node {options.node}", "see `gpuyard nodes`"))
+    if node.local and (options.write or options.check):
+        hint = "name a node that the inventory reaches by ssh, be it this machine"
+        raise CommandFailed(Exit.FAILED, Reason("local", f"{options.node} is reached without ssh", hint))
     if options.write:
         check_may_change(options)
         wanted = wanted_seal(options)

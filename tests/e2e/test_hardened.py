@@ -134,6 +134,8 @@ def test_every_door_of_a_sealed_login_is_tried(host: Host) -> None:
     done = host.console("node", "sealed", "here", "--check")
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stdout.count("refused") == 11
+    (host.folder / "inventory.yaml").write_text("gpuyard: 1\nnodes: {here: {local: true}}\n")
+    assert "reached without ssh" in host.console("node", "sealed", "here", "--check").stderr
 
 
 def test_the_document_has_the_settings_that_are_printed_and_tried() -> None:
