@@ -13,7 +13,7 @@ import os
 import signal
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
@@ -62,6 +62,7 @@ from agents.trials.trials import Trials
 from engines.devices import ShareMode
 from profiles.status import EventKind, GpuSource, GpuSourceKind, HostReading, Reason
 
+FIRST_READ_S = 0.5
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 logger = logging.getLogger(__name__)
@@ -188,8 +189,9 @@ async def _run(layout: Layout, simulated: Path | None, subject: Subject) -> None
         async with asyncio.TaskGroup() as group:
             disk = Disk(layout.state, board, (supervisor.document, supervisor.revisions, events, gate.audit))
             logs = LogSpace(layout.state, supervisor.written)
-            parts = (supervisor, changes, sampler, history, Server(door, node), disk, logs, trials)
-            tasks = [group.create_task(one) for one in (*(part.run() for part in parts), kept.watch(board))]
+            serving = once_read(Server(door, node).run, sampler.has_read)
+            parts = (supervisor, changes, sampler, history, disk, logs, trials)
+            tasks = [group.create_task(one) for one in (serving, *(part.run() for part in parts), kept.watch(board))]
             if simulated is None:  # else it is a trial, whose GPUs the kernel knows nothing of
                 tasks.append(group.create_task(xids.follow_kernel()))
             logger.info("serving %s, state in %s", layout.socket, layout.state)
@@ -203,6 +205,16 @@ async def _run(layout: Layout, simulated: Path | None, subject: Subject) -> None
 def _target(supervisor: Supervisor, instance: str) -> Target | None:
     dialogue = supervisor.serving(instance)
     return Target(port=dialogue.port, model=dialogue.described.launch.served_name) if dialogue else None
+
+
+async def once_read(
+    serve: Callable[[], Awaitable[None]], has_read: asyncio.Event, limit_s: float = FIRST_READ_S
+) -> None:
+    """Whoever made this daemon begin should not be told that there are no GPUs; meanwhile connections wait."""
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(limit_s):
+            await has_read.wait()
+    await serve()
 
 
 def _gate(layout: Layout, board: Board, events: EventLog, agent_version: str) -> Gate:

@@ -55,6 +55,8 @@ class Sampler:
         self._windows: dict[tuple[str, int], Window] = {}
         self._asking: set[str] = set()
         self._burnings = Burnings()
+        self.has_read = asyncio.Event()
+        """The board shows what GPUs there are, or why none."""
 
     async def run(self) -> None:
         """Until cancelled."""
@@ -89,6 +91,7 @@ class Sampler:
         self._board.set_gpus(gpus)
         self._gpus_read(gpus)
         self._owners.forget_old()
+        self.has_read.set()
 
     def _look_at_objectives(self) -> None:
         wanted = self._board.desired.instances.values()

@@ -24,6 +24,7 @@ from agents.access.gate import Gate
 from agents.access.leases import Leases
 from agents.access.roles import Roles
 from agents.board import Board
+from agents.daemon import once_read
 from agents.doctor.examiner import Examiner
 from agents.doctor.subject import Subject
 from agents.errors import CannotListen, Refused
@@ -305,6 +306,23 @@ async def test_role_line_that_names_no_role_is_refused(node: Running) -> None:
     console = await node.connect()
     with pytest.raises(AssertionError, match="closed before"):
         await console.greet("king")
+
+
+async def test_a_daemon_that_begins_answers_once_the_gpus_were_read_or_after_a_while() -> None:
+    began: list[str] = []
+
+    async def serve() -> None:
+        began.append("serves")
+
+    has_read = asyncio.Event()
+    task = asyncio.create_task(once_read(serve, has_read, 60.0))
+    await asyncio.sleep(0)
+    assert began == []
+    has_read.set()
+    await task
+    assert began == ["serves"]
+    await once_read(serve, asyncio.Event(), 0.01)  # a driver that hangs keeps nobody out
+    assert began == ["serves", "serves"]
 
 
 async def test_full_disk_is_said(node: Running, monkeypatch: pytest.MonkeyPatch) -> None:
