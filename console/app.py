@@ -34,6 +34,7 @@ from console.screens.services import ServicesScreen
 from console.screens.session import Session
 from console.store import Store
 from console.theme import YARD
+from profiles.document import FileError
 
 FLUSH_S = 0.25
 GC_THRESHOLDS = (20_000, 20, 100)
@@ -103,8 +104,14 @@ class Yard(OneKeyAtATime):
     async def _reach(self, inventory: Inventory) -> None:
         from console.operations import Operations
         from console.past import Past
+        from console.pricing import load_prices
         from console.remote.fleet import Fleet
 
+        try:
+            self.session.store.sheet = load_prices()
+        except FileError as error:
+            text = f"{error}: nothing has a price. {error.hint}".strip()
+            self.notify(text, severity="error", markup=False)
         fleet = Fleet(inventory, self.session.store, author=author())
         self.session.fleet = fleet
         self.session.operations = Operations(fleet, self.session.store)

@@ -83,7 +83,7 @@ class Operations:
         `text` is the file that it comes from; a node keeps it with the revision, unless it is too long.
         """
         placed = place(profile, self._statuses(), self._desired())
-        plan = _with_blockers(plan_profile(profile.profile, placed.specs, self._desired()), placed)
+        plan = _with_blockers(plan_profile(profile.profile, placed.specs, self._desired(), profile.owner), placed)
         kept = text if len(text.encode()) <= MAX_PROFILE_TEXT_BYTES else ""
         return self._told(replace(plan, nodes=tuple(replace(edit, profile_text=kept) for edit in plan.nodes)))
 

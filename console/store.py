@@ -12,6 +12,7 @@ from agents.wire import Delta, Happened, History, Snapshot
 from console.clock import elapsed_s
 from console.recorded import Recorded
 from console.views import EVENTS_KEPT, Key, Kind, NodeState, NodeView, process_key, service_of
+from profiles.prices import Sheet
 from profiles.processes import NodeProcess
 from profiles.status import GpuReading, InstanceStatus, Reason
 
@@ -33,6 +34,8 @@ class Store:
         self.wall = wall
         self.nodes: dict[str, NodeView] = {}
         self.recorded = Recorded()
+        self.sheet = Sheet()
+        """What GPUs cost; empty until somebody has read it."""
         self._dirty: set[Key] = set()
         self._service_of: dict[Key, Key] = {}
         self._members: dict[Key, dict[Key, None]] = {}

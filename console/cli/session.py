@@ -14,10 +14,12 @@ from console.author import author
 from console.cli.output import CommandFailed, Exit, ask, is_interactive, say, say_reason
 from console.inventory import Inventory
 from console.operations import Operations
+from console.pricing import load_prices
 from console.remote import hostkeys
 from console.remote.fleet import Fleet
 from console.store import NodeState, NodeView, Store
 from profiles.document import FileError
+from profiles.prices import Sheet
 from profiles.status import Reason
 
 ANSWER_LIMIT_S = 10.0
@@ -77,10 +79,19 @@ def _chosen(inventory: Inventory, site: str | None, labels: Sequence[str]) -> In
         raise CommandFailed(Exit.USAGE, Reason("no_label", f"no node has the label {term}", hint)) from None
 
 
+def prices_or_fail() -> Sheet:
+    """Raises CommandFailed for a sheet of the user's own that cannot be used."""
+    try:
+        return load_prices()
+    except FileError as error:
+        raise CommandFailed(Exit.USAGE, Reason("bad_prices", str(error), error.hint)) from None
+
+
 @asynccontextmanager
 async def reached(inventory: Inventory) -> AsyncIterator[Reached]:
     """Connect to every node at once; unknown host keys are shown to whoever sits at the terminal."""
     store = Store()
+    store.sheet = prices_or_fail()
     fleet = Fleet(inventory, store, author=author())
     running = asyncio.create_task(fleet.run())
     try:

@@ -28,7 +28,7 @@ async def deploy(path: Path, nodes: Mapping[str, DemoNode]) -> None:
         if placement.unplaceable:
             raise NotDeployed("; ".join(f"{found.service}: {found.reason}" for found in placement.unplaceable))
         desired = {name: watch.desired for name, watch in watches.items()}
-        for edit in plan_profile(profile.profile, placement.specs, desired).nodes:
+        for edit in plan_profile(profile.profile, placement.specs, desired, profile.owner).nodes:
             session = watches[edit.node].session
             if session is None:
                 raise NotDeployed(f"the agent of {edit.node} is gone")

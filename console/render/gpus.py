@@ -4,8 +4,10 @@ from console.render.cordons import SIGN, cordon_of, is_cordoned
 from console.render.cordons import said as cordon_said
 from console.render.figures import bar, hundred, said, total
 from console.render.gpusigns import health_cell, signs_cell, throttled
+from console.render.money import money_cell
 from console.render.table import Cell, Column, Row, Tone
 from console.render.text import UNKNOWN, age, gib
+from console.spending import of_gpus
 from console.store import Key, NodeState, NodeView, Store
 from profiles.cordon import NODE
 from profiles.status import GpuReading, GpuState
@@ -22,6 +24,8 @@ GPU_COLUMNS = (
     Column("total", "of GiB", 6, right=True, priority=3),
     Column("power", "Power W", 7, right=True, priority=4),
     Column("temperature", "°C", 4, right=True, priority=5),
+    Column("cost", "$/h", 6, right=True, priority=5),
+    Column("idle", "Idle $", 6, right=True, priority=8),
     Column("signs", "Signs", 15, priority=4),
     Column("tenants", "Tenants", 14, priority=2, grow=True),
 )
@@ -61,10 +65,20 @@ def gpu_row(store: Store, key: Key) -> Row | None:
         Cell(gib(gpu.memory_total_mib), gpu.memory_total_mib, Tone.DIM),
         said(gpu.power_w, "power_w", gpu.absent),
         said(gpu.temperature_c, "temperature_c", gpu.absent),
+        *_money(store, view, gpu),
         signs_cell(gpu, store.wall() + view.clock_skew_s),
         _tenants(view, gpu, store.wall()),
     )
     return Row(key, cells, dim=dim)
+
+
+def _money(store: Store, view: NodeView, gpu: GpuReading) -> tuple[Cell, Cell]:
+    """All of the GPU, and what of it is allocated and does nothing."""
+    bill = of_gpus(store.sheet, view, frozenset({gpu.uuid}))[gpu.uuid]
+    if bill.unpriced:
+        return money_cell(None), money_cell(None)
+    idle = money_cell(bill.idle)
+    return money_cell(bill.total), idle._replace(tone=Tone.WARN) if bill.idle else idle._replace(tone=Tone.DIM)
 
 
 def more_cells(gpu: GpuReading) -> list[Cell]:

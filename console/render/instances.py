@@ -5,8 +5,10 @@ from math import log10
 from console.render.burn import burn_cell, burns
 from console.render.figures import hundred, latency, said
 from console.render.load import load_text
+from console.render.money import money_cell
 from console.render.table import Cell, Column, Row, Tone
 from console.render.text import age
+from console.spending import of_instance, per_million
 from console.store import Key, NodeState, NodeView, Store
 from profiles.status import PROBLEM, InstanceStatus, Phase
 
@@ -23,6 +25,8 @@ INSTANCE_COLUMNS = (
     Column("queue", "Queue", 5, right=True, priority=4),
     Column("burn", "Burn 1m", 8, right=True, priority=3),
     Column("kv", "KV %", 4, right=True, priority=4),
+    Column("cost", "$/h", 6, right=True, priority=6),
+    Column("million", "$/1M", 6, right=True, priority=7),
     Column("for", "For", 6, right=True, priority=6),
     Column("why", "Why", 26, priority=2, grow=True, least=14),
 )
@@ -43,6 +47,7 @@ def instance_row(store: Store, key: Key) -> Row | None:
         return None
     said_ = status.reading
     absent = said_.absent if said_ else {}
+    cost = of_instance(store.sheet, view, status)
     for_s = store.wall() + view.clock_skew_s - status.since_unix_s
     cells = (
         phase_cell(status),
@@ -57,6 +62,8 @@ def instance_row(store: Store, key: Key) -> Row | None:
         said(said_.waiting if said_ else None, "waiting", absent),
         burn_cell(burns(view, status)[0]),
         said(hundred(said_.kv_usage_ratio) if said_ else None, "kv_usage_ratio", absent),
+        money_cell(cost),
+        money_cell(per_million(cost, [said_.generation_tok_s if said_ else None])),
         Cell(age(for_s if for_s < 3600 else for_s // 60 * 60), status.since_unix_s, Tone.DIM),
         Cell(instance_why(store, view, status), tone=Tone.DIM if view.state is NodeState.UP else Tone.WARN),
     )

@@ -17,7 +17,9 @@ import msgspec
 from console.render.burn import Burns, burn_cell, burning, burns, worst_of
 from console.render.figures import hundred, latency, moment, said, total
 from console.render.instances import PHASE_ORDER, instance_why, phase_cell, where
+from console.render.money import money_cell
 from console.render.table import Cell, Column, Row, Tone, natural, rank
+from console.spending import of_instance, per_million
 from console.store import Key, Kind, NodeState, NodeView, Store
 from engines.base import Histogram
 from profiles import slo
@@ -36,6 +38,8 @@ SERVICE_COLUMNS = (
     Column("itl", "ITL p95", 9, right=True, priority=5),
     Column("queue", "Queue", 5, right=True, priority=3),
     Column("kv", "KV %", 4, right=True, priority=4),
+    Column("million", "$/1M", 6, right=True, priority=5),
+    Column("cost", "$/h", 6, right=True, priority=7),
     Column("since", "Since", 8, priority=4),
     Column("where", "Where", 12, priority=3),
     Column("why", "Why", 26, priority=2, grow=True, least=13),
@@ -82,6 +86,8 @@ class ServiceView(msgspec.Struct, frozen=True, kw_only=True):
     kv_usage_ratio: float | None
     ttft: Histogram | None
     itl: Histogram | None
+    microusd_h: int | None
+    """Of the replicas whose GPUs have a price; None where none has."""
     burns: Burns
     """Of the replica that is worst off in each window."""
     absent: dict[str, str]
@@ -122,6 +128,8 @@ def service_row(store: Store, key: Key) -> Row | None:
         latency(view.itl, 0.95, "itl", view.absent),
         said(view.waiting, "waiting", view.absent),
         said(hundred(view.kv_usage_ratio), "kv_usage_ratio", view.absent),
+        money_cell(per_million(view.microusd_h, [view.generation_tok_s])),
+        money_cell(view.microusd_h),
         Cell("" if calm or worst.why else moment(view.since_unix_s, store.wall()), view.since_unix_s, Tone.DIM),
         Cell(", ".join(view.nodes), view.nodes[0], Tone.DIM) if calm else Cell(view.where, view.where),
         Cell("" if view.why == WITHIN else view.why, tone=Tone.DIM),
@@ -153,6 +161,9 @@ def _view(store: Store, members: list[Member]) -> ServiceView:
     worst = _worst(members)
     node, status = worst.member
     seen = node.counted
+    costs = [
+        cost for view, one in members if view.counted and (cost := of_instance(store.sheet, view, one)) is not None
+    ]
     return ServiceView(
         name=status.name.rpartition("/")[0],
         profile=status.profile,
@@ -172,6 +183,7 @@ def _view(store: Store, members: list[Member]) -> ServiceView:
         kv_usage_ratio=max(fullness, default=None),
         ttft=slo.merge(reading.ttft for reading in readings if reading.ttft is not None),
         itl=slo.merge(reading.itl for reading in readings if reading.itl is not None),
+        microusd_h=sum(costs) if costs else None,
         burns=worst_of(burns(view, status) for view, status in members if view.counted),
         absent=_absent(readings),
     )

@@ -8,6 +8,7 @@ from typing import Protocol
 from agents.wire import AnswerT, AnyAsk, LogPiece
 from console.inventory import Inventory
 from console.logs import Interrupted
+from console.render.bill import spent_now
 from console.render.fit import Line
 from console.render.table import Tone
 from console.store import NodeState, Store
@@ -128,7 +129,7 @@ class Session:
         counted = sum(len(view.gpus) for view in views if view.counted)
         total = sum(len(view.gpus) for view in views)
         spans.append((f"   GPUs {counted:,}" if counted == total else f"   GPUs {counted:,}/{total:,}", Tone.PLAIN))
-        return tuple(spans)
+        return (*spans, *spent_now(self.store))
 
     def clock(self) -> str:
         return time.strftime("%H:%M:%S", time.localtime(self.store.wall()))

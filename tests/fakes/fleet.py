@@ -13,6 +13,7 @@ from profiles.gpus import GpuErrors
 from profiles.model import Desired, DesiredInstance, InstanceSpec, Wanted
 from profiles.objectives import SloRequest
 from profiles.plan import Plan, Verb, plan_verb
+from profiles.prices import load as load_prices
 from profiles.processes import NodeProcess, ProcessKind
 from profiles.status import (
     EngineReading,
@@ -99,6 +100,7 @@ def filled(clock: Clock | None = None) -> Store:
     """Three nodes of eight GPUs: one busy, one shared with a stranger and sick, one loading."""
     clock = clock or Clock()
     store = Store(clock.monotonic, clock.wall)
+    store.sheet = load_prices(None)
     ours = {
         "fra-1": [
             instance("llama-70b/0", Phase.READY, "fra-1", range(4), reading=serving(12.1, 37, 0.94, fast=False),

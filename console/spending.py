@@ -1,0 +1,96 @@
+"""What the fleet costs at this moment: what its nodes tell, by the price sheet.
+
+    GpuReading + its instances + Sheet ──► Bill per GPU ──► node, fleet, or by service, owner, model, …
+
+A node that does not answer is in no sum, as everywhere.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+
+from console.store import NodeView, Store
+from engines.devices import Slice
+from profiles.cost import Bill, GpuUse, add, bill
+from profiles.gputypes import type_of
+from profiles.money import a_million_tokens
+from profiles.prices import Sheet
+from profiles.status import GpuReading, InstanceStatus, Phase
+
+HOLDS = frozenset(Phase) - {Phase.PENDING, Phase.STOPPED, Phase.BACKOFF, Phase.FAILED, Phase.LOST}
+"""Phases in which an instance has its GPUs. A launch that failed has nothing, and pays nothing."""
+
+BY: Mapping[str, Callable[[NodeView, InstanceStatus], str]] = {
+    "service": lambda view, status: status.name.rpartition("/")[0],
+    "instance": lambda view, status: f"{view.name}:{status.name}",
+    "profile": lambda view, status: status.profile,
+    "model": lambda view, status: status.model,
+    "engine": lambda view, status: status.engine,
+    "node": lambda view, status: view.name,
+    "site": lambda view, status: view.site,
+    "owner": lambda view, status: owner(view, status),
+}
+"""What the money of instances can be grouped by."""
+
+
+def of_gpus(sheet: Sheet, view: NodeView, only: frozenset[str] | None = None) -> dict[str, Bill]:
+    """Of the GPUs of a node by uuid, all of them or `only` some."""
+    held: dict[str, dict[str, Slice]] = {}
+    for status in view.instances.values():
+        if status.phase in HOLDS:
+            for part in status.slices:
+                held.setdefault(part.gpu_uuid, {})[status.name] = part
+    wanted = view.gpus if only is None else only & view.gpus.keys()
+    return {uuid: _bill(sheet, view, view.gpus[uuid], held.get(uuid, {})) for uuid in wanted}
+
+
+def of_node(sheet: Sheet, view: NodeView) -> Bill:
+    return add(of_gpus(sheet, view).values())
+
+
+def of_fleet(store: Store) -> Bill:
+    """Of the nodes that answer. An instance that has its name on two nodes is one in it: for that, see `grouped`."""
+    return add(of_node(store.sheet, view) for view in store.nodes.values() if view.counted)
+
+
+def of_instance(sheet: Sheet, view: NodeView, status: InstanceStatus) -> int | None:
+    """Micro-dollars an hour; None where a GPU of it has no price, or it runs on the CPU."""
+    if not status.slices or status.phase not in HOLDS:
+        return None
+    bills = of_gpus(sheet, view, frozenset(part.gpu_uuid for part in status.slices))
+    parts = [found.instances[status.name] for found in bills.values() if status.name in found.instances]
+    return sum(parts) if len(parts) == len({part.gpu_uuid for part in status.slices}) else None
+
+
+def grouped(store: Store, by: str) -> dict[str, int]:
+    """Micro-dollars an hour of instances, by one of BY; what belongs to nobody is under ""."""
+    found: dict[str, int] = {}
+    for view in store.nodes.values():
+        if view.counted:
+            for name, part in of_node(store.sheet, view).instances.items():
+                key = BY[by](view, view.instances[name])
+                found[key] = found.get(key, 0) + part
+    return found
+
+
+def per_million(microusd_h: int | None, tokens_per_s: Iterable[float | None]) -> int | None:
+    """$/1M of the tokens that are made; None where the price or the rate is not known."""
+    known = [rate for rate in tokens_per_s if rate is not None]
+    return a_million_tokens(microusd_h, sum(known)) if microusd_h is not None and known else None
+
+
+def owner(view: NodeView, status: InstanceStatus) -> str:
+    """Whoever the profile names, else whoever answers for the node."""
+    owned = view.desired.instances.get(status.name)
+    return (owned.owner if owned else "") or view.owner
+
+
+def _bill(sheet: Sheet, view: NodeView, gpu: GpuReading, slices: Mapping[str, Slice]) -> Bill:
+    price = sheet.of(type_of(gpu.name), view.site, view.name)
+    return bill(
+        GpuUse(
+            microusd_h=None if price is None else price.microusd_h(gpu.power_w),
+            memory_mib=gpu.memory_total_mib,
+            busy_ratio=gpu.busy_ratio,
+            slices=slices,
+            foreign_mib=sum(one.memory_mib or 0 for one in gpu.processes if one.instance is None),
+        )
+    )

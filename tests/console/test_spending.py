@@ -1,0 +1,83 @@
+"""What the fleet costs, against a sum by hand over the same store."""
+
+import json
+
+import pytest
+from msgspec.structs import replace
+
+from console.render.bill import bill_item, bill_lines, spent_now
+from console.render.gpus import GPU_COLUMNS, gpu_row
+from console.render.services import services
+from console.spending import BY, grouped, of_fleet, of_instance, of_node
+from console.store import Key, Kind, NodeState
+from profiles.money import MICRO
+from profiles.prices import Sheet
+from profiles.status import Phase
+from tests.fakes.fleet import filled
+
+H100 = 2_950_000
+
+
+def test_the_fleet_adds_up_to_the_cent() -> None:
+    """24 H100 at 2.95 $; llama-70b has 12 of them, qwen3-32b 4. What failed or is stopped has none."""
+    store = filled()
+    bill = of_fleet(store)
+    assert bill.total == 24 * H100
+    assert bill.instances == {
+        "llama-70b/0": 4 * H100, "llama-70b/1": 4 * H100, "llama-70b/2": 4 * H100, "qwen3-32b/0": 2 * H100,
+        "qwen3-32b/1": 2 * H100,
+    }  # fmt: skip
+    foreign = H100 * 31_900 // 81_559
+    assert (bill.foreign, bill.unallocated) == (foreign, 8 * H100 - foreign)
+    assert bill.idle == 0
+    assert sum(of_node(store.sheet, view).total for view in store.nodes.values()) == bill.total
+    assert all(sum(grouped(store, by).values()) == bill.allocated for by in BY)
+    assert grouped(store, "service") == {"llama-70b": 12 * H100, "qwen3-32b": 4 * H100}
+    assert grouped(store, "owner") == {"": 16 * H100}
+
+
+def test_a_node_that_does_not_answer_is_in_no_sum() -> None:
+    store = filled()
+    store.link("fra-1", NodeState.UNREACHABLE)
+    assert of_fleet(store).total == 16 * H100
+
+
+def test_without_a_price_nothing_is_free() -> None:
+    store = filled()
+    store.sheet = Sheet()
+    bill = of_fleet(store)
+    assert (bill.total, bill.unpriced) == (0, 24)
+    view = store.nodes["fra-1"]
+    assert of_instance(store.sheet, view, view.instances["llama-70b/0"]) is None
+    assert spent_now(store) == ()
+    row = gpu_row(store, Key(Kind.GPU, "fra-1", "GPU-fra-1-0"))
+    assert row is not None
+    cost = next(at for at, column in enumerate(GPU_COLUMNS) if column.id == "cost")
+    assert row.cells[cost].text == "–"
+    assert any("unpriced      24 GPUs" in line for line in bill_lines(bill, store))
+
+
+def test_a_launch_that_failed_pays_nothing() -> None:
+    store = filled()
+    view = store.nodes["fra-1"]
+    status = view.instances["llama-70b/0"]
+    assert of_instance(store.sheet, view, status) == 4 * H100
+    for phase in (Phase.FAILED, Phase.PENDING, Phase.BACKOFF):
+        assert of_instance(store.sheet, view, replace(status, phase=phase)) is None
+
+
+def test_a_million_tokens_by_hand() -> None:
+    """qwen3-32b makes 2 × 44.2 × 150 tokens a second on four GPUs: 11.80 $/h ÷ (13,260 × 0.0036)."""
+    (qwen,) = [one for one in services(filled()) if one.name == "qwen3-32b"]
+    assert qwen.microusd_h == 4 * H100
+    assert qwen.generation_tok_s == pytest.approx(13_260)
+
+
+def test_the_lines_and_the_json_say_the_same() -> None:
+    store = filled()
+    bill = of_fleet(store)
+    lines = bill_lines(bill, store)
+    assert lines[5].split() == ["all", "70.80", "1,699.20", "51,684.00", "620,208.00"]
+    item = json.loads(json.dumps(bill_item(bill, store)))
+    assert item["usd_h"] == pytest.approx(bill.total / MICRO)
+    assert "2026-05-15 to 2026-11-09" in lines[-1]
