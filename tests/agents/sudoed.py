@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from agents.privilege import ways
+from agents.root.sudoers import sudoers
 from tests.fakes.nvml.driver import FakeDriver
 
 NOBODY = 65534
@@ -31,10 +32,10 @@ def installed(driver: FakeDriver) -> Iterator[Path]:
 
 
 @pytest.fixture
-def granted(installed: Path) -> Iterator[Path]:
+def granted(installed: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    monkeypatch.setattr("agents.root.sudoers.writable_by_others", lambda parts: iter(()))  # of whoever runs the tests
     line = Path("/etc/sudoers.d") / f"gpuyard-test-{os.getpid()}"
-    user = pwd.getpwuid(NOBODY).pw_name
-    line.write_text(f"{user} ALL=(root) NOPASSWD: {installed}\n")
+    line.write_text(f"{sudoers(pwd.getpwuid(NOBODY).pw_name, installed)}\n")
     line.chmod(0o440)
     yield installed
     line.unlink()

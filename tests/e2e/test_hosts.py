@@ -41,8 +41,13 @@ def results(host: BareHost, *words: str, code: int = 0, **environ: str) -> dict[
 
 
 def tree(host: BareHost) -> list[str]:
-    """Everything that the host has of its own, with what it links to or holds; it may be clearing up meanwhile."""
-    return sorted(_entry(path, host.files) for path in host.files.rglob("*") if path.name != "mount")
+    """Everything that the host has of its own, with what it links to or holds; it may be clearing up meanwhile.
+
+    Where a login asked sudo, sudo keeps a note of it in /run, as does mount.
+    """
+    noted = host.files / "run" / "sudo"
+    found = (path for path in host.files.rglob("*") if path.name != "mount" and not path.is_relative_to(noted))
+    return sorted(_entry(path, host.files) for path in found)
 
 
 def _entry(path: Path, root: Path) -> str:
@@ -51,6 +56,25 @@ def _entry(path: Path, root: Path) -> str:
     except FileNotFoundError:
         held = "(going)"
     return f"{path.relative_to(root)} {held}"
+
+
+def assert_knows_its_calls(host: BareHost, root: str) -> None:
+    """The program for what needs root, as it is installed."""
+    assert host.process is not None
+    argv = [
+        "nsenter",
+        "-m",
+        "-t",
+        str(host.process.pid),
+        f"{root}/current/bin/gpuyard-agent-root",
+        "signal",
+        "1",
+        "9",
+        "kill",
+    ]
+    ended = subprocess.run(argv, capture_output=True, text=True, timeout=30, cwd="/")
+    assert (ended.returncode, ended.stdout) == (64, "")
+    assert "signal: Expected `int` >= 2 - at `$.pid`" in ended.stderr
 
 
 def fake(host: BareHost, name: str, script: str) -> None:
@@ -68,6 +92,7 @@ def test_from_bare_to_green_and_back_for_root_and_for_a_user(host: BareHost) -> 
     assert done["ada"]["service"] == "detached"
     assert "not restarted after boot" in done["ada"]["notes"][0]
     assert (host.files / "opt/gpuyard/current/bin/gpuyard-agent").is_file()
+    assert_knows_its_calls(host, "/opt/gpuyard")
     assert (host.home("ada") / ".local/state/gpuyard").is_dir()
     agents = host.agents()
     assert len(agents) == 2
@@ -343,6 +368,7 @@ def test_a_host_with_an_old_python_gets_a_bundle_and_serves(stopped: BareHost) -
     before = tree(host)
     row = results(host, "install", "ada")["ada"]
     assert (row["outcome"], row["python"]) == ("done", "bundle")
+    assert_knows_its_calls(host, "/home/ada/.local/share/gpuyard")
     assert results(host, "install", "ada")["ada"]["outcome"] == "unchanged"
     started = host.home("ada") / "environ"
     fake(host, "engine", 'env >"$HOME/environ"; exec "$HOME/.local/bin/gpuyard-agent" "$@"')
