@@ -39,8 +39,7 @@ from agents.fractions.layouts import Layouts
 from agents.fractions.mig import Mig
 from agents.fractions.mps import Mps
 from agents.gpus.surveyor import Surveyor
-from agents.instances.claims import Claims
-from agents.instances.ledger import Claimed
+from agents.instances.claims import Claimed, Claims
 from agents.instances.supervisor import Supervisor
 from agents.layout import Layout
 from agents.mounts import network_type

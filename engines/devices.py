@@ -75,11 +75,15 @@ class Slice(msgspec.Struct, frozen=True, kw_only=True):
     """All of the GPU's memory, as at placement: an engine's own flag is a share of it. None where `memory_mib` is."""
 
     @property
+    def whole(self) -> bool:
+        return self.mig is None and self.memory_mib is None
+
+    @property
     def share_mode(self) -> ShareMode:
         """What its GPU must be in."""
         if self.mig is not None:
             return ShareMode.MIG
-        if self.memory_mib is None:
+        if self.whole:
             return ShareMode.EXCLUSIVE
         mps = Enforcer.MPS in (self.memory_enforcer, self.compute_enforcer)
         return ShareMode.MPS if mps else ShareMode.TIMESLICE

@@ -5,9 +5,10 @@
 What an instance keeps is its request; where nobody could take back what it has above that, its limit.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 import msgspec
+from msgspec.structs import replace
 
 from engines.devices import Slice
 from profiles.memory import allocatable_mib, usage
@@ -85,3 +86,16 @@ def on(gpu: GpuReading, parts: Iterable[Slice]) -> tuple[Slice, ...]:
 def tenants(gpu: GpuReading, held: Held) -> dict[str, tuple[Slice, ...]]:
     """Who has a part of `gpu`, and which."""
     return {name: parts for name, all_parts in held.items() if (parts := on(gpu, all_parts))}
+
+
+def without(gpu: GpuReading, gone: Callable[[str], bool]) -> GpuReading:
+    """As it will be once instances that are `gone` have left."""
+    leaving = [one for one in gpu.processes if one.instance is not None and gone(one.instance)]
+    if not leaving:
+        return gpu
+    used = gpu.memory_used_mib
+    return replace(
+        gpu,
+        processes=tuple(one for one in gpu.processes if one not in leaving),
+        memory_used_mib=None if used is None else max(0, used - sum(one.memory_mib or 0 for one in leaving)),
+    )

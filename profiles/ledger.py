@@ -13,14 +13,17 @@ import msgspec
 from msgspec.structs import replace
 
 from engines.devices import MigSlot, ShareMode, Slice
-from profiles.account import NOBODY, Held, account, kept_mib, tenants
+from profiles.account import NOBODY, Held, account, kept_mib, tenants, without
 from profiles.gpus import GpuHealth
 from profiles.memory import headroom_mib
-from profiles.slots import holder, slots
-from profiles.status import GpuReading, GpuState, Reason
+from profiles.slots import holder, overlap
+from profiles.status import GpuClaim, GpuReading, GpuState, Reason
 
 MPS_CLIENTS = 48
 """That one GPU takes (nvidia-cuda-mps-control(1), driver 550)."""
+
+
+_USELESS = (GpuHealth.LOST, GpuHealth.STALLED, GpuHealth.DRAIN)
 
 
 class Refusal(msgspec.Struct, frozen=True):
@@ -53,6 +56,7 @@ class Ledger:
         Room that those `ahead` of it wait for is theirs, even while something else keeps them from it.
         """
         others = {name: parts for name, parts in self.held.items() if name != instance}
+        gpus = [without(gpu, lambda name: name == instance) for gpu in gpus]
         if (found := refusal(slices, gpus, others, ahead)) is None:
             self.release(instance)
             self.book(instance, slices)
@@ -66,24 +70,35 @@ def refusal(slices: Sequence[Slice], gpus: Iterable[GpuReading], held: Held, ahe
     """Why not all of `slices` can be given beside what is `held`; None where they can."""
     readings = {gpu.uuid: gpu for gpu in gpus}
     if len(slices) > 1 and any(part.mig for part in slices):
-        return Refusal("mig_missing", "one engine uses one MIG device, not several", "ask for one")
+        return Refusal("share_mode", "one engine uses one MIG device, not several", "ask for one")
     for part in slices:
         gpu = readings.get(part.gpu_uuid)
         if gpu is None:
-            text = f"this node reports no GPU {part.gpu_index} ({part.gpu_uuid})"
-            return Refusal("gpu_missing", text, "see `gpuyard gpus`")
+            return _missing(part)
         if found := _refused(part, gpu, tenants(gpu, held)):
             return _with_nearest(found, part, readings.values(), held)
         first = tenants(gpu, ahead)
-        if first and _refused(part, _unused(gpu), {**tenants(gpu, held), **first}):
+        if first and _refused(part, unused(gpu), {**tenants(gpu, held), **first}):
             text = f"the room on GPU {gpu.index} is for {next(iter(first))}, which comes first"
             return Refusal("waiting_for_room", text, "by priority, then by age")
     return None
 
 
+def out_of_reach(slices: Iterable[Slice], gpus: Iterable[GpuReading]) -> Refusal | None:
+    """Why even whoever has `slices` cannot start on them: the GPU is not there to be used."""
+    readings = {gpu.uuid: gpu for gpu in gpus}
+    for part in slices:
+        gpu = readings.get(part.gpu_uuid)
+        if gpu is None:
+            return _missing(part)
+        if gpu.state is not GpuState.OK or gpu.health in _USELESS:
+            return unfit(gpu)
+    return None
+
+
 def refused_by_book(slices: Sequence[Slice], gpus: Iterable[GpuReading], held: Held) -> Refusal | None:
     """As `refusal`, were all GPUs well and nobody but instances of ours on them: waiting does not help."""
-    return refusal(slices, [_unused(gpu) for gpu in gpus], held)
+    return refusal(slices, [unused(gpu) for gpu in gpus], held)
 
 
 def share_mode(gpu: GpuReading, there: Held) -> ShareMode | None:
@@ -106,12 +121,17 @@ def unfit(gpu: GpuReading) -> Refusal | None:
     return None
 
 
+def _missing(part: Slice) -> Refusal:
+    text = f"this node reports no GPU {part.gpu_index} ({part.gpu_uuid})"
+    return Refusal("gpu_missing", text, "see `gpuyard gpus`")
+
+
 def _refused(part: Slice, gpu: GpuReading, there: Held) -> Refusal | None:
     if found := unfit(gpu):
         return found
-    if whole := next((claim for claim in gpu.claims if claim.memory_mib is None), None):
-        text = f"GPU {gpu.index} is claimed by the agent of {whole.user} for {whole.instance}"
-        return Refusal("gpu_claimed", text, f"stop it there, ask {whole.user}, or choose another GPU")
+    if claim := next((claim for claim in gpu.claims if _excludes(claim, part)), None):
+        text = f"GPU {gpu.index} is claimed by the agent of {claim.user} for {claim.instance}"
+        return Refusal("gpu_claimed", text, f"stop it there, ask {claim.user}, or choose another GPU")
     mode = share_mode(gpu, there)
     if ShareMode.MIG in (mode, part.share_mode):
         return _refused_by_mig(part.mig, gpu, there)
@@ -125,9 +145,16 @@ def _refused(part: Slice, gpu: GpuReading, there: Held) -> Refusal | None:
     return _refused_by_memory(part, gpu, there)
 
 
+def _excludes(claim: GpuClaim, part: Slice) -> bool:
+    """Whether a claim leaves no room at all for `part`."""
+    if claim.mig is not None:
+        return part.mig is not None and overlap(claim.mig, part.mig)
+    return claim.memory_mib is None or part.whole
+
+
 def _refused_by_memory(part: Slice, gpu: GpuReading, there: Held) -> Refusal | None:
     found = account(gpu, there)
-    if part.memory_mib is None:
+    if part.whole:
         if found.taken_mib <= headroom_mib(gpu.memory_total_mib or 0):
             return None
         text = f"needs all of GPU {gpu.index}, of which {found.taken_mib:,} MiB are in use"
@@ -145,16 +172,15 @@ def _refused_by_memory(part: Slice, gpu: GpuReading, there: Held) -> Refusal | N
 
 
 def _refused_by_mig(slot: MigSlot | None, gpu: GpuReading, there: Held) -> Refusal | None:
-    divide = f"see `gpuyard fractions plan` for GPU {gpu.index}"
+    """Whether the device is there is asked of the driver when an engine starts on it: readings of MIG come late."""
     if slot is None:
         text = f"GPU {gpu.index} is divided by MIG"
         return Refusal("share_mode", text, "ask for one of its parts, as `mig: PROFILE`, or choose another GPU")
-    if not (gpu.mig and gpu.mig.current):
-        return Refusal("mig_missing", f"GPU {gpu.index} is not divided by MIG", divide)
-    if slot not in slots(gpu):
-        return Refusal("mig_missing", f"GPU {gpu.index} has no {slot.profile} at {slot.start}", divide)
+    if whole := next((name for name, parts in there.items() if any(part.mig is None for part in parts)), None):
+        return Refusal("share_mode", f"{whole} has GPU {gpu.index}, and MIG would divide it", _instead_of(there))
     if name := holder(slot, there):
-        return Refusal("no_room", f"the {slot.profile} at {slot.start} of GPU {gpu.index} is {name}'s", divide)
+        text = f"the {slot.profile} at {slot.start} of GPU {gpu.index} is {name}'s"
+        return Refusal("no_room", text, f"see `gpuyard fractions plan` for GPU {gpu.index}")
     return None
 
 
@@ -162,7 +188,7 @@ def _with_nearest(found: Refusal, part: Slice, gpus: Iterable[GpuReading], held:
     """Says which other GPU would do, or comes nearest, where room is what is missing."""
     if part.mig is not None or found.code not in ("no_room", "too_big", "gpu_claimed"):
         return found
-    asked = part if part.memory_mib is None else replace(part, memory_mib=0, memory_limit_mib=None)
+    asked = part if part.whole else replace(part, memory_mib=0, memory_limit_mib=None)
     others = [(gpu, tenants(gpu, held)) for gpu in gpus if gpu.uuid != part.gpu_uuid]
     open_to_it = [(account(gpu, there).free_mib or 0, -gpu.index)
                   for gpu, there in others if _refused(asked, gpu, there) is None]  # fmt: skip
@@ -172,7 +198,7 @@ def _with_nearest(found: Refusal, part: Slice, gpus: Iterable[GpuReading], held:
     return replace(found, text=f"{found.text}; best is GPU {-index} with {free_mib:,}")
 
 
-def _unused(gpu: GpuReading) -> GpuReading:
+def unused(gpu: GpuReading) -> GpuReading:
     """As it would be, well and with nothing on it."""
     mig = replace(gpu.mig, pending=gpu.mig.current) if gpu.mig else None
     return replace(gpu, mig=mig, processes=(), claims=(), memory_used_mib=None, state=GpuState.OK, health=GpuHealth.OK)

@@ -4,11 +4,11 @@ does not fit beside what is planned, or newly on a GPU that has no room now ─�
 no room now where it has been before                                       ──► it will wait, and says for what
 """
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from msgspec.structs import replace
 
-from profiles.account import Held, kept_mib, tenants
+from profiles.account import Held, kept_mib, tenants, without
 from profiles.ledger import refusal, refused_by_book
 from profiles.memory import allocatable_mib
 from profiles.model import Desired, DesiredInstance, Wanted
@@ -58,21 +58,12 @@ def _refused(
     slices, readings = owned.spec.slices, list(gpus)
     if found := refused_by_book(slices, readings, others):
         return found.reason(), False
-    now = refusal(slices, [_without(gpu, others) for gpu in readings], others)
+    later = [without(gpu, lambda name: name not in others) for gpu in readings]
+    # A reading that is late is not held against a plan: the node looks again when it starts.
+    fresh = [replace(gpu, state=GpuState.OK) if gpu.state is GpuState.STALE else gpu for gpu in later]
+    now = refusal(slices, fresh, others)
     is_new = before is None or before.spec.gpus() != owned.spec.gpus()
     return (now.reason(), not is_new) if now else (None, False)
-
-
-def _without(gpu: GpuReading, others: Collection[str]) -> GpuReading:
-    """As it will be once all that are not among `others` have left. A reading that is late is not held against it."""
-    gone = [one for one in gpu.processes if one.instance is not None and one.instance not in others]
-    used, theirs = gpu.memory_used_mib, sum(one.memory_mib or 0 for one in gone)
-    return replace(
-        gpu,
-        state=GpuState.OK if gpu.state is GpuState.STALE else gpu.state,
-        processes=tuple(one for one in gpu.processes if one not in gone),
-        memory_used_mib=None if used is None else max(0, used - theirs),
-    )
 
 
 def _memory(

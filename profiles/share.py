@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from engines.abilities import Fits
 from engines.base import Engine
-from engines.devices import Enforcer, MigSlot, Slice
+from engines.devices import Enforcer, Slice
 from profiles.account import Held, tenants
 from profiles.gpu_request import LEAST_MIB, Share
 from profiles.memory import allocatable_mib
@@ -76,14 +76,21 @@ def _same(share: Share, before: Slice, engine: Engine) -> bool:
 def _mig(profile: str, gpu: GpuReading, before: Slice | None, others: Held) -> Slice | NoPart:
     there = tenants(gpu, others)
     of_profile = [slot for slot in slots(gpu) if slot.profile == profile]
-    kept = [before.mig] if before is not None and before.mig in of_profile else []
+    if before is not None and before.mig in of_profile:
+        return replace(before, gpu_index=gpu.index)
     free = [slot for slot in of_profile if holder(slot, there) is None]
-    slot: MigSlot | None = next(iter([*kept, *free]), None)
-    if slot is None:
+    if not free:
         text = f"GPU {gpu.index} has no free {profile}"
         return NoPart(text, f"{_layout(gpu, there)}; `gpuyard fractions plan` divides it otherwise")
+    slot = free[0]
+    sizes = {(one.start, one.size): one.memory_total_mib for one in gpu.mig_devices}
     return Slice(
-        gpu_uuid=gpu.uuid, gpu_index=gpu.index, mig=slot, memory_enforcer=Enforcer.MIG, compute_enforcer=Enforcer.MIG
+        gpu_uuid=gpu.uuid,
+        gpu_index=gpu.index,
+        memory_mib=sizes.get((slot.start, slot.size)),
+        memory_enforcer=Enforcer.MIG,
+        compute_enforcer=Enforcer.MIG,
+        mig=slot,
     )
 
 

@@ -9,7 +9,7 @@ from enum import StrEnum
 import msgspec
 
 from engines.base import Histogram, LoadProgress
-from engines.devices import Slice
+from engines.devices import MigSlot, Slice
 from profiles.burn import Misses
 from profiles.gpus import GpuCard, GpuErrors, GpuHealth, MigDevice, MigState, Recovery, Xid
 from profiles.isolation import Isolation, NodeIsolation
@@ -100,6 +100,7 @@ class GpuClaim(msgspec.Struct, frozen=True, kw_only=True):
     user: str
     instance: str
     memory_mib: int | None = None
+    mig: MigSlot | None = None
 
 
 class GpuReading(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -13,21 +13,27 @@ import os
 import pwd
 import stat
 import tempfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
+from typing import TypeVar
 
 import msgspec
 
-from agents.instances.ledger import Claimed, Conflict, conflict
 from agents.processes import tree
-from engines.devices import Slice
+from engines.devices import MigSlot, Slice
+from profiles.account import kept_mib
 from profiles.status import GpuClaim, Reason
 
 PLACE = Path("/dev/shm")
 PREFIX = "gpuyard-claims."
 MAX_BYTES = 256 * 1024
 MAX_NAME_CHARS = 80
+
+Claimed = Mapping[str, Sequence[GpuClaim]]
+"""By the GPU's UUID."""
+
+R = TypeVar("R")
 
 
 class Owner(msgspec.Struct, frozen=True):
@@ -41,6 +47,7 @@ class Held(msgspec.Struct, frozen=True, kw_only=True):
     """What one instance has: MiB by GPU, None all of it. `engine` None while it is being started."""
 
     gpus: dict[str, int | None]
+    slots: dict[str, MigSlot] = {}
     engine: Owner | None = None
 
 
@@ -69,14 +76,12 @@ class Claims:
         """Why others may not see what is claimed here."""
         self._find_again()
 
-    def take(self, instance: str, wanted: Sequence[Slice]) -> Conflict | None:
-        """Claim `wanted` for an engine that is about to start; who has it where that cannot be."""
-        if not wanted:
-            return None
-        if (found := conflict(wanted, self.others())) is not None:
+    def take(self, instance: str, wanted: Sequence[Slice], refused: Callable[[Claimed], R | None]) -> R | None:
+        """Claim `wanted` for an engine that is about to start; or why not, as `refused` finds beside others' claims."""
+        if (found := refused(self.others())) is not None:
             return found
         self._put(instance, wanted, None)
-        if (found := conflict(wanted, self.others())) is not None:
+        if (found := refused(self.others())) is not None:
             self.release(instance)
         return found
 
@@ -106,7 +111,12 @@ class Claims:
             for instance, held in self._living(content, uid).items():
                 for gpu, memory_mib in held.gpus.items():
                     if gpu.startswith(self._scope):
-                        claim = GpuClaim(user=_user(uid), instance=_harmless(instance), memory_mib=memory_mib)
+                        claim = GpuClaim(
+                            user=_user(uid),
+                            instance=_harmless(instance),
+                            memory_mib=memory_mib,
+                            mig=held.slots.get(gpu),
+                        )
                         found.setdefault(gpu.removeprefix(self._scope), []).append(claim)
         return found
 
@@ -120,7 +130,9 @@ class Claims:
         }  # fmt: skip
 
     def _put(self, instance: str, wanted: Iterable[Slice], engine: Owner | None) -> None:
-        held = Held(gpus={f"{self._scope}{one.gpu_uuid}": one.memory_mib for one in wanted}, engine=engine)
+        parts = {f"{self._scope}{one.gpu_uuid}": one for one in wanted}
+        memory = {gpu: None if one.whole else kept_mib(one, None) for gpu, one in parts.items()}
+        held = Held(gpus=memory, slots={gpu: one.mig for gpu, one in parts.items() if one.mig}, engine=engine)
         if self._held.get(instance) != held:
             self._held[instance] = held
             self._write()

@@ -11,12 +11,11 @@ from agents.board import Board
 from agents.events import EventLog
 from agents.fractions.fractions import Fractions
 from agents.fractions.holds import Holds
-from agents.instances.claims import Claims
+from agents.instances.admission import Admission
 from agents.instances.liveness import Pace
 from agents.instances.loads import LoadMemory
 from agents.instances.restart import RestartPolicy
 from agents.instances.secrets import Secrets
-from agents.instances.turns import Turns
 from agents.layout import Layout
 from agents.processes.isolation.plain import Plain
 from agents.processes.isolation.tier import Tier
@@ -29,8 +28,7 @@ class Context(msgspec.Struct, frozen=True, kw_only=True):
     board: Board
     events: EventLog
     loads: LoadMemory
-    turns: Turns
-    claims: Claims
+    admission: Admission
     secrets: Secrets
     fractions: Fractions
     holds: Holds

@@ -31,7 +31,7 @@ from agents.instances.serving import Serving
 from agents.instances.standing import Standing
 from agents.processes.spawn import AlreadyLocked, CannotExecute
 from engines.base import EngineSample
-from profiles.model import DesiredInstance, Wanted
+from profiles.model import DesiredInstance, InstanceSpec, Wanted
 from profiles.status import Phase, Reason
 
 WATCH_S = 0.5
@@ -94,7 +94,7 @@ class Keeper:
             self.runner.remove()
             self._context.board.drop_instance(self.name)
         finally:
-            self._context.turns.leave(self.name)
+            self._context.admission.loaded(self.name)
             self._leave()
             self.runner.close()
 
@@ -107,7 +107,7 @@ class Keeper:
             if started.ready or (dialogue and await dialogue.answers()):
                 self._serve(adopted())
                 return
-            self._context.turns.hold(self.name, started.owned.spec.gpus())
+            self._context.admission.loads(self.name, started.owned.spec.slices)
             self._loading = Loading(time.monotonic() - process.handle.age_s(), self._recall(started.owned))
             self.standing.move(Phase.LOADING, adopted())
         elif ended and ended.asked:
@@ -174,16 +174,11 @@ class Keeper:
         if waits := self._attempts.waits(owned.spec, failed=self.standing.phase is Phase.FAILED):
             return waits
         if held := self._context.holds.against_start(owned.spec.slices):
-            self._context.turns.leave(self.name)
+            self._context.admission.loaded(self.name)
             self.standing.move(Phase.PENDING, held)
             return Again(WATCH_S)
-        if blocker := self._context.turns.ask(self.name, owned.spec.gpus()):
-            self.standing.move(Phase.PENDING, Reason("waiting_for_gpu", blocker.text()))
-            return Again(WATCH_S)
-        if taken := self._context.claims.take(self.name, owned.spec.slices):
-            self._context.turns.leave(self.name)
-            hint = f"stop it there, ask {taken.claim.user}, or choose another GPU"
-            self.standing.move(Phase.PENDING, Reason("gpu_claimed", taken.text(), hint))
+        if waits_for := self._context.admission.ask(self.name, owned.spec):
+            self.standing.move(Phase.PENDING, waits_for)
             return Again(WATCH_S * (1 + self._context.random()))
         return await self._start(owned)
 
@@ -249,16 +244,22 @@ class Keeper:
 
     async def _account(self) -> None:
         """What it has of GPUs is its own from before its engine starts until all is verifiably given back."""
-        claims = self._context.claims
+        admission = self._context.admission
         if (process := self.runner.process) and self.runner.started:
             handle = process.handle
-            claims.hold(self.name, self.runner.started.owned.spec.slices, handle.pid, handle.start_ticks)
+            admission.hold(self.name, self.runner.started.owned.spec.slices, handle.pid, handle.start_ticks)
             return
         self._leave()
         reason = self.standing.life.reason
         if self.found and not self.runner.survivors and not (reason and reason.code == "not_released"):
             await self.runner.granted.give_back()
-            claims.release(self.name)
+            admission.settle(self.name, self._still_wanted())
+
+    def _still_wanted(self) -> InstanceSpec | None:
+        """What it will be started with, now or later."""
+        if self.owned is None or self.owned.spec.wanted is Wanted.STOPPED or self.standing.phase is Phase.FAILED:
+            return None
+        return self.owned.spec
 
     def _leave(self) -> None:
         """It no longer loads or serves."""

@@ -34,7 +34,7 @@ class Standing:
         before = self.life
         self.life = move(before, phase, reason, self._context.wall())
         if phase not in LOADS:
-            self._context.turns.leave(self._name)
+            self._context.admission.loaded(self._name)
         if phase is not before.phase:
             self.tell(EventKind.PHASE, f"{before.phase} → {phase}: {reason.text}", reason.code)
         self.publish()

@@ -21,6 +21,7 @@ from agents.failpoints import reach
 from agents.fractions.fractions import Fractions
 from agents.fractions.holds import Holds
 from agents.instances import edits
+from agents.instances.admission import Admission
 from agents.instances.claims import Claims
 from agents.instances.context import Context
 from agents.instances.desired import DesiredDocument
@@ -33,7 +34,6 @@ from agents.instances.restoring import restore
 from agents.instances.runner import Started
 from agents.instances.secrets import Secrets
 from agents.instances.tenancy import Tenancy
-from agents.instances.turns import Turns
 from agents.layout import Layout
 from agents.past.revisions import Revisions
 from agents.processes.internal import internal_log
@@ -93,8 +93,7 @@ class Supervisor:
             board=board,
             events=events,
             loads=LoadMemory(layout.loads),
-            turns=Turns(),
-            claims=claims or Claims(layout.state, place=layout.state),  # alone on its machine
+            admission=Admission(board, claims or Claims(layout.state, place=layout.state)),  # alone on its machine
             secrets=Secrets(layout.secrets),
             fractions=fractions or Fractions(),
             holds=holds or Holds(),
@@ -113,6 +112,8 @@ class Supervisor:
         started = {name: found.owned for name, found in self._found.items()}
         self.document = DesiredDocument(layout, events, started, self.revisions.last, wall)
         self._found = restored(layout, self._found, self.document.now)
+        for name, found in self._found.items():
+            self._context.admission.found(name, found.owned.spec.slices)
         self.revisions.record(self.document.now)
         board.set_desired(self.document.now)
 
@@ -121,8 +122,9 @@ class Supervisor:
         try:
             await self._context.fractions.resume()
             async with asyncio.TaskGroup() as self._tasks:
-                for name in [*self._found, *self.document.now.instances]:
-                    self._keep(name, self.document.now.instances.get(name))
+                wanted = self.document.now.instances
+                for name in [*self._found, *sorted(wanted, key=lambda name: -wanted[name].spec.priority)]:
+                    self._keep(name, wanted.get(name))
                 await asyncio.Event().wait()
         finally:
             self._tasks = None

@@ -12,7 +12,7 @@ from agents.board import Board
 from agents.gpus.reader import Reader
 from agents.gpus.source import Frame
 from agents.instances import probe
-from agents.instances.ledger import Claimed
+from agents.instances.claims import Claimed
 from agents.instances.supervisor import Scraped, Supervisor
 from agents.processes import tree
 from agents.sampling.burning import Burnings

@@ -7,8 +7,18 @@ import os
 import sys
 from pathlib import Path
 
-from agents.instances.claims import Claims
+from agents.instances.claims import Claimed, Claims
 from engines.devices import Slice
+from profiles.ledger import Refusal, refusal
+from profiles.status import GpuReading
+
+
+def refused(wanted: Slice, claimed: Claimed) -> Refusal | None:
+    """As an agent would judge that sees nothing but claims."""
+    claims = tuple(claimed.get(wanted.gpu_uuid, ()))
+    gpu = GpuReading(uuid=wanted.gpu_uuid, index=wanted.gpu_index, name="H", memory_total_mib=80_000, claims=claims)
+    return refusal([wanted], [gpu], {})
+
 
 if __name__ == "__main__":
     uid, place, gpu = sys.argv[1:]
@@ -16,6 +26,7 @@ if __name__ == "__main__":
     os.setgid(int(uid))
     os.setuid(int(uid))
     claims = Claims(Path("/nowhere/state"), place=Path(place))
-    taken = claims.take("chat/0", [Slice(gpu_uuid=gpu, gpu_index=0)])
-    print(taken.text() if taken else "held", flush=True)
+    wanted = Slice(gpu_uuid=gpu, gpu_index=0)
+    taken = claims.take("chat/0", [wanted], lambda claimed: refused(wanted, claimed))
+    print(taken.text if taken else "held", flush=True)
     sys.stdin.read()

@@ -133,12 +133,12 @@ async def test_the_rule_is_live_and_a_new_one_is_another_chance(agent: Agent) ->
 
 
 async def test_turns_are_fair_and_name_who_loads(agent: Agent) -> None:
-    gpu = (Slice(gpu_uuid="GPU-1", gpu_index=0),)
+    gpu = (Slice(gpu_uuid="GPU-1", gpu_index=0, memory_mib=1000),)
     agent.set(spec("a/0", "--load-s", "1", slices=gpu), spec("b/0", slices=gpu), spec("c/0", slices=gpu))
     waiting = await agent.until(lambda one: one.reason is not None and one.reason.code == "waiting_for_gpu", "c/0")
     assert waiting.phase is Phase.PENDING
     assert waiting.reason is not None
-    assert waiting.reason.text in ("a/0 loads on the same GPU", "b/0 has waited for longer to load on the same GPU")
+    assert waiting.reason.text in ("a/0 loads on the same GPU", "b/0 is next to load on the same GPU")
     for name in ("a/0", "b/0", "c/0"):
         await agent.until_phase(Phase.READY, name)
     starts = [event.instance for event in agent.events.after(0, 99) if "→ starting" in event.text]

@@ -12,11 +12,13 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from agents.instances.admission import Admission
 from agents.instances.claims import PREFIX, Claims
-from agents.instances.ledger import reserved_mib
 from agents.processes import tree
-from engines.devices import Slice
+from engines.devices import MigSlot, Slice
+from profiles.ledger import Refusal
 from profiles.status import GpuClaim, Phase
+from tests.agents.claimant import refused
 from tests.fakes.supervised import Agent, spec
 
 OTHERS = (65534, 54321)
@@ -54,6 +56,15 @@ def claim(place: Path) -> Iterator[Claim]:
         one.communicate()
 
 
+def take(claims: Claims, instance: str, wanted: Slice = GPU) -> Refusal | None:
+    return claims.take(instance, [wanted], lambda claimed: refused(wanted, claimed))
+
+
+def claiming(agent: Agent, claims: Claims) -> None:
+    admission = Admission(agent.board, claims)
+    agent.supervisor._context = msgspec.structs.replace(agent.supervisor._context, admission=admission)
+
+
 def said(one: "subprocess.Popen[str]") -> str:
     assert one.stdout is not None
     return one.stdout.readline().strip()
@@ -66,14 +77,15 @@ def test_the_second_user_is_told_of_the_first_until_that_one_is_gone(place: Path
     assert said(claim(OTHERS[1], "GPU-1")) == "GPU 0 is claimed by the agent of nobody for chat/0"
     assert said(claim(OTHERS[1], "GPU-2")) == "held"
     ours = Claims(tmp_path, place=place)
-    taken = ours.take("embed/0", [GPU])
+    taken = take(ours, "embed/0")
     assert taken is not None
-    assert taken.claim == GpuClaim(user="nobody", instance="chat/0")
+    assert taken.text == "GPU 0 is claimed by the agent of nobody for chat/0"
+    assert ours.others()["GPU-1"] == [GpuClaim(user="nobody", instance="chat/0")]
     assert not list(place.glob(f"{PREFIX}0.*")), "what was not given is not claimed"
     first.kill()
     first.communicate()
     assert list(place.glob(f"{PREFIX}{OTHERS[0]}.*")), "its file is still there"
-    assert ours.take("embed/0", [GPU]) is None
+    assert take(ours, "embed/0") is None
     assert said(claim(OTHERS[0], "GPU-1")) == "GPU 0 is claimed by the agent of root for embed/0"
     ours.release("embed/0")
     assert not list(place.glob(f"{PREFIX}0.*"))
@@ -86,7 +98,7 @@ async def test_an_instance_waits_for_the_other_s_and_starts_once_it_is_gone(
     other = claim(OTHERS[0], "GPU-1")
     assert said(other) == "held"
     ours = Claims(agent.layout.state, place=place)
-    agent.supervisor._context = msgspec.structs.replace(agent.supervisor._context, claims=ours)
+    claiming(agent, ours)
     agent.set(spec("chat/0", slices=(GPU,)))
     waits = await agent.until(lambda one: one.reason is not None and one.reason.code == "gpu_claimed")
     assert waits.phase is Phase.PENDING
@@ -100,7 +112,7 @@ async def test_an_instance_waits_for_the_other_s_and_starts_once_it_is_gone(
     assert said(claim(OTHERS[1], "GPU-1")) == "GPU 0 is claimed by the agent of root for chat/0"
     agent.start()
     ours = Claims(agent.layout.state, place=place)
-    agent.supervisor._context = msgspec.structs.replace(agent.supervisor._context, claims=ours)
+    claiming(agent, ours)
     await agent.until_phase(Phase.READY)
     agent.set()
     async with asyncio.timeout(20):
@@ -161,7 +173,7 @@ def test_a_place_that_is_not_safe_is_told(tmp_path: Path) -> None:
     place.mkdir()
     place.chmod(0o777)
     ours = Claims(tmp_path, place=place)
-    assert ours.take("a/0", [GPU]) is None
+    assert take(ours, "a/0") is None
     assert ours.problem is not None
     assert "sticky" in ours.problem.text
     place.chmod(0o1777)
@@ -171,19 +183,30 @@ def test_a_place_that_is_not_safe_is_told(tmp_path: Path) -> None:
 
 def test_what_was_cleared_away_is_put_back_and_scopes_are_apart(place: Path, tmp_path: Path) -> None:
     ours, other = Claims(tmp_path / "a", place=place), Claims(tmp_path / "b", place=place)
-    assert ours.take("a/0", [GPU]) is None
+    assert take(ours, "a/0") is None
     (file,) = place.iterdir()
     file.unlink()
     assert not other.look()
     ours.look()
     assert "GPU-1" in other.look()
-    assert Claims(tmp_path / "c", "simulated", place).take("c/0", [GPU]) is None
+    assert take(Claims(tmp_path / "c", "simulated", place), "c/0") is None
 
 
-def test_arithmetic() -> None:
-    part, whole = GpuClaim(user="u", instance="a/0", memory_mib=300), GpuClaim(user="u", instance="b/0")
-    assert reserved_mib(1000, []) == 0
-    assert reserved_mib(1000, [part, part]) == 600
-    assert reserved_mib(1000, [part, whole]) == 1000
-    assert reserved_mib(None, [part]) == 300
-    assert reserved_mib(None, [whole]) is None
+def test_parts_beside_parts_of_others(place: Path, tmp_path: Path) -> None:
+    one, other = Claims(tmp_path / "a", place=place), Claims(tmp_path / "b", place=place)
+    part = Slice(gpu_uuid="GPU-1", gpu_index=0, memory_mib=40_000)
+    assert take(one, "a/0", part) is None
+    assert other.others()["GPU-1"] == [GpuClaim(user="root", instance="a/0", memory_mib=40_000)]
+    beside = take(other, "b/0", part)
+    assert beside is not None
+    assert "needs 40,000 MiB of GPU 0, which has 39,200 to give" in beside.text
+    assert take(other, "b/0", msgspec.structs.replace(part, memory_mib=39_000)) is None
+    assert take(Claims(tmp_path / "c", place=place), "c/0") is not None, "not all of it is left"
+
+
+def test_mig_devices_are_claimed_one_by_one(place: Path, tmp_path: Path) -> None:
+    slot = MigSlot(profile="1g.10gb", start=0, size=1)
+    part = Slice(gpu_uuid="GPU-1", gpu_index=0, memory_mib=9_728, mig=slot)
+    one, other = Claims(tmp_path / "a", place=place), Claims(tmp_path / "b", place=place)
+    one.hold("a/0", [part], os.getpid(), 1)
+    assert other.others()["GPU-1"] == [GpuClaim(user="root", instance="a/0", memory_mib=0, mig=slot)]

@@ -12,15 +12,27 @@ from profiles.status import Phase
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "phases.md").read_text()
-MAKERS = ("attempts", "draining", "ending", "keeper", "liveness", "preparation", "reasons", "secrets", "standing")
+MAKERS = (
+    "admission",
+    "attempts",
+    "draining",
+    "ending",
+    "keeper",
+    "liveness",
+    "preparation",
+    "reasons",
+    "secrets",
+    "standing",
+)
 GIVEN = re.compile(
-    r'(?:Reason|CannotStart|CannotGrant|SecretUnusable|code =)\(?\s*"([a-z_]+)"(?: if [^\n]*? else "([a-z_]+)")?'
+    r"(?:Reason|Refusal|CannotStart|CannotGrant|SecretUnusable|code =)"
+    r'\(?\s*"([a-z_]+)"(?: if [^\n]*? else "([a-z_]+)")?'
 )
 
 
 def given() -> set[str]:
     files = [ROOT / "agents" / "instances" / f"{name}.py" for name in MAKERS]
-    files += (ROOT / "agents" / "fractions").glob("*.py")
+    files += [*(ROOT / "agents" / "fractions").glob("*.py"), ROOT / "profiles" / "ledger.py"]
     text = "\n".join(file.read_text() for file in files)
     return {code for pair in GIVEN.findall(text) for code in pair if code} | {one.code for one in FAILURES}
 

@@ -21,8 +21,10 @@ from agents.processes import tree
 from agents.wire import SetDesired
 from engines.abilities import Completion, Liveness
 from engines.base import Command, EngineSample, Launch, LoadProgress, Probe
+from engines.devices import Slice
+from profiles.gpus import MigDevice, MigState
 from profiles.model import DesiredInstance, InstanceSpec
-from profiles.status import GpuSource, GpuSourceKind, HostReading, InstanceStatus, Phase
+from profiles.status import GpuReading, GpuSource, GpuSourceKind, HostReading, InstanceStatus, Phase
 
 FAKE = Path(__file__).parent / "engine.py"
 POLICY = RestartPolicy(first_s=0.1)
@@ -91,6 +93,7 @@ class Agent:
             self.layout, self.board, self.events, fractions=self.make_fractions(),
             simulated=self.simulated, holds=self.holds, policy=POLICY, pace=PACE, grace_s=5.0,
         )  # fmt: skip
+        self.read_gpus(*(owned.spec for owned in self.board.desired.instances.values()))
         self.task = asyncio.create_task(self._run(self.beside()))
 
     def make_fractions(self) -> Fractions | None:
@@ -121,10 +124,19 @@ class Agent:
         await asyncio.gather(self.task, return_exceptions=True)
 
     def set(self, *specs: InstanceSpec) -> int:
+        self.read_gpus(*specs)
         instances = {spec.name: DesiredInstance(profile="p", revision=1, spec=spec) for spec in specs}
         generation = self.board.desired.generation
         request = SetDesired(expected_generation=generation, instances=instances, author="ann", reason="because")
         return self.supervisor.set_desired(request, "ann")
+
+    def read_gpus(self, *specs: InstanceSpec) -> None:
+        """As a reader would: what `specs` name is there, well and empty, unless the test says otherwise."""
+        known = {gpu.uuid: gpu for gpu in self.board.status().gpus}
+        parts: dict[str, list[Slice]] = {}
+        for part in (part for one in specs for part in one.slices):
+            parts.setdefault(part.gpu_uuid, []).append(part)
+        self.board.set_gpus(list(({uuid: reading_of(*found) for uuid, found in parts.items()} | known).values()))
 
     def status(self, name: str = "chat/0") -> InstanceStatus | None:
         return next((one for one in self.board.status().instances if one.name == name), None)
@@ -149,6 +161,20 @@ class Agent:
         """Pids of every living engine process of this state directory."""
         marks = {pid: tree.marked(pid) for pid in tree.everyone()}
         return [pid for pid, mark in marks.items() if mark and mark[1] == str(self.layout.state)]
+
+
+def reading_of(*parts: Slice) -> GpuReading:
+    """A GPU of 80 GB, divided as `parts` of it need."""
+    first = parts[0]
+    reading = GpuReading(
+        uuid=first.gpu_uuid, index=first.gpu_index, name="H100", memory_total_mib=81_559, memory_used_mib=0
+    )
+    devices = tuple(
+        MigDevice(uuid=f"MIG-{at}", profile=slot.profile, start=slot.start, size=slot.size, gi_id=at, ci_id=0)
+        for at, slot in enumerate(dict.fromkeys(part.mig for part in parts if part.mig))
+    )
+    mig = MigState(current=True, pending=True) if devices else None
+    return msgspec.structs.replace(reading, mig=mig, mig_devices=devices)
 
 
 def spec(name: str = "chat/0", *flags: str, **changes: object) -> InstanceSpec:

@@ -80,8 +80,7 @@ def test_what_is_reserved_for_others() -> None:
          "GPU 0 is claimed by the agent of eve for x/0"),
         (part(1_000), gpu(1), "gpu_missing", "this node reports no GPU 0 (GPU-0)"),
         (part(1_000), divided(), "share_mode", "GPU 0 is divided by MIG"),
-        (mig("1g.10gb", 0, 1), gpu(), "mig_missing", "GPU 0 is not divided by MIG"),
-        (mig("1g.10gb", 2, 1), divided(("1g.10gb", 0, 1)), "mig_missing", "GPU 0 has no 1g.10gb at 2"),
+        (mig("1g.10gb", 0, 1), gpu(), "share_mode", "a/0 has GPU 0, and MIG would divide it"),
     ],
 )  # fmt: skip
 def test_refusals(wanted: Slice, reading: GpuReading, code: str, text: str) -> None:
