@@ -8,7 +8,8 @@ PROFILE = "demo"
 
 @dataclass(frozen=True)
 class DemoService:
-    """`width` GPUs for each replica. A `shares` service sits on the GPU of another one.
+    """`width` GPUs for each replica, or the `part` of one, in a profile's words. A `shares` service sits on the GPU of
+    another one.
 
     `requests_per_s` is what the traffic asks of all its replicas together.
     """
@@ -21,6 +22,7 @@ class DemoService:
     options: dict[str, float]
     width: int = 1
     replicas: int = 1
+    part: str = ""
     shares: str = ""
     devices: list[str] = field(default_factory=list, compare=False)
 
@@ -30,14 +32,21 @@ def services() -> list[DemoService]:
     return [
         DemoService("chat-8b", "meta-llama/Llama-3.1-8B-Instruct", 3.0, 400, 60, replicas=2,
                     options=_options(2.0, 16_000, 40_000, decode_base_ms=30)),
-        DemoService("embed", "BAAI/bge-m3", 4.0, 300, 1, options=_options(1.0, 2_500, 6_000, decode_base_ms=20)),
+        DemoService("embed", "BAAI/bge-m3", 4.0, 300, 1, part="memory: 12GiB", options=_small(1.0, 20)),
         DemoService("rerank", "BAAI/bge-reranker-v2-m3", 3.0, 500, 1, shares="embed",
-                    options=_options(1.2, 2_500, 6_000, decode_base_ms=20)),
+                    part="memory: 12GiB, limit: 16GiB", options=_small(1.2, 20)),
+        DemoService("guard", "meta-llama/Llama-Guard-3-1B", 2.0, 400, 8, shares="embed",
+                    part="portion: 0.25", options=_small(1.5, 12)),
         DemoService("chat-70b", "meta-llama/Llama-3.3-70B-Instruct", 1.6, 800, 60, width=4, replicas=2,
                     options=_options(4.0, 35_000, 32_000, decode_base_ms=45, prefill_tok_s=5000)),
         DemoService("code-32b", "Qwen/Qwen2.5-Coder-32B-Instruct", 0.8, 1500, 90, width=2,
                     options=_options(3.0, 33_000, 30_000, decode_base_ms=40, prefill_tok_s=6000)),
     ]  # fmt: skip
+
+
+def _small(load_seconds: float, decode_base_ms: float) -> dict[str, float]:
+    """Of a model that has its cache in what is left of its part."""
+    return {"load_seconds": load_seconds, "weights_mib": 2_500, "decode_base_ms": decode_base_ms}
 
 
 def _options(load_seconds: float, weights_mib: int, kv_cache_mib: int, **more: float) -> dict[str, float]:
@@ -75,7 +84,7 @@ def profile_text(placed: Sequence[DemoService]) -> str:
             f"  {service.name}:",
             f"    model: {service.model}",
             f"    replicas: {len(service.devices) // service.width}",
-            f"    gpus: {{devices: [{', '.join(service.devices)}]}}",
+            f"    gpus: {{devices: [{', '.join(service.devices)}]{f', {service.part}' if service.part else ''}}}",
             f"    options: {{{options}}}",
         ]
     return "\n".join(lines) + "\n"

@@ -1,11 +1,20 @@
 """The demo's profile fits whatever nodes are asked for."""
 
+import os
+from pathlib import Path
+
 import pytest
 
+from agents.gpus.simulated import Simulated
 from console.demo.cluster import CONTENDED_SERVICE
-from console.demo.node import names
+from console.demo.node import names, plan_nodes
 from console.demo.services import fitted, profile_text
 from profiles.load import parse_profile
+from profiles.model import Desired
+from profiles.place import place
+from profiles.plan import plan_profile
+from profiles.room import with_room
+from profiles.status import GpuSource, GpuSourceKind, HostReading, NodeStatus
 from profiles.yamltext import read
 
 
@@ -16,6 +25,28 @@ def test_the_profile_loads_and_gives_no_gpu_twice_but_the_shared_one(nodes: int,
     assert "chat-8b" in profile.services
     own = [device for service in services if not service.shares for device in service.devices]
     assert len(own) == len(set(own)) <= nodes * gpus
+
+
+def test_what_shares_a_gpu_fits_on_it(tmp_path: Path) -> None:
+    nodes = plan_nodes(tmp_path, 3, 8, seed=1)
+    for node in nodes:
+        os.close(node.make())
+    statuses = {
+        node.name: NodeStatus(
+            hostname=node.name, agent_version="1", boot_id="b", at_unix_s=0.0,
+            host=HostReading(cores=1, memory_total_mib=1), gpu_source=GpuSource(GpuSourceKind.SIMULATED),
+            gpus=Simulated(node.simulated).read().gpus,
+        )
+        for node in nodes
+    }  # fmt: skip
+    profile = parse_profile(read(profile_text(fitted(list(statuses), 8))))
+    desired = {name: Desired() for name in statuses}
+    placed = place(profile, statuses)
+    assert not placed.unplaceable
+    plan = with_room(plan_profile(profile.profile, placed.specs, desired), desired, statuses)
+    assert not plan.blockers
+    (shared,) = [row for row in plan.memory if row.allocatable_mib not in (None, row.after_mib)]
+    assert shared.after_mib == 12 * 1024 + 16 * 1024 + (shared.allocatable_mib or 0) // 4
 
 
 def test_names_are_distinct_and_by_site() -> None:
