@@ -24,6 +24,7 @@ Match Group {group}
     X11Forwarding no
     PermitTunnel no
 """
+SESSION_LIMIT_S = 5.0
 NO_DISPLAY = "localhost:63"
 PROHIBITED = 1
 """RFC 4254 §5.1: sshd's own word for a TCP target that this login may not reach, whether or not one listens there."""
@@ -45,7 +46,10 @@ def snippet(group: str, socket: str) -> str:
 
 
 async def doors(login: asyncssh.SSHClientConnection, socket: str) -> list[Door]:
-    """Try each. What is open stays open as long as `login` does."""
+    """Try each; what is open stays open as long as `login` does. Raises OSError, asyncssh.Error.
+
+    The one that must open comes last: a connection that broke on the way would look like doors that are shut.
+    """
     path = PurePosixPath(socket)
     own_listener = f"/tmp/.gpuyard.{secrets.token_hex(6)}"
     tried: list[tuple[str, Callable[[], Awaitable[object]]]] = [
@@ -61,15 +65,17 @@ async def doors(login: asyncssh.SSHClientConnection, socket: str) -> list[Door]:
         ("X11 forwarding", lambda: login.create_process("true", x11_forwarding=True, x11_display=NO_DISPLAY)),
         ("agent forwarding", lambda: _forwarded_agent(login)),
     ]
-    agent = Door("the agent's socket", await _opens(lambda: login.open_unix_connection(socket)), may_be=True)
-    return [agent, *[Door(name, await _opens(open_it)) for name, open_it in tried]]
+    shut = [Door(name, await _opens(open_it)) for name, open_it in tried]
+    return [Door("the agent's socket", await _opens(lambda: login.open_unix_connection(socket)), may_be=True), *shut]
 
 
 async def _forwarded_agent(login: asyncssh.SSHClientConnection) -> None:
     """Offers an agent that is none. asyncssh 2.24.1 offers one to sessions only where the whole login does."""
     login._agent_forward_path = os.devnull
     try:
-        done = await login.run('test -S "$SSH_AUTH_SOCK"')
+        done = await login.run('test -S "$SSH_AUTH_SOCK"', timeout=SESSION_LIMIT_S)
+    except asyncssh.TimeoutError:  # whatever ran instead, it was not that
+        raise asyncssh.ChannelOpenError(PROHIBITED, "no agent was seen") from None
     finally:
         login._agent_forward_path = None
     if done.exit_status != 0:

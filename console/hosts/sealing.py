@@ -161,5 +161,7 @@ async def tried(node: Node, socket: str, dialler: Dialler) -> list[Door]:
     login = await dialler.login(node)
     try:
         return await doors(login.raw, socket)
+    except (OSError, asyncssh.Error) as error:
+        raise Lost(Reason("lost", f"the link broke while doors were tried: {error}")) from None
     finally:
         await login.close()

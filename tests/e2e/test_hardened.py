@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from console.hosts.sealed import snippet
+from console.hosts.sealed import doors, snippet
 from console.inventory import Node
 from console.remote.errors import LinkRefused, Lost
 from console.remote.ssh import Dialler
@@ -136,6 +136,23 @@ def test_every_door_of_a_sealed_login_is_tried(host: Host) -> None:
     assert done.stdout.count("refused") == 11
     (host.folder / "inventory.yaml").write_text("gpuyard: 1\nnodes: {here: {local: true}}\n")
     assert "reached without ssh" in host.console("node", "sealed", "here", "--check").stderr
+
+
+async def test_a_connection_that_breaks_is_not_taken_for_a_sealed_one(
+    host: Host, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It breaks when the socket is reached: what is tried after that would look shut."""
+    monkeypatch.setenv("HOME", str(host.home))
+    dialler = Dialler()
+    login = await dialler.login(Node(address="127.0.0.1", port=host.port, identity_file=str(host.login_key)))
+
+    def reached(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        host.stop()
+        writer.close()
+
+    async with await asyncio.start_unix_server(reached, tmp_path / "socket"):
+        assert not all(door.is_right for door in await doors(login.raw, str(tmp_path / "socket")))
+    await login.close()
 
 
 def test_the_document_has_the_settings_that_are_printed_and_tried() -> None:
