@@ -8,8 +8,13 @@ PARTS := console agents engines profiles
 help:  ## what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## */  make \1\t/' | expand -t 24
 
-demo: $(VENV)/.console  ## a whole cluster on this machine: real ssh, simulated GPUs
+ifdef NVML
+demo: $(VENV)/.dev  ## a whole cluster on this machine: real ssh, simulated GPUs; NVML=fake reads them through NVML
+	$(BIN)/gpuyard demo --nvml $(NVML) $(ARGS)
+else
+demo: $(VENV)/.console
 	$(BIN)/gpuyard demo $(ARGS)
+endif
 
 test: $(VENV)/.dev  ## the default suite, under five minutes on two cores
 	$(BIN)/pytest -n 3 --dist worksteal -q $(ARGS)  # three on two cores: most tests wait for processes

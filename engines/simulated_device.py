@@ -2,6 +2,7 @@
 
     devices.json       the GPUs of the node
     claims/<pid>.json  what one process holds and asks for, rewritten twice a second while it lives
+    nvml               where it is there, a fake NVIDIA driver has these GPUs too, and they are read through NVML
     lock               held with flock by the demo for its life; whoever can take it knows that the demo is gone
 
 A claim whose process is dead does not count. Only the format is here; nothing is read or written.
@@ -13,6 +14,7 @@ import msgspec
 
 DIRECTORY_VARIABLE = "GPUYARD_SIMULATED_DIR"
 DEVICES_FILE = "devices.json"
+NVML_FILE = "nvml"
 CLAIMS_DIRECTORY = "claims"
 LOCK_FILE = "lock"
 CLAIM_PERIOD_S = 0.5

@@ -9,9 +9,12 @@ from pathlib import Path
 import msgspec
 
 from agents.gpus.source import Frame, NoGpus, Source
+from engines.simulated_device import NVML_FILE
 from profiles.status import GpuSource, GpuSourceKind
 
 PERIOD_S = 1.0
+
+FAKE = GpuSource(GpuSourceKind.SIMULATED, "SIMULATED: read through NVML from a fake driver, no real GPU is read")
 
 
 def main(arguments: list[str]) -> int:
@@ -34,13 +37,14 @@ def main(arguments: list[str]) -> int:
 
 def open_source(arguments: list[str]) -> Source:
     """Imports only what is asked for. Raises NoGpus."""
-    if arguments[:1] == ["--simulated"]:
-        from agents.gpus.simulated import Simulated
+    directory = Path(arguments[1]) if arguments[:1] == ["--simulated"] else None
+    if directory is None or (directory / NVML_FILE).exists():
+        from agents.gpus.nvidia import REAL, Nvidia
 
-        return Simulated(Path(arguments[1]))
-    from agents.gpus.nvidia import Nvidia
+        return Nvidia(REAL if directory is None else FAKE)
+    from agents.gpus.simulated import Simulated
 
-    return Nvidia()
+    return Simulated(directory)
 
 
 def write(data: bytes) -> None:

@@ -13,7 +13,7 @@ from agents.gpus.source import Frame, NoGpus
 from profiles.gpus import GpuCard
 from profiles.status import GpuSource, GpuSourceKind
 
-SOURCE = GpuSource(GpuSourceKind.NVML)
+REAL = GpuSource(GpuSourceKind.NVML)
 _REOPEN_READS = 60
 """Reads between two tries to open a GPU that could not be opened."""
 _FORGET_READS = 60
@@ -23,12 +23,13 @@ _FORGET_READS = 60
 class Nvidia:
     """Raises NoGpus with a sentence when there is no library, no driver or no GPU."""
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, source: GpuSource = REAL, clock: Callable[[], float] = time.monotonic) -> None:
         try:
             nvml.init()
             count = nvml.count()
         except nvml.NvmlError as error:
             raise NoGpus(nvml.refusal(error)) from None
+        self._source = source
         self._clock = clock
         self._processes = Processes()
         self._gpus: dict[int, Device] = {}
@@ -43,10 +44,10 @@ class Nvidia:
         self._reads += 1
         if self._closed and self._reads % _REOPEN_READS == 0:
             self._open_closed()
-        source = SOURCE
+        source = self._source
         if self._closed:
-            note = ", ".join(f"GPU {index} cannot be opened ({why})" for index, why in self._closed.items())
-            source = GpuSource(GpuSourceKind.NVML, note)
+            closed = (f"GPU {index} cannot be opened ({why})" for index, why in self._closed.items())
+            source = replace(source, note=", ".join(filter(None, (source.note, *closed))))
         now_s = self._clock()
         xids, changed = self._events.look()
         for gpu in self._gpus.values():

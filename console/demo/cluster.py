@@ -19,6 +19,7 @@ from console.demo.child import end, python, spawn
 from console.demo.deploy import deploy
 from console.demo.directory import demo_directory, sweep
 from console.demo.ending import wait_for_engines
+from console.demo.fakedriver import start_driver
 from console.demo.node import DemoNode, plan_nodes
 from console.demo.services import fitted, profile_text
 from console.demo.sshserver import ADDRESS, SshServer
@@ -29,16 +30,20 @@ CONTENDED_SERVICE = "chat-8b"
 AGENT_START_LIMIT_S = 20.0
 
 
-async def run(root: Path, count: int, gpus: int, seed: int, scenario: str) -> None:
+async def run(root: Path, count: int, gpus: int, seed: int, scenario: str, nvml: bool = False) -> None:
     """The cluster, until stdin ends or a signal comes."""
     over = _over()
-    nodes = {node.name: node for node in plan_nodes(root, count, gpus, seed)}
+    driver = root / "library" if nvml else None
+    nodes = {node.name: node for node in plan_nodes(root, count, gpus, seed, driver)}
     locks = [node.make() for node in nodes.values()]
     services = fitted(list(nodes), gpus)
     profile = root / "demo.yaml"
     profile.write_text(profile_text(services))
     async with AsyncExitStack() as stack:
         stack.push_async_callback(wait_for_engines, [node.state for node in nodes.values()], locks)
+        if driver is not None:
+            follower = await start_driver(driver, nodes.values(), root / "driver.log")
+            stack.push_async_callback(end, follower)
         agents = [asyncio.create_task(node.keep_agent(await node.start_agent())) for node in nodes.values()]
         stack.push_async_callback(lambda: asyncio.gather(*(_cancelled(agent) for agent in agents)))
         server = SshServer(root)
@@ -132,11 +137,12 @@ def main() -> int:
     parser.add_argument("--gpus", type=int, required=True)
     parser.add_argument("--seed", type=int, required=True)
     parser.add_argument("--scenario", required=True)
+    parser.add_argument("--nvml", action="store_true")
     asked = parser.parse_args()
     sweep()
     with demo_directory() as root:
         try:
-            asyncio.run(run(root, asked.nodes, asked.gpus, asked.seed, asked.scenario))
+            asyncio.run(run(root, asked.nodes, asked.gpus, asked.seed, asked.scenario, asked.nvml))
         except (OSError, TimeoutError) as error:
             talk = "; ".join(_last_line(log) for log in sorted(root.glob("*/agent.log")))
             _announce(Announcement(error=f"{str(error) or 'the agents did not start'} {talk}".strip()))

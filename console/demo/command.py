@@ -40,6 +40,8 @@ def add_parser(subparsers: "argparse._SubParsersAction[P]") -> None:
     parser.add_argument("--gpus", type=_between(1, MAX_GPUS), default=8, help=f"a node, 1 to {MAX_GPUS} (%(default)s)")
     parser.add_argument("--seed", type=int, default=1, help="the same seed gives the same cluster and arrivals")
     parser.add_argument("--scenario", choices=SCENARIOS, default="calm", help="what happens (%(default)s)")
+    text = "read the GPUs through NVML from the fake driver of the tests, in a checkout with gcc"
+    parser.add_argument("--nvml", choices=("fake",), help=text)
     parser.add_argument("--headless", action="store_true", help="print the inventory's path and stay until interrupted")
 
 
@@ -85,7 +87,7 @@ def _cluster(args: argparse.Namespace) -> Iterator["subprocess.Popen[bytes]"]:
     """The cluster's process; at the end of the block it has gone, with all that it started."""
     argv = python(
         "console.demo.cluster", "--nodes", args.nodes, "--gpus", args.gpus, "--seed", args.seed,
-        "--scenario", args.scenario,
+        "--scenario", args.scenario, *(("--nvml",) if args.nvml else ()),
     )  # fmt: skip
     # A session of its own: ctrl-c and hang-ups of our terminal are ours, its end is that of the pipe.
     process = subprocess.Popen(

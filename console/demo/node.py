@@ -37,6 +37,8 @@ class DemoNode:
     name: str
     root: Path
     gpus: tuple[SimulatedGpu, ...]
+    driver: Path | None = None
+    """Where the library of the fake NVIDIA driver is, when the GPUs are read through it."""
 
     @property
     def site(self) -> str:
@@ -54,6 +56,11 @@ class DemoNode:
     def simulated(self) -> Path:
         return self.root / "gpus"
 
+    @property
+    def driver_state(self) -> Path:
+        """What the fake driver tells of this node's GPUs."""
+        return self.root / "driver"
+
     def make(self) -> int:
         """Write the GPUs and lock them: the descriptor whose closing tells the engines that the demo is gone."""
         (self.simulated / CLAIMS_DIRECTORY).mkdir(parents=True)
@@ -65,6 +72,8 @@ class DemoNode:
     async def start_agent(self) -> asyncio.subprocess.Process:
         argv = python("agents", "serve", "--state", self.state, "--simulated", self.simulated)
         env = {**os.environ, DIRECTORY_VARIABLE: str(self.simulated)}
+        if self.driver is not None:
+            env |= {"LD_LIBRARY_PATH": str(self.driver), "FAKE_NVML": str(self.driver_state)}
         return await spawn(argv, self.root / "agent.log", env)
 
     async def keep_agent(self, agent: asyncio.subprocess.Process) -> None:
@@ -82,9 +91,12 @@ class DemoNode:
         return python("agents", "attach", "--state", self.state, "--role", role, "--no-start")
 
 
-def plan_nodes(root: Path, count: int, gpus: int, seed: int) -> list[DemoNode]:
+def plan_nodes(root: Path, count: int, gpus: int, seed: int, driver: Path | None = None) -> list[DemoNode]:
     chance = random.Random(seed)
-    return [DemoNode(name, root / name, tuple(_gpu(index, chance) for index in range(gpus))) for name in names(count)]
+    return [
+        DemoNode(name, root / name, tuple(_gpu(index, chance) for index in range(gpus)), driver)
+        for name in names(count)
+    ]
 
 
 def _gpu(index: int, chance: random.Random) -> SimulatedGpu:
