@@ -23,6 +23,7 @@ from console.author import author
 from console.inventory import Inventory
 from console.keyboard import OneKeyAtATime
 from console.screens.base import YardScreen
+from console.screens.fractions import FractionsScreen
 from console.screens.gpus import GpusScreen
 from console.screens.help import HelpScreen
 from console.screens.instances import InstancesScreen
@@ -46,6 +47,7 @@ SCREENS: Mapping[str, Callable[[Session], YardScreen]] = {
     "services": ServicesScreen,
     "instances": InstancesScreen,
     "processes": ProcessesScreen,
+    "fractions": FractionsScreen,
 }
 ENDING_SIGNALS = (signal.SIGTERM, signal.SIGHUP)
 

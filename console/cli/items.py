@@ -9,8 +9,10 @@ from engines.base import Histogram
 from profiles.burn import WINDOWS_S
 from profiles.cordon import NODE
 from profiles.revision import Revision
+from profiles.sharing import sharing
 from profiles.slo import quantile
 from profiles.status import EngineReading, Event, GpuReading, InstanceStatus
+from profiles.traits import TRAITS, way
 
 Item = dict[str, object]
 QUANTILES = (("p50", 0.50), ("p95", 0.95), ("p99", 0.99))
@@ -49,6 +51,15 @@ def gpu_item(view: NodeView, reading: GpuReading) -> Item:
     cordon = _plain(view.desired.cordons.get(reading.uuid))
     told = {field: msgspec.to_builtins(getattr(reading, field)) for field in reading.__struct_fields__}
     return {"node": view.name, "cordon": cordon, **told}
+
+
+def sharing_item(view: NodeView, reading: GpuReading) -> Item:
+    """One GPU divided; each tenant with what its way of sharing keeps apart."""
+    found = sharing(reading, view.instances.values(), view.status.internals if view.status else ())
+    item: Item = {"node": view.name, "gpu": reading.index, "uuid": reading.uuid, **msgspec.to_builtins(found)}
+    item["tenants"] = [{**msgspec.to_builtins(one), "way": way(one.part), "keeps_apart": _plain(TRAITS[way(one.part)])}
+                       for one in found.tenants]  # fmt: skip
+    return item
 
 
 def instance_item(view: NodeView, status: InstanceStatus) -> Item:

@@ -1,4 +1,4 @@
-"""`status`, `nodes`, `gpus`, `services`, `instances`, `events`: the rows of the screens, as text or JSON."""
+"""`status`, `nodes`, `gpus`, `fractions`, `services`, `instances`, `events`: rows of the screens, as text or JSON."""
 
 import argparse
 import asyncio
@@ -11,6 +11,7 @@ from console.cli.output import Format, print_json
 from console.cli.session import hear_events, inventory_of, reached
 from console.cli.table import print_table
 from console.render import cordons
+from console.render.fractions import PART_COLUMNS, part_rows
 from console.render.gpus import GPU_COLUMNS, MORE_COLUMNS, gpu_row, more_cells
 from console.render.instances import INSTANCE_COLUMNS, instance_row
 from console.render.nodes import NODE_COLUMNS, label_words, node_row
@@ -157,6 +158,12 @@ LISTINGS = {
         _rows(instance_row, Kind.INSTANCE),
         lambda store: (items.instance_item(view, one) for view, one in store.instances()),
         lambda store: (f"{view.name}:{one.name}" for view, one in store.instances()),
+    ),
+    "fractions": Listing(
+        PART_COLUMNS,
+        part_rows,
+        lambda store: (items.sharing_item(view, gpu) for view, gpu in store.gpus()),
+        lambda store: (f"{view.name}/{gpu.index}" for view, gpu in store.gpus()),
     ),
     "services": Listing(
         SERVICE_COLUMNS,

@@ -11,6 +11,7 @@ LISTS = {
     "gpus": "every GPU: busy, memory, power, tenants",
     "services": "services: how many are ready, rates, latency",
     "instances": "every engine: phase, rates, latency, queue",
+    "fractions": "how each GPU is shared: parts, tenants, who holds them to it, what is free",
     "events": "what happened lately, oldest first",
 }
 CHANGES = {

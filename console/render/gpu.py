@@ -6,6 +6,7 @@ from console.render.entries import entry, long_entry
 from console.render.figures import bar, moment
 from console.render.fit import Line
 from console.render.gpus import gpu_state
+from console.render.sharing import sharing_lines
 from console.render.table import Tone
 from console.render.text import NOT_AVAILABLE, age, gib, number, percent
 from console.store import Key, NodeView, Store
@@ -30,10 +31,10 @@ def gpu_lines(store: Store, key: Key, width: int) -> list[Line]:
         *_state(store, view, gpu, now_unix_s, width),
         (),
         *_work(gpu),
-        *_memory(gpu),
         *_heat(gpu),
         *_links(gpu),
         (),
+        *sharing_lines(view, gpu, width, now_unix_s),
         *_mig(gpu),
         *_tenants(gpu),
         (),
@@ -105,14 +106,6 @@ def _throttling(gpu: GpuReading) -> Line:
     )
     when = "of the last second" if gpu.throttled_ratio else "now"
     return entry("Held back", f"{text} {when}", Tone.DIM if shares.keys() <= NORMAL_AT_FULL_LOAD else Tone.WARN)
-
-
-def _memory(gpu: GpuReading) -> list[Line]:
-    ours = sum(one.memory_mib or 0 for one in gpu.processes if one.instance)
-    foreign = sum(one.memory_mib or 0 for one in gpu.processes if not one.instance)
-    parts = f"ours {gib(ours)}   foreign {gib(foreign)}   reserved {gib(gpu.memory_reserved_mib)}"
-    total = f"{gib(gpu.memory_used_mib)} of {gib(gpu.memory_total_mib)} GiB"
-    return [entry("Memory", f"{total}   {parts}")]
 
 
 def _heat(gpu: GpuReading) -> list[Line]:

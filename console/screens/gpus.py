@@ -1,10 +1,13 @@
 """GPUs: how busy, how full, whose."""
 
+from collections.abc import Sequence
+from typing import ClassVar
+
 from textual import on
 from textual.binding import Binding
 
 from console.render.gpus import GPU_COLUMNS, gpu_row
-from console.render.table import Row
+from console.render.table import Column, Row
 from console.screens.cordoning import CORDON_BINDINGS, CordonsPlaces
 from console.screens.gpu import GpuScreen
 from console.screens.instances import InstancesScreen
@@ -18,7 +21,7 @@ from console.widgets.rows import Rows
 
 class GpusScreen(CordonsPlaces, OpensShell, TableScreen):
     kind = Kind.GPU
-    columns = GPU_COLUMNS
+    columns: ClassVar[Sequence[Column]] = GPU_COLUMNS
     BINDINGS = [
         *CORDON_BINDINGS,
         Binding("d", "detail", "detail", id="gpus.detail", tooltip="All of it: work, memory, errors, MIG, processes"),

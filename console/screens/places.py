@@ -19,6 +19,7 @@ PLACES = (
     Place("4", "services", "services", "All services"),
     Place("5", "instances", "instances", "All instances"),
     Place("6", "processes", "processes", "All processes on GPUs and of instances"),
+    Place("7", "fractions", "fractions", "How GPUs are shared"),
 )
 PLACE_BINDINGS = [
     Binding(place.key, f"go('{place.name}')", place.label, id=f"go.{place.name}", tooltip=place.tooltip)

@@ -10,17 +10,19 @@ from console.app import Yard
 from console.screens.base import YardScreen
 from console.screens.session import Session
 from tests.fakes.fleet import FakeOperations, filled
+from tests.fakes.sharing import shared_store
 
 KEPT = Path(__file__).parents[2] / "docs" / "screens"
 PLACES = {"pulse": (), "nodes": ("2",), "gpus": ("3",), "gpu": ("3", "d"), "services": ("4",), "instances": ("5",),
-          "instance": ("5", "j", "j", "enter"), "logs": ("5", "l"), "processes": ("6",)}  # fmt: skip
+          "instance": ("5", "j", "j", "enter"), "logs": ("5", "l"), "processes": ("6",),
+          "fractions": ("7", "j")}  # fmt: skip
 ESSENTIAL = {"pulse": "DOWN", "nodes": "fra-1", "gpus": "throttled", "gpu": "Held back", "instances": "rerank/0",
              "services": "DOWN", "instance": "Phase", "logs": "CUDA out of memory",
-             "processes": "× orphan"}  # fmt: skip
+             "processes": "× orphan", "fractions": "MPS daemon"}  # fmt: skip
 
 CRUMBS = {"pulse": "pulse", "nodes": "nodes", "gpus": "GPUs", "gpu": "GPUs › ", "services": "services",
           "instances": "instances", "instance": "fra-1 › llama-70b/0 ", "logs": "fra-2 › rerank/0 › log",
-          "processes": "processes"}  # fmt: skip
+          "processes": "processes", "fractions": "fractions"}  # fmt: skip
 
 
 @pytest.fixture(autouse=True)
@@ -34,7 +36,7 @@ def utc(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 async def shown(place: str, size: tuple[int, int]) -> tuple[str, list[str]]:
     """The SVG and the lines of a place."""
-    store = filled()
+    store = shared_store() if place == "fractions" else filled()
     app = Yard(Session("prod", store, operations=FakeOperations(store)))
     async with app.run_test(size=size) as pilot:
         await pilot.pause()
