@@ -1,6 +1,6 @@
 """Who may start on the GPUs of a node, and when: one answer from the ledger, the turn to load and other users' claims.
 
-    ask ──► waits: no room (by priority, then age) · somebody loads · another user's agent has it
+    ask ──► waits: leftovers there · no room (by priority, then age) · somebody loads · another user's agent has it
         └─► held, written down before anything is started ──► hold, loaded … ──► settle: its engine is verifiably gone
 
 What an instance was given stays its own while it is wanted: a crash, a new agent or a stranger who came meanwhile
@@ -9,7 +9,7 @@ else is kept on the disk.
 """
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import msgspec
 from msgspec.structs import replace
@@ -43,8 +43,9 @@ class Admission:
         self._arrivals = itertools.count()
 
     def found(self, instance: str, slices: Sequence[Slice]) -> None:
-        """An earlier agent gave it these; whether its engine lives is not known yet."""
+        """An earlier agent gave it these; whether its engine lives, or left something, is not known yet."""
         self._ledger.book(instance, slices)
+        self.left(instance, [part.gpu_uuid for part in slices])
 
     def ask(self, instance: str, spec: InstanceSpec) -> Reason | None:
         """None: `instance` may start, and its part of each GPU, the turn and the claim are its own."""
@@ -53,6 +54,9 @@ class Admission:
             self._turns.wait(instance, spec.gpus(), spec.priority)  # all begin together once they are read
             note = self._board.status().gpu_source.note
             return Reason("gpu_missing", f"no GPU of this node is read{f': {note}' if note else ''}")
+        if left := self._turns.left_by(instance, spec.gpus()):
+            self._turns.wait(instance, spec.gpus(), spec.priority)
+            return Reason("gpu_left", left.text(), f"nothing new starts there until it is gone: see {left.instance}")
         if found := self._room(instance, spec, gpus):
             self._turns.leave(instance)
             return found.reason()
@@ -64,6 +68,10 @@ class Admission:
         """Its engine lives on `slices`, whatever else is promised of them."""
         self._ledger.book(instance, slices)
         self._claims.hold(instance, slices, pid, start_ticks)
+
+    def left(self, instance: str, gpus: Iterable[str]) -> None:
+        """Something of its ended engine is on `gpus`: processes, or memory."""
+        self._turns.leave_behind(instance, gpus)
 
     def loads(self, instance: str, slices: Sequence[Slice]) -> None:
         """Its engine was found loading: it has the turn."""

@@ -244,14 +244,16 @@ class Keeper:
 
     async def _account(self) -> None:
         """What it has of GPUs is its own from before its engine starts until all is verifiably given back."""
-        admission = self._context.admission
+        admission, reason = self._context.admission, self.standing.life.reason
+        is_left = bool(self.runner.survivors) or reason.code == "not_released"
+        if self.found:
+            admission.left(self.name, self.runner.left_on() if is_left else ())
         if (process := self.runner.process) and self.runner.started:
             handle = process.handle
             admission.hold(self.name, self.runner.started.owned.spec.slices, handle.pid, handle.start_ticks)
             return
         self._leave()
-        reason = self.standing.life.reason
-        if self.found and not self.runner.survivors and not (reason and reason.code == "not_released"):
+        if self.found and not is_left:
             await self.runner.granted.give_back()
             admission.settle(self.name, self._still_wanted())
 

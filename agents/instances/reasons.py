@@ -40,6 +40,7 @@ CODES: Mapping[Phase, Mapping[str, str]] = {
         "share_mode": "a GPU of it is shared in another way just now",
         "too_big": "it asks for more of a GPU than there is",
         "waiting_for_room": "the room there is goes to another first, by priority, then by age",
+        "gpu_left": "an instance that ended left processes that cannot be killed, or memory, on one of its GPUs",
         "gpu_claimed": "the agent of another user on the machine has given one of its GPUs away",
         "waiting_for_gpu": "another instance loads on one of its GPUs, or is next to",
         "repartition": "its GPU is divided anew by MIG",

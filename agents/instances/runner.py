@@ -5,7 +5,7 @@ import contextlib
 import math
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import msgspec
@@ -25,10 +25,11 @@ from agents.processes.spawn import AlreadyLocked
 from engines.abilities import SignalStep
 from profiles.isolation import Isolation, agreement
 from profiles.model import DesiredInstance
-from profiles.status import EventKind, GpuState
+from profiles.status import EventKind, GpuProcess, GpuReading, GpuState
 
 LOCK_LIMIT_S = 5.0
 RELEASE_LIMIT_S = 10.0
+LEFT_LIMIT_S = 0.2
 
 
 class Started(msgspec.Struct, frozen=True, kw_only=True):
@@ -160,7 +161,9 @@ class Runner:
         if handle is None:
             return Ended(None)
         self.survivors = tuple(await process.kill_all(handle, self._marker))
-        record = await process.read_exit(self._paths, handle)
+        # A shim waits for the last of its children: while some survive, it may never write.
+        limit_s = LEFT_LIMIT_S if self.survivors else process.RECORD_LIMIT_S
+        record = await process.read_exit(self._paths, handle, limit_s)
         asked = purpose.noted(self._paths, handle.incarnation)
         lived_s = _lived_s(handle, record)
         since_unix_s = record.at_unix_s if record else time.time() - lived_s
@@ -243,14 +246,21 @@ class Runner:
 
     def held(self) -> str:
         """A reading that is old says nothing."""
-        name, gpus = self._marker[0], self._context.board.status().gpus
-        held = [
-            f"{one.memory_mib or 0} MiB of GPU {gpu.index} by pid {one.pid}"
-            for gpu in gpus if gpu.state is GpuState.OK for one in gpu.processes if one.instance == name
-        ]  # fmt: skip
+        held = [f"{one.memory_mib or 0} MiB of GPU {gpu.index} by pid {one.pid}" for gpu, one in self._on_gpus()]
         if self.started and not process.port_is_free(self.started.port):
             held.append(f"port {self.started.port}")
         return ", ".join(held)
+
+    def left_on(self) -> frozenset[str]:
+        """The GPUs that an ended engine is not off yet: its own while a process lives, else where it has memory."""
+        if self.survivors and self.started:
+            return frozenset(self.started.owned.spec.gpus())
+        return frozenset(gpu.uuid for gpu, _ in self._on_gpus())
+
+    def _on_gpus(self) -> Iterator[tuple[GpuReading, GpuProcess]]:
+        for gpu in self._context.board.status().gpus:
+            if gpu.state is GpuState.OK:
+                yield from ((gpu, one) for one in gpu.processes if one.instance == self._marker[0])
 
 
 def _lived_s(handle: Handle, record: Exit | None) -> float:

@@ -22,6 +22,7 @@ from agents.processes.isolation import hierarchy
 from engines.abilities import SignalStep
 
 KILL_LIMIT_S = 10.0
+RECORD_LIMIT_S = 5.0
 
 
 class Handle(msgspec.Struct, frozen=True, kw_only=True):
@@ -177,7 +178,7 @@ async def kill_all(handle: Handle, marker: tuple[str, str]) -> list[tree.Stat]:
     return []
 
 
-async def read_exit(paths: InstanceLayout, handle: Handle, limit_s: float = 5.0) -> Exit | None:
+async def read_exit(paths: InstanceLayout, handle: Handle, limit_s: float = RECORD_LIMIT_S) -> Exit | None:
     """The record of an ended incarnation, waiting for the shim to write it; None if the shim is gone without."""
     deadline = asyncio.get_running_loop().time() + limit_s
     while True:

@@ -1,16 +1,16 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agents.instances.turns import Blocker, Turns
+from agents.instances.turns import Before, Blocker, Turns
 
 
 def test_one_loads_and_the_longest_waiting_is_next() -> None:
     turns = Turns()
     assert turns.ask("a/0", ["GPU-1"]) is None
-    assert turns.ask("b/0", ["GPU-1"]) == Blocker("a/0", loading=True)
-    assert turns.ask("c/0", ["GPU-1"]) == Blocker("a/0", loading=True)
+    assert turns.ask("b/0", ["GPU-1"]) == Blocker("a/0", Before.LOADS)
+    assert turns.ask("c/0", ["GPU-1"]) == Blocker("a/0", Before.LOADS)
     turns.leave("a/0")
-    assert turns.ask("c/0", ["GPU-1"]) == Blocker("b/0", loading=False)
+    assert turns.ask("c/0", ["GPU-1"]) == Blocker("b/0", Before.IS_NEXT)
     assert turns.ask("b/0", ["GPU-1"]) is None
     turns.leave("b/0")
     assert turns.ask("c/0", ["GPU-1"]) is None
@@ -32,6 +32,17 @@ def test_who_left_the_queue_blocks_nobody() -> None:
     turns.leave("b/0")
     turns.leave("a/0")
     assert turns.ask("c/0", ["GPU-1"]) is None
+
+
+def test_what_is_left_on_a_gpu_keeps_all_others_off_it_until_it_is_gone() -> None:
+    turns = Turns()
+    turns.leave_behind("a/0", ["GPU-1", "GPU-2"])
+    turns.leave("a/0")  # which is about turns alone
+    assert turns.left_by("b/0", ["GPU-2", "GPU-3"]) == Blocker("a/0", Before.LEFT)
+    assert turns.left_by("b/0", ["GPU-3"]) is None
+    assert turns.left_by("a/0", ["GPU-1"]) is None
+    turns.leave_behind("a/0", [])
+    assert turns.left_by("b/0", ["GPU-1"]) is None
 
 
 NAMES = st.sampled_from("abcd")

@@ -11,12 +11,14 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
 
-from agents.instances import keeper
+from agents.instances import keeper, runner
 from agents.processes import process, tree
-from profiles.model import Wanted
-from profiles.status import EventKind, Phase
+from engines.devices import Slice
+from profiles.model import InstanceSpec, Wanted
+from profiles.status import EventKind, GpuProcess, InstanceStatus, Phase
 from tests.fakes.supervised import Agent, spec
 
 FREEZER = Path("/sys/fs/cgroup/freezer")
@@ -107,3 +109,58 @@ async def test_an_instance_that_left_the_document_stays_while_something_of_it_li
         while agent.status() is not None:
             await asyncio.sleep(0.02)
     assert not agent.layout.instance("chat/0").directory.exists()
+
+
+def part(number: int) -> Slice:
+    """So little of a GPU that memory keeps nobody else off it."""
+    return Slice(gpu_uuid=f"GPU-{number}", gpu_index=number, memory_mib=100)
+
+
+def is_kept_off(one: InstanceStatus) -> bool:
+    return one.phase is Phase.PENDING and one.reason is not None and one.reason.code == "gpu_left"
+
+
+async def test_nothing_else_starts_on_a_gpu_where_processes_are_left(agent: Agent, freeze: Freeze) -> None:
+    def wanted() -> tuple[InstanceSpec, ...]:
+        chat = spec("chat/0", "--children", "1", wanted=Wanted.STOPPED, slices=(part(1),))
+        return chat, spec("embed/0", slices=(part(1),)), spec("rerank/0", slices=(part(2),))
+
+    agent.set(spec("chat/0", "--children", "1", slices=(part(1),)))
+    ready = await agent.until_phase(Phase.READY)
+    end = freeze([next(pid for pid in agent.mine() if pid != ready.pid)])
+    agent.set(spec("chat/0", "--children", "1", wanted=Wanted.STOPPED, slices=(part(1),)))
+    await agent.until_phase(Phase.FAILED)
+    agent.set(*wanted())
+    await agent.until_phase(Phase.READY, "rerank/0")  # other GPUs go on
+    waits = await agent.until(is_kept_off, "embed/0")
+    assert waits.reason is not None
+    assert waits.reason.text == "chat/0 left something on the same GPU"
+    await agent.kill()
+    agent.start()  # the next daemon keeps it off, too
+    await agent.until_phase(Phase.FAILED)
+    await agent.until(is_kept_off, "embed/0")
+    assert [one.instance for one in agent.events.after(0, 99) if "pending → starting" in one.text].count("embed/0") == 0
+    end()
+    await agent.until_phase(Phase.READY, "embed/0")
+    await agent.until_phase(Phase.STOPPED)
+
+
+async def test_nothing_else_starts_on_a_gpu_whose_memory_is_not_given_back(
+    agent: Agent, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runner, "RELEASE_LIMIT_S", 0.1)
+    monkeypatch.setattr(keeper, "TROUBLE_S", 0.1)
+    agent.set(spec("chat/0", slices=(part(1),)))
+    await agent.until_phase(Phase.READY)
+    held = GpuProcess(pid=4_000_000, memory_mib=50, instance="chat/0")
+    (gpu,) = agent.board.status().gpus
+    agent.board.set_gpus([msgspec.structs.replace(gpu, processes=(held,))])
+    stopped = spec("chat/0", wanted=Wanted.STOPPED, slices=(part(1),))
+    agent.set(stopped)
+    failed = await agent.until_phase(Phase.FAILED)
+    assert failed.reason is not None
+    assert failed.reason.code == "not_released"
+    agent.set(stopped, spec("embed/0", slices=(part(1),)))
+    await agent.until(is_kept_off, "embed/0")
+    agent.board.set_gpus([gpu])
+    await agent.until_phase(Phase.READY, "embed/0")
