@@ -3,7 +3,7 @@
 from console.render.cordons import node_cordons
 from console.render.entries import entry, long_entry
 from console.render.figures import moment
-from console.render.fit import Line
+from console.render.fit import Line, cut
 from console.render.gpus import gpu_state, tenants
 from console.render.instances import instance_why, phase_cell, where
 from console.render.nodes import label_words, state_cell
@@ -21,8 +21,7 @@ def node_lines(store: Store, name: str, width: int) -> list[Line]:
     lines = _state(store, view, width)
     if (status := view.status) is None:
         return lines
-    return [
-        *lines,
+    lines += [
         (),
         *_machine(status.host),
         *_agent(view, status, width),
@@ -33,6 +32,7 @@ def node_lines(store: Store, name: str, width: int) -> list[Line]:
         (),
         *_events(store, view),
     ]
+    return [cut(line, width) for line in lines]
 
 
 def _state(store: Store, view: NodeView, width: int) -> list[Line]:
