@@ -36,7 +36,6 @@ def test_settings_are_written_tried_and_kept(yard: Yard, included: bool) -> None
     again = yard.seal("--write", "--yes")
     assert (again.returncode, "nothing to do" in again.stderr) == (0, True), again.stderr
     assert written.read_text().count(BEGIN) == 1
-    assert yard.seal("--check").returncode == 0
     assert "WRONG  a shell: open" in yard.host.console("node", "sealed", "here", "--check").stdout, "root has his shell"
 
 
