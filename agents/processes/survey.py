@@ -21,6 +21,9 @@ from profiles.processes import NodeProcess, ProcessKind
 from profiles.status import GpuProcess, GpuReading
 
 MAX_LISTED = 2000
+SETTLED_S = 60.0
+"""A younger process may be between its fork and its exec, which is when it gets its mark."""
+
 _ORDER = (ProcessKind.ORPHAN, ProcessKind.OURS, ProcessKind.FOREIGN)
 
 
@@ -50,6 +53,8 @@ class Survey:
         self._board = board
         self._living = living
         self._redactor = redactor
+        self._settled: dict[tuple[int, int], str | None] = {}
+        """The instance of each process that is old enough not to become another program any more."""
 
     async def everyone(self, *, commands: bool) -> tuple[NodeProcess, ...]:
         """All processes on GPUs and all of this agent; with `commands` their arguments. Orphans first."""
@@ -74,11 +79,23 @@ class Survey:
 
     def _look(self, held: Mapping[int, Held], living: Mapping[str, int]) -> list[NodeProcess]:
         everyone = tree.everyone()
-        instances = {pid: name for pid, one in everyone.items() if (name := self._instance(one))}
+        instances = {pid: name for pid, one in everyone.items() if (name := self._remembered(one))}
+        there = {(one.pid, one.start_ticks) for one in everyone.values()}
+        self._settled = {key: name for key, name in self._settled.items() if key in there}
         return [
             _described(pid, everyone.get(pid), held.get(pid), instances.get(pid), living)
             for pid in held.keys() | instances.keys()
         ]
+
+    def _remembered(self, one: tree.Stat) -> str | None:
+        """Four files a process are read once, not at each look."""
+        key = (one.pid, one.start_ticks)
+        if key in self._settled:
+            return self._settled[key]
+        found = self._instance(one)
+        if whois.age_s(one) > SETTLED_S:
+            self._settled[key] = found
+        return found
 
     def _instance(self, one: tree.Stat) -> str | None:
         """The instance of this agent that it says it is of, or whose group it is in."""

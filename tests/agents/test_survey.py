@@ -51,6 +51,29 @@ async def test_an_engine_and_its_workers_are_ours(agent: Agent) -> None:
     assert (again.pid, again.kind, again.instance) == (main.pid, ProcessKind.OURS, "chat/0")
 
 
+async def test_an_old_process_is_looked_up_once(agent: Agent, monkeypatch: pytest.MonkeyPatch) -> None:
+    looked_up: list[int] = []
+    marked = tree.marked
+
+    def counting(pid: int) -> tuple[str, str] | None:
+        looked_up.append(pid)
+        return marked(pid)
+
+    monkeypatch.setattr(tree, "marked", counting)
+    agent.set(spec("chat/0"))
+    ready = await agent.until_phase(Phase.READY)
+    one = survey(agent)
+    for _ in range(2):
+        looked_up.clear()
+        await one.everyone(commands=False)
+        assert ready.pid in looked_up  # it may be about to become another program
+    monkeypatch.setattr("agents.processes.survey.SETTLED_S", 0.0)
+    await one.everyone(commands=False)
+    looked_up.clear()
+    assert [found.pid for found in await one.everyone(commands=False)] == [ready.pid]
+    assert ready.pid not in looked_up
+
+
 async def test_what_an_unknown_instance_left_is_an_orphan(agent: Agent) -> None:
     worker = await left_behind(agent)
     found = await listed(agent)
