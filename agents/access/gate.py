@@ -123,4 +123,6 @@ def _in_words(answer: wire.AnyAnswer) -> str:
             return f"generation {generation}"
         case wire.LeaseTaken(token=token):
             return f"token {token}"
+        case wire.Terminated(text=text):
+            return text
     return ""

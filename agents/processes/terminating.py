@@ -33,8 +33,11 @@ class Terminator:
         self._events = events
         self._privileged = privileged
 
-    async def terminate(self, pid: int, start_ticks: int, kind: ProcessKind, author: str) -> None:
-        """Ask, wait, kill. `kind` is what somebody took it for. Raises Refused, also when SIGKILL does not end it."""
+    async def terminate(self, pid: int, start_ticks: int, kind: ProcessKind, author: str) -> str:
+        """Ask, wait, kill; who it was, in a sentence. `kind` is what somebody took it for.
+
+        Raises Refused, also when SIGKILL does not end it.
+        """
         described, one = self._find(pid, start_ticks, kind)
         group = hierarchy.engine_group(pid) if kind is ProcessKind.ORPHAN else ""
         if not await self._end(one, described, author):
@@ -45,6 +48,7 @@ class Terminator:
         who = f"{described.name or 'unknown'} ({described.user or 'unknown user'}, {pid})"
         text = f"{kind} process {who} was terminated"
         self._events.append(EventKind.EXIT, text, instance=described.instance, author=author, code="terminated")
+        return text
 
     def _find(self, pid: int, start_ticks: int, kind: ProcessKind) -> tuple[NodeProcess, tree.Stat]:
         """Raises Refused."""

@@ -85,8 +85,7 @@ async def _act(node: Node, caller: Caller, role: Role, ask: wire.AnyAsk) -> wire
         case wire.ReleaseLease():
             return node.gate.leases.release(ask)
         case wire.Terminate(pid=pid, start_ticks=start_ticks, kind=kind):
-            await node.terminator.terminate(pid, start_ticks, kind, caller.author)
-            return wire.Terminated()
+            return wire.Terminated(text=await node.terminator.terminate(pid, start_ticks, kind, caller.author))
         case wire.NoteShell():
             node.events.append(EventKind.AGENT, shell_text(ask, node.board.now()), author=caller.author, code="shell")
             return wire.ShellNoted()

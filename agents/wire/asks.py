@@ -203,7 +203,9 @@ class SelfChecked(Answer, frozen=True, kw_only=True):
 
 
 class Terminated(Answer, frozen=True, kw_only=True):
-    """It is gone."""
+    """It is gone. `text` says who it was."""
+
+    text: str = ""
 
 
 class ShellNoted(Answer, frozen=True, kw_only=True):
