@@ -10,14 +10,16 @@ from dataclasses import dataclass
 import msgspec
 
 from console.cli import items
-from console.cli.names import find_gpu, find_instance, find_node
+from console.cli.names import find_gpu, find_instance, find_node, find_process, process_named
 from console.cli.output import Exit, Format, print_json
 from console.cli.session import Reached, hear_events, inventory_of, reached
 from console.inventory import Inventory
+from console.processes import list_into
 from console.render.fit import Line
 from console.render.gpu import gpu_lines
 from console.render.instance import instance_lines
 from console.render.node import node_lines
+from console.render.process import process_lines
 from console.store import Key, Kind, Store
 from profiles.clean import clean
 
@@ -41,6 +43,8 @@ def run(options: argparse.Namespace) -> int:
 async def _run(options: argparse.Namespace) -> Exit:
     kind, name, page = options.kind, options.name, PAGES[options.kind]
     async with reached(_holding(inventory_of(options), kind, name)) as found:
+        if kind == Kind.PROCESS:
+            await list_into(found.fleet, found.store, find_node(found, process_named(name)[0]))
         key = page.find(found, name)
         await hear_events(found)
         if Format(options.output) is Format.JSON:
@@ -54,7 +58,7 @@ async def _run(options: argparse.Namespace) -> Exit:
 
 def _holding(inventory: Inventory, kind: str, name: str) -> Inventory:
     """Nobody else has to be reached for one node."""
-    called = name if kind == Kind.NODE else name.rpartition("/")[0] if kind == Kind.GPU else ""
+    called = name if kind == Kind.NODE else name.rpartition("/")[0] if kind in (Kind.GPU, Kind.PROCESS) else ""
     node = inventory.nodes.get(called)
     return msgspec.structs.replace(inventory, nodes={called: node}) if node else inventory
 
@@ -79,6 +83,10 @@ def _gpu_item(store: Store, key: Key) -> items.Item:
     }
 
 
+def _process_item(store: Store, key: Key) -> items.Item:
+    return {"node": key.node, **msgspec.to_builtins(store.nodes[key.node].processes[key.name])}
+
+
 def _instance_item(store: Store, key: Key) -> items.Item:
     view = store.nodes[key.node]
     status, owned = view.instances.get(key.name), view.desired.instances.get(key.name)
@@ -96,6 +104,7 @@ PAGES = {
         _node_item,
     ),
     "gpu": Page(lambda found, name: Key(Kind.GPU, *find_gpu(found, name)), gpu_lines, _gpu_item),
+    "process": Page(lambda found, name: Key(Kind.PROCESS, *find_process(found, name)), process_lines, _process_item),
     "instance": Page(
         lambda found, name: Key(Kind.INSTANCE, *find_instance(found, name)), instance_lines, _instance_item
     ),

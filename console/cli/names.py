@@ -54,6 +54,28 @@ def find_gpu(found: Reached, name: str) -> Target:
     return view.name, gpu.uuid
 
 
+def process_named(word: str) -> tuple[str, int]:
+    """`NODE/PID` → (node, pid), whether they are there or not. Raises CommandFailed."""
+    node, _, pid = word.rpartition("/")
+    if not node or not (pid.isascii() and pid.isdigit()):
+        hint = "write NODE/PID, as `gpuyard processes -o name` lists them"
+        raise CommandFailed(Exit.USAGE, Reason("usage", f"{word} names no process", hint))
+    return node, int(pid)
+
+
+def find_process(found: Reached, word: str) -> Target:
+    """`NODE/PID` → (node, key), of a node that has listed its processes. Raises CommandFailed."""
+    node, pid = process_named(word)
+    view = found.store.nodes[find_node(found, node)]
+    if view.unlisted is not None:
+        raise CommandFailed(Exit.FAILED, view.unlisted)
+    name = next((name for name, one in view.processes.items() if one.pid == pid), None)
+    if name is None:
+        text = f"{node} lists no process {pid} on a GPU or of an instance"
+        raise CommandFailed(Exit.FAILED, Reason("not_found", text, "see `gpuyard processes`"))
+    return node, name
+
+
 def _find(found: Reached, name: str) -> list[Target]:
     node, colon, wanted = name.rpartition(":")
     targets = [

@@ -20,7 +20,7 @@ CHANGES = {
     "drain": "let running requests finish and hold it empty, its model loaded, until it is started",
     "restart": "drain, stop and start anew, wait until ready",
 }
-DESCRIBED = ("node", "gpu", "instance")
+DESCRIBED = ("node", "gpu", "process", "instance")
 _NAMES = "`chat/0`, `chat` for all its replicas, or `NODE:chat/0`"
 _FORMATS = ("table", "wide", "json", "name")
 _USAGE = 64

@@ -6,10 +6,10 @@ from collections.abc import Iterable
 
 from console import processes
 from console.cli.applying import check_may_change
-from console.cli.names import find_node
+from console.cli.names import find_node, find_process, process_named
 from console.cli.outcome import outcome
 from console.cli.output import CommandFailed, Exit, ask, is_interactive, say
-from console.cli.processes import Row, ask_all, say_failed
+from console.cli.processes import Row, say_failed
 from console.cli.session import Reached, inventory_of, reached
 from console.remote.errors import RequestFailed
 from console.render.blast import blast
@@ -24,15 +24,12 @@ def run(options: argparse.Namespace) -> int:
 
 
 async def _terminate(options: argparse.Namespace) -> int:
-    targets = dict.fromkeys(_target(word) for word in options.targets)
+    words = list(dict.fromkeys(options.targets))
     async with reached(inventory_of(options)) as found:
-        for node, _ in targets:
-            find_node(found, node)
-        rows, code = await ask_all(found, sorted({node for node, _ in targets}))
-        if code is not Exit.DONE:
-            return code
-        there = {(node, one.pid): one for node, one in rows}
-        chosen = [(node, _known(node, pid, there.get((node, pid)))) for node, pid in targets]
+        nodes = dict.fromkeys(find_node(found, process_named(word)[0]) for word in words)
+        await asyncio.gather(*(processes.list_into(found.fleet, found.store, node) for node in nodes))
+        targets = [find_process(found, word) for word in words]
+        chosen = [(node, _known(found.store, node, name)) for node, name in targets]
         _confirm(found.store, chosen, sure=options.yes)
         return outcome([await _end(found, node, one) for node, one in chosen])
 
@@ -46,22 +43,11 @@ async def _end(found: Reached, node: str, one: NodeProcess) -> Exit:
     return Exit.DONE
 
 
-def _target(word: str) -> tuple[str, int]:
-    """`fra-1/4711`. Raises CommandFailed."""
-    node, _, pid = word.rpartition("/")
-    if not node or not (pid.isascii() and pid.isdigit()):
-        hint = "write NODE/PID, as `gpuyard processes -o name` lists them"
-        raise CommandFailed(Exit.USAGE, Reason("usage", f"{word} names no process", hint))
-    return node, int(pid)
-
-
-def _known(node: str, pid: int, one: NodeProcess | None) -> NodeProcess:
+def _known(store: Store, node: str, name: str) -> NodeProcess:
     """Raises CommandFailed. The node decides once more who may be ended; this is for the words."""
-    if one is None:
-        text = f"{node} lists no process {pid} on a GPU or of an instance"
-        raise CommandFailed(Exit.FAILED, Reason("not_found", text, "see `gpuyard processes`"))
+    one = store.nodes[node].processes[name]
     if one.start_ticks is None:
-        text = f"{node}/{pid} is in another pid namespace: nobody here knows who it is"
+        text = f"{node}/{one.pid} is in another pid namespace: nobody here knows who it is"
         raise CommandFailed(Exit.FAILED, Reason("invalid", text, "end it from the host, or in its container"))
     return one
 

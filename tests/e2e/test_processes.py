@@ -39,6 +39,9 @@ def test_an_orphan_is_listed_shown_and_ended(host: Host, orphan: int) -> None:
     [one] = listed(host, "--orphans")
     assert (one["node"], one["pid"], one["kind"], one["instance"]) == ("here", orphan, "orphan", "ghost/0")
     assert "canary" not in one["command"]
+    page = host.console("describe", "process", f"here/{orphan}").stdout
+    assert "× orphan   left behind by an instance that does not run" in page
+    assert "Holds" not in page
     unsure = host.console("terminate", f"here/{orphan}")
     assert unsure.returncode == 1
     assert f"here/{orphan} python" in unsure.stderr
@@ -49,6 +52,8 @@ def test_an_orphan_is_listed_shown_and_ended(host: Host, orphan: int) -> None:
     assert (done.returncode, f"here/{orphan} is gone" in done.stderr) == (0, True), done.stderr
     assert listed(host) == []
     assert host.console("audit", "verify").returncode == 0
+    audit = "".join(path.read_text() for path in (host.state / "audit").glob("*.jsonl"))
+    assert f"orphan process {one['name']} ({one['user']}, {orphan}) was terminated" in audit
 
 
 def test_an_engine_is_told_from_what_can_be_ended(host: Host) -> None:
