@@ -33,7 +33,12 @@ def group(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]", common: 
           ) -> None:  # fmt: skip
     """`noun`, described by `texts` (help, description), and a verb below it for each row of `table`."""
     parser = verbs.add_parser(noun, help=texts[0], description=texts[1])
-    below = parser.add_subparsers(title="verbs", required=True, metavar="VERB")
+    rows(parser.add_subparsers(title="verbs", required=True, metavar="VERB"), common, table, describing)
+
+
+def rows(below: "argparse._SubParsersAction[argparse.ArgumentParser]", common: argparse.ArgumentParser,
+         table: Mapping[str, Verb], describing: argparse.ArgumentParser | None = None) -> None:  # fmt: skip
+    """A verb for each row of `table`."""
     for name, verb in table.items():
         parent = describing if describing and verb.describes else common
         one = below.add_parser(name, help=verb.text, description=verb.text, parents=[parent])

@@ -12,8 +12,11 @@ JSON_VERSION = 1
 class Exit(IntEnum):
     DONE = 0
     FAILED = 1
+    CHANGES = 2
+    """Of a plan alone: it would change something."""
     UNREACHABLE = 3
     STALE = 4
+    ROLLED_BACK = 5
     PARTLY = 6
     USAGE = 64
     INTERRUPTED = 130
