@@ -45,8 +45,12 @@ def tensor_parallel(given: int | None, slices: Iterable[Slice], *others: int | N
 
 
 def visible_devices(slices: Iterable[Slice]) -> dict[str, str]:
-    """CUDA_VISIBLE_DEVICES by UUID, because indexes change with a reboot; without a slice, no GPU at all."""
-    return {"CUDA_VISIBLE_DEVICES": ",".join(part.gpu_uuid for part in slices)}
+    """CUDA_VISIBLE_DEVICES by UUID, because indexes change with a reboot; without a slice, no GPU at all.
+
+    Where an engine counts GPUs all the same, it counts as NVML does and not by their speed (CUDA's own default).
+    """
+    uuids = ",".join(part.gpu_uuid for part in slices)
+    return {"CUDA_VISIBLE_DEVICES": uuids, "CUDA_DEVICE_ORDER": "PCI_BUS_ID"}
 
 
 def local_files(model: str) -> tuple[str, ...]:

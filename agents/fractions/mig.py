@@ -25,7 +25,7 @@ class Mig:
         if len(slices) > 1:
             text = f"{instance} has {len(slices)} MIG instances, and a CUDA process uses one"
             raise CannotGrant("mig_several", text, "give it one MIG instance, or whole GPUs")
-        return Grant(env={"CUDA_VISIBLE_DEVICES": await self._device(slices[0]), "CUDA_DEVICE_ORDER": "PCI_BUS_ID"})
+        return Grant(env={"CUDA_VISIBLE_DEVICES": await self._device(slices[0])})
 
     async def verify(self, instance: str, slices: Sequence[Slice], pids: frozenset[int]) -> Reason | None:
         """An engine that reads no CUDA_VISIBLE_DEVICES takes the first MIG device of the machine."""

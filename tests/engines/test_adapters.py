@@ -49,6 +49,7 @@ def test_vllm_serve() -> None:
     )  # fmt: skip
     assert made.env == {
         "CUDA_VISIBLE_DEVICES": "GPU-a",
+        "CUDA_DEVICE_ORDER": "PCI_BUS_ID",
         "VLLM_NO_USAGE_STATS": "1",
         "VLLM_DO_NOT_TRACK": "1",
         "DO_NOT_TRACK": "1",
@@ -124,7 +125,8 @@ def test_simulated(monkeypatch: pytest.MonkeyPatch) -> None:
     assert made.argv[:3] == (sys.executable, "-m", "engines.simulated")
     assert made.argv[made.argv.index("--load-seconds") + 1] == "0.5"
     assert "--ignore-sigterm" in made.argv
-    assert made.env == {"CUDA_VISIBLE_DEVICES": "GPU-a", "GPUYARD_SIMULATED_DIR": "/run/yard"}
+    assert made.env["CUDA_VISIBLE_DEVICES"] == "GPU-a"
+    assert made.env["GPUYARD_SIMULATED_DIR"] == "/run/yard"
 
 
 def test_the_simulated_engine_reads_every_option_that_its_adapter_writes() -> None:
