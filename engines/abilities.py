@@ -2,6 +2,7 @@
 
 Stops ──► SignalStep …   how to end the engine
 Lives ──► Liveness       how to see that it makes progress
+Details ► EngineSample   what a second page adds to its metrics
 Fits  ──► an option      how to hold it to its part of a GPU's memory
 """
 
@@ -10,7 +11,7 @@ from typing import ClassVar, Protocol, runtime_checkable
 
 import msgspec
 
-from engines.base import Launch
+from engines.base import EngineSample, Launch
 from engines.devices import Slice
 
 
@@ -37,14 +38,18 @@ class Completion(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Liveness(msgspec.Struct, frozen=True, kw_only=True):
-    """`one_token` is asked of an engine that looks idle, because a frozen one looks idle too.
-
-    `detail_path` is for engines whose token counters move only when a request ends: its answer changes while
-    tokens are made. It is read only while the counters stand still.
-    """
+    """`one_token` is asked of an engine that looks idle, because a frozen one looks idle too."""
 
     one_token: Completion | None = None
-    detail_path: str | None = None
+
+
+@runtime_checkable
+class Details(Protocol):
+    """For an engine whose metrics leave out what is in flight; goes with `Probe.detail_path`."""
+
+    def detailed(self, sample: EngineSample, page: str) -> EngineSample:
+        """`sample` and what the second page adds. Never raises: a page that is cut off or foreign adds nothing."""
+        ...
 
 
 @runtime_checkable

@@ -75,11 +75,15 @@ class Command(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Probe(msgspec.Struct, frozen=True, kw_only=True):
-    """Where to ask. `ready_path` answers 200 once the engine serves; `load_deadline_s` is how long that may take."""
+    """Where to ask. `ready_path` answers 200 once the engine serves; `load_deadline_s` is how long that may take.
+
+    `detail_path` is read after each page of metrics, for what they do not tell (engines.abilities.Details).
+    """
 
     ready_path: str
     metrics_path: str | None
     load_deadline_s: float
+    detail_path: str | None = None
     timeout_s: float = 5.0
 
 
@@ -106,8 +110,15 @@ class EngineSample(msgspec.Struct, frozen=True, kw_only=True):
     kv_usage_ratio: float | None = None
     prompt_tokens: float | None = None
     generation_tokens: float | None = None
+    prompt_tokens_in_flight: float | None = None
+    generation_tokens_in_flight: float | None = None
+    """Of requests that the counters do not count yet, where those move only when a request ends."""
+    iterations: float | None = None
+    """Steps of the scheduler."""
     requests_finished: float | None = None
     requests_failed: float | None = None
+    finish_reasons: Mapping[str, float] | None = None
+    """Requests by why they ended, in the engine's words: `stop`, `length`, `abort` …"""
     preemptions: float | None = None
     prefix_cache_queries: float | None = None
     prefix_cache_hits: float | None = None

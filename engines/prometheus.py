@@ -52,6 +52,14 @@ class Page:
         ]
         return sum(values) if values else None
 
+    def by(self, name: str, label: str) -> dict[str, float] | None:
+        """Sums by the value of a label; None where the page does not have the metric."""
+        found: dict[str, float] = {}
+        for labels, value in self.series(name):
+            if (key := labels.get(label)) is not None:
+                found[key] = found.get(key, 0.0) + value
+        return found or None
+
     def where(self, name: str, label: str, wanted: str) -> float | None:
         """The sum over the series whose `label` is `wanted`."""
         values = [v for labels, v in self._series.get(name, ()) if (label, wanted) in labels and math.isfinite(v)]

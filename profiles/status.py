@@ -189,6 +189,9 @@ class EngineReading(msgspec.Struct, frozen=True, kw_only=True):
     prompt_tok_s: float | None = None
     generation_tok_s: float | None = None
     preemptions_per_s: float | None = None
+    finished_per_s: dict[str, float] = {}
+    """By why they ended, in the engine's words."""
+    prefix_cache_hit_ratio: float | None = None
     ttft: Histogram | None = None
     itl: Histogram | None = None
     e2e: Histogram | None = None

@@ -37,8 +37,6 @@ class Checkup:
         while True:
             await asyncio.sleep(self._pace.look_s)
             now_s = time.monotonic()
-            if self._pulse.wants_detail(now_s):
-                await self._read_detail()
             if self._pulse.wants_health(now_s):
                 self._pulse.health_answered(await self._status(self._probe.ready_path) == 200)
             if self._pulse.wants_token(now_s):
@@ -50,15 +48,6 @@ class Checkup:
         if verdict != self.verdict:
             self.verdict = verdict
             self._changed()
-
-    async def _read_detail(self) -> None:
-        assert self._liveness.detail_path is not None
-        try:
-            answer = await probe.get(self._port, self._liveness.detail_path, self._probe.timeout_s)
-        except probe.ProbeFailed:
-            return
-        if answer.status == 200:
-            self._pulse.detailed(time.monotonic(), answer.body)
 
     async def _ask_token(self) -> None:
         asked = self._liveness.one_token

@@ -3,7 +3,7 @@
 import asyncio
 from pathlib import Path
 
-from agents.instances import probe
+from agents.instances import probe, scrape
 from agents.instances.logtail import LogTail
 from agents.instances.preparation import Described
 from agents.instances.probe import Answer
@@ -41,14 +41,8 @@ class Dialogue:
         return answer is not None and answer.status == 200
 
     async def sample(self) -> EngineSample | None:
-        """What its metrics say now; None without an answer."""
-        path = self.probe.metrics_path
-        if path is None:
-            return EngineSample()
-        answer = await self._ask(path)
-        if answer is None or answer.status != 200:
-            return None
-        return self.described.engine.sample(answer.body.decode(errors="replace"))
+        """What it says of itself now; None without an answer."""
+        return await scrape.read(self.described.engine, self.probe, self._ask)
 
     def progress(self) -> LoadProgress | None:
         """The newest step in the log since the last call, None without one."""

@@ -52,7 +52,6 @@ class Pulse:
         self._busy_since_s: float | None = None
         self._flat_scrapes = 0
         self._last = EngineSample()
-        self._detail: bytes | None = None
         self._failures = 0
         self._error: str = ""
         self._healthy = True
@@ -75,12 +74,6 @@ class Pulse:
         else:
             self._flat_scrapes += 1
 
-    def detailed(self, now_s: float, answer: bytes) -> None:
-        """What `detail_path` says: another answer than before is a movement."""
-        if self._detail is not None and answer != self._detail:
-            self._moves(now_s)
-        self._detail = answer
-
     def health_answered(self, ok: bool) -> None:
         self._healthy = ok
 
@@ -95,10 +88,6 @@ class Pulse:
             self._error = "" if status is None else f"HTTP {status}"
         elif status < 300:
             self._moves(now_s)
-
-    def wants_detail(self, now_s: float) -> bool:
-        flat = self._flat_for_s(now_s) > self._pace.stalled_after_s / 3
-        return self._liveness.detail_path is not None and flat
 
     def wants_health(self, now_s: float) -> bool:
         return self._is_silent(now_s)
@@ -157,15 +146,12 @@ def flying_text(sample: EngineSample) -> str:
 
 
 def _moved(before: EngineSample, after: EngineSample) -> bool:
-    """More tokens, or a larger share of the cache in use: a long prompt takes blocks long before its first token.
-
-    A share that falls proves nothing: clients that leave free theirs.
+    """More tokens, steps or ends, or a larger share of the cache in use: a long prompt takes blocks long before its
+    first token. A share that falls proves nothing: clients that leave free theirs.
     """
-    return any(
-        now is not None and then is not None and now > then
-        for then, now in (
-            (before.generation_tokens, after.generation_tokens),
-            (before.prompt_tokens, after.prompt_tokens),
-            (before.kv_usage_ratio, after.kv_usage_ratio),
-        )
-    )
+    counted = (
+        "generation_tokens", "prompt_tokens", "generation_tokens_in_flight", "prompt_tokens_in_flight",
+        "iterations", "requests_finished", "kv_usage_ratio",
+    )  # fmt: skip
+    pairs = ((getattr(before, field), getattr(after, field)) for field in counted)
+    return any(now is not None and then is not None and now > then for then, now in pairs)

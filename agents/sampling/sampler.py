@@ -11,7 +11,7 @@ import msgspec
 from agents.board import Board
 from agents.gpus.reader import Reader
 from agents.gpus.source import Frame
-from agents.instances import probe
+from agents.instances import probe, scrape
 from agents.instances.claims import Claimed
 from agents.instances.supervisor import Scraped, Supervisor
 from agents.processes import tree
@@ -110,16 +110,17 @@ class Sampler:
                 tasks.create_task(self._scrape(one))
 
     async def _scrape(self, one: Scraped) -> None:
-        assert one.probe.metrics_path is not None
+        async def ask(path: str) -> probe.Answer:
+            return await probe.get(one.port, path, one.probe.timeout_s)
+
         try:
-            answer = await probe.get(one.port, one.probe.metrics_path, one.probe.timeout_s)
+            sample = await scrape.read(one.engine, one.probe, ask)
         except probe.ProbeFailed:
             return
         finally:
             self._asking.discard(one.name)
-        if answer.status != 200:
+        if sample is None:
             return
-        sample = one.engine.sample(answer.body.decode(errors="replace"))
         self._supervisor.scraped_now(one.name, sample)
         self._scraped(one.name, one.incarnation, sample)
         self._burnings.scraped(one.name, time.monotonic(), one.incarnation, sample)

@@ -22,6 +22,8 @@ RATES = {
     "generation_tokens": "generation_tok_s",
     "preemptions": "preemptions_per_s",
 }
+IN_FLIGHT = {"prompt_tokens": "prompt_tokens_in_flight", "generation_tokens": "generation_tokens_in_flight"}
+DERIVED = {"finish_reasons": "finished_per_s", "prefix_cache_hits": "prefix_cache_hit_ratio"}
 GAUGES = ("running", "waiting", "kv_usage_ratio")
 HISTOGRAMS = ("ttft", "itl", "e2e", "queue")
 
@@ -30,9 +32,8 @@ class Window:
     """The scrapes of one incarnation of an engine."""
 
     def __init__(self, engine: Engine) -> None:
-        shown = {*GAUGES, *HISTOGRAMS}
-        self._absent = {RATES.get(field, field): why for field, why in engine.absent.items()
-                        if field in RATES or field in shown}  # fmt: skip
+        names = {**RATES, **DERIVED, **{name: name for name in (*GAUGES, *HISTOGRAMS)}}
+        self._absent = {names[field]: why for field, why in engine.absent.items() if field in names}
         self._samples: deque[tuple[float, EngineSample]] = deque()
 
     def add(self, at_s: float, at_unix_s: float, sample: EngineSample) -> EngineReading:
@@ -46,6 +47,8 @@ class Window:
             recent_s, recent = self._samples[-2]  # scrapes came late: the last two are the best there is
         values: dict[str, object] = {name: getattr(sample, name) for name in GAUGES}
         values |= {rate: _rate(recent, sample, field, at_s - recent_s) for field, rate in RATES.items()}
+        values["finished_per_s"] = _finished(recent, sample, at_s - recent_s)
+        values["prefix_cache_hit_ratio"] = _hit_ratio(oldest, sample)
         values |= {name: _histogram(oldest, sample, name) for name in HISTOGRAMS if oldest is not sample}
         return msgspec.convert(
             {**values, "at_unix_s": at_unix_s, "window_s": round(at_s - oldest_s, 3), "absent": self._absent},
@@ -57,8 +60,32 @@ def _rate(older: EngineSample, newer: EngineSample, field: str, elapsed_s: float
     before, after = getattr(older, field), getattr(newer, field)
     if before is None or after is None or elapsed_s <= 0:
         return None
-    # A counter that went down began anew: all it shows was counted since.
-    return float(after - before if after >= before else after) / elapsed_s
+    if after < before:
+        return float(after) / elapsed_s  # it began anew: all it shows was counted since
+    flying = IN_FLIGHT.get(field)
+    if flying is not None:
+        # Two pages are not of one moment: what ends between them is in neither, and counted a scrape later.
+        after += getattr(newer, flying) or 0.0
+        before += getattr(older, flying) or 0.0
+    return max(0.0, float(after - before)) / elapsed_s
+
+
+def _finished(older: EngineSample, newer: EngineSample, elapsed_s: float) -> dict[str, float]:
+    """Requests per second by why they ended; those that never happened are left out."""
+    before, after = older.finish_reasons or {}, newer.finish_reasons or {}
+    if elapsed_s <= 0:
+        return {}
+    counts = {reason: count - before.get(reason, 0.0) for reason, count in after.items()}
+    return {reason: count / elapsed_s for reason, count in counts.items() if count > 0}
+
+
+def _hit_ratio(older: EngineSample, newer: EngineSample) -> float | None:
+    """Of the prompt tokens asked for in the window, those that were cached; None where none were asked for."""
+    numbers = (newer.prefix_cache_hits, older.prefix_cache_hits, newer.prefix_cache_queries, older.prefix_cache_queries)
+    hits, hits_before, asked, asked_before = numbers
+    if hits is None or hits_before is None or asked is None or asked_before is None or asked <= asked_before:
+        return None
+    return min(1.0, max(0.0, (hits - hits_before) / (asked - asked_before)))
 
 
 def _histogram(older: EngineSample, newer: EngineSample, field: str) -> Histogram | None:

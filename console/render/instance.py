@@ -85,12 +85,17 @@ def _serving(reading: EngineReading | None, width: int) -> list[Line]:
         ("running", "running", number(reading.running)),
         ("queue", "waiting", number(reading.waiting)),
         ("KV", "kv_usage_ratio", percent(reading.kv_usage_ratio)),
+        ("cache hits", "prefix_cache_hit_ratio", percent(reading.prefix_cache_hit_ratio)),
+        ("preempted/s", "preemptions_per_s", rate(reading.preemptions_per_s)),
     )
     lines = [
         entry(label, "   ".join(f"{name} {NOT_AVAILABLE if field in reading.absent else text}"
                                  for name, field, text in figures))
         for label, figures in (("Serving", rates), ("", levels))
     ]  # fmt: skip
+    if reading.finished_per_s:
+        ends = (f"{reason} {rate(count)}" for reason, count in sorted(reading.finished_per_s.items()))
+        lines.append(entry("Ended by", "   ".join(ends) + "   per second"))
     for name, field, _ in (*rates, *levels):
         if why := reading.absent.get(field):
             lines += long_entry("", f"{name} {NOT_AVAILABLE}: {why}", width, Tone.DIM)

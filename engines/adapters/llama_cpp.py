@@ -32,15 +32,33 @@ _STEPS = (
 )
 
 
+class _Made(msgspec.Struct):
+    n_decoded: float = 0.0
+
+
+class _Slot(msgspec.Struct):
+    """One slot in `GET /slots`, in its own words: `n_prompt_tokens` has the tokens made in it too."""
+
+    n_ctx: float = 0.0
+    is_processing: bool = False
+    n_prompt_tokens: float = 0.0
+    n_prompt_tokens_processed: float = 0.0
+    next_token: list[_Made] = []
+
+    @property
+    def made(self) -> float:
+        return sum(one.n_decoded for one in self.next_token)
+
+
 class LlamaCpp:
     """Drives `llama-server`."""
 
     name = "llama_cpp"
     Options = Options
     absent = {
-        "kv_usage_ratio": "llama.cpp no longer reports the use of its cache",
         "requests_finished": "llama.cpp counts no requests",
         "requests_failed": "llama.cpp counts no failures",
+        "finish_reasons": "llama.cpp counts no requests",
         "preemptions": "llama.cpp never preempts a request",
         "ttft": _NO_HISTOGRAM,
         "itl": _NO_HISTOGRAM,
@@ -78,7 +96,9 @@ class LlamaCpp:
 
     def ready(self, launch: Launch) -> Probe:
         # A scrape waits behind the decode step in progress.
-        return Probe(ready_path="/health", metrics_path="/metrics", load_deadline_s=900.0, timeout_s=10.0)
+        return Probe(
+            ready_path="/health", metrics_path="/metrics", detail_path="/slots", load_deadline_s=900.0, timeout_s=10.0
+        )
 
     def sample(self, metrics: str) -> EngineSample:
         page = WORDS.page(metrics)
@@ -89,12 +109,28 @@ class LlamaCpp:
         asked = sample.prompt_tokens + sample.prefix_cache_hits
         return msgspec.structs.replace(sample, prompt_tokens=asked, prefix_cache_queries=asked)
 
+    def detailed(self, sample: EngineSample, page: str) -> EngineSample:
+        """The tokens of a request are counted when it ends; until then its slot has them."""
+        try:
+            slots = msgspec.json.decode(page, type=list[_Slot])
+        except msgspec.DecodeError:
+            return sample
+        busy = [slot for slot in slots if slot.is_processing]
+        room = sum(slot.n_ctx for slot in slots)
+        return msgspec.structs.replace(
+            sample,
+            # A prompt is counted once it is read, at the first token.
+            prompt_tokens_in_flight=sum(slot.n_prompt_tokens_processed for slot in busy if not slot.made),
+            generation_tokens_in_flight=sum(slot.made for slot in busy),
+            kv_usage_ratio=sum(slot.n_prompt_tokens for slot in busy) / room if room else None,
+        )
+
     def stop(self, launch: Launch) -> tuple[SignalStep, ...]:
         # With a request in flight the first one only stops decoding, and it waits for the client; the second forces.
         return (SignalStep("SIGTERM", 15.0), SignalStep("SIGTERM", 5.0))
 
     def liveness(self, launch: Launch) -> Liveness:
-        return Liveness(one_token=one_token(launch), detail_path="/slots")
+        return Liveness(one_token=one_token(launch))
 
     def progress(self, line: str) -> LoadProgress | None:
         step = next((step for text, step in _STEPS if text in line), None)

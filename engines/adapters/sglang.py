@@ -61,7 +61,7 @@ class Sglang:
 
     name = "sglang"
     Options = Options
-    absent: dict[str, str] = {}
+    absent = {"finish_reasons": "SGLang does not count why requests end"}
     live = {
         "log_level": "POST /configure_logging",
         "log_requests": "POST /configure_logging",

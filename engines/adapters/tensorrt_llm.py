@@ -39,7 +39,20 @@ _STEPS = (
     ("Application startup complete", "serving"),
     ("Server state: READY", "serving"),
 )
-_LATE = "TensorRT-LLM renews this number only when a request ends"
+
+
+class _Cache(msgspec.Struct):
+    maxNumBlocks: float = 0.0
+    usedNumBlocks: float = 0.0
+
+
+class _Iteration(msgspec.Struct):
+    """One step in `GET /metrics`, in its own words. What is read is gone: nobody else may ask."""
+
+    iter: float
+    numActiveRequests: float | None = None
+    numQueuedRequests: float | None = None
+    kvCacheStats: _Cache | None = None
 
 
 class TensorrtLlm:
@@ -48,9 +61,6 @@ class TensorrtLlm:
     name = "tensorrt_llm"
     Options = Options
     absent = {
-        "running": _LATE,
-        "waiting": _LATE,
-        "kv_usage_ratio": _LATE,
         "itl": "TensorRT-LLM measures a mean of each request, not the gaps between its tokens",
         "preemptions": "TensorRT-LLM counts no preemptions",
     }
@@ -80,12 +90,32 @@ class TensorrtLlm:
         )
 
     def ready(self, launch: Launch) -> Probe:
-        return Probe(ready_path="/health", metrics_path="/prometheus/metrics", load_deadline_s=1800.0)
+        return Probe(
+            ready_path="/health", metrics_path="/prometheus/metrics", detail_path="/metrics", load_deadline_s=1800.0
+        )
 
     def sample(self, metrics: str) -> EngineSample:
         page = WORDS.page(metrics)
         finished = page.total(_SUCCESS, without={"finished_reason": "error"})
-        return msgspec.structs.replace(WORDS.sample(page), requests_finished=finished)
+        reasons = page.by(_SUCCESS, "finished_reason")
+        return msgspec.structs.replace(WORDS.sample(page), requests_finished=finished, finish_reasons=reasons)
+
+    def detailed(self, sample: EngineSample, page: str) -> EngineSample:
+        try:
+            iterations = msgspec.json.decode(page, type=list[_Iteration])
+        except msgspec.DecodeError:
+            return sample
+        if not iterations:  # nothing since the last look: idle, or one long step
+            return sample
+        last = iterations[-1]
+        cache = last.kvCacheStats
+        return msgspec.structs.replace(
+            sample,
+            running=last.numActiveRequests,
+            waiting=last.numQueuedRequests,
+            iterations=last.iter,
+            kv_usage_ratio=cache.usedNumBlocks / cache.maxNumBlocks if cache and cache.maxNumBlocks else None,
+        )
 
     def stop(self, launch: Launch) -> tuple[SignalStep, ...]:
         # It takes no new requests, waits for those that are open without a limit, then up to 90 s for its ranks.

@@ -120,6 +120,7 @@ class Vllm:
             WORDS.sample(page),
             requests_finished=page.total("vllm:request_success_total", without={"finished_reason": "error"}),
             requests_failed=sum(known) if known else None,
+            finish_reasons=page.by("vllm:request_success_total", "finished_reason"),
         )
 
     def stop(self, launch: Launch) -> tuple[SignalStep, ...]:

@@ -1,5 +1,6 @@
 """Evidence → verdict, on a clock that the test moves."""
 
+import msgspec
 import pytest
 
 from agents.instances.liveness import Pace, Pulse
@@ -168,19 +169,14 @@ def test_one_that_froze_under_load_and_answers_nothing_is_asked_for_a_token() ->
     assert engine.code() == "no_answer"
 
 
-def test_detail_counts_where_counters_move_at_the_end_only() -> None:
-    engine = Engine(Liveness(one_token=TOKEN, detail_path="/slots"))
-    engine.goes_on(8, sample(running=1))
-    assert not engine.pulse.wants_detail(engine.now_s)
-    for answer in range(30):
-        engine.goes_on(4, sample(running=1))
-        if engine.pulse.wants_detail(engine.now_s):
-            engine.pulse.detailed(engine.now_s, f"{answer}".encode())
+@pytest.mark.parametrize("field", ["generation_tokens_in_flight", "prompt_tokens_in_flight", "iterations"])
+def test_what_is_in_flight_counts_where_counters_move_at_the_end_only(field: str) -> None:
+    engine = Engine(Liveness(one_token=TOKEN))
+    for count in range(60):
+        engine.goes_on(4, msgspec.structs.replace(sample(running=1), **{field: count}))
         assert engine.phase() is Phase.READY
     for _ in range(20):
-        engine.goes_on(2, sample(running=1))
-        if engine.pulse.wants_detail(engine.now_s):
-            engine.pulse.detailed(engine.now_s, b"29")
+        engine.goes_on(2, msgspec.structs.replace(sample(running=1), **{field: 59}))
     assert engine.code() == "no_progress"
 
 
@@ -188,5 +184,4 @@ def test_an_engine_without_a_token_to_ask_for_is_judged_by_its_counters() -> Non
     engine = Engine(Liveness())
     engine.goes_on(600, sample())
     assert not engine.pulse.wants_token(engine.now_s)
-    assert not engine.pulse.wants_detail(engine.now_s)
     assert engine.phase() is Phase.READY

@@ -1,5 +1,6 @@
 """Command lines word by word, recorded pages number by number, recorded logs step by step."""
 
+import json
 import sys
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,7 @@ import msgspec
 import pytest
 
 from engines import registry
+from engines.abilities import Details
 from engines.base import BadOptions, Command, EngineSample, Launch, LoadProgress, Progress
 from engines.devices import Enforcer, MigSlot, Slice
 from engines.fitting import fitted
@@ -149,6 +151,7 @@ def test_vllm_under_load() -> None:
     assert (sample.prompt_tokens, sample.generation_tokens, sample.preemptions) == (744, 4181, 0)
     assert (sample.prefix_cache_queries, sample.prefix_cache_hits) == (744, 0)
     assert sample.kv_usage_ratio == 0.0019536019536019467
+    assert sample.finish_reasons == {"stop": 0, "length": 10, "abort": 0, "error": 0, "repetition": 0}
     assert (sample.ttft.count, sample.ttft.sum_s) == (14, 15.031244039535522)
     assert (sample.itl.count, sample.e2e.count, sample.queue.count) == (4167, 10, 10)
     assert (sample.ttft.bounds_s[0], sample.ttft.bounds_s[-1], len(sample.ttft.counts)) == (0.001, 2560, 23)
@@ -188,6 +191,24 @@ def test_llama_cpp_after_load() -> None:
         prefix_cache_queries=273,
         prefix_cache_hits=96,
     )
+
+
+def test_llama_cpp_has_what_is_in_flight_in_its_slots() -> None:
+    engine = registry.get("llama_cpp")
+    assert isinstance(engine, Details)
+    for page, made, share in (("under_load", 37, 193 / 4096), ("after_load", 358, 475 / 4096), ("idle", 0, 0)):
+        found = engine.detailed(EngineSample(running=4), (LLAMA / f"slots_{page}.json").read_text())
+        assert (found.running, found.generation_tokens_in_flight, found.kv_usage_ratio) == (4, made, share)
+        assert found.prompt_tokens_in_flight == 0, "every prompt has been read, and counted"
+
+
+def test_llama_cpp_counts_a_prompt_in_flight_until_its_first_token() -> None:
+    engine = registry.get("llama_cpp")
+    assert isinstance(engine, Details)
+    reading = [
+        {"n_ctx": 8, "is_processing": True, "n_prompt_tokens": 6, "n_prompt_tokens_processed": 4, "next_token": []}
+    ]
+    assert engine.detailed(EngineSample(), json.dumps(reading)).prompt_tokens_in_flight == 4
 
 
 def test_vllm_startup_log() -> None:

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from msgspec.structs import fields
 
 from engines import registry
+from engines.abilities import Details
 from engines.base import BadOptions, Engine, EngineSample, Launch, Progress, UnknownEngine, guarded_options
 from engines.devices import Slice
 from engines.options import changes, options_for
@@ -93,6 +94,16 @@ def test_what_is_absent_is_a_field_with_a_reason(case: Case) -> None:
 @pytest.mark.parametrize("text", ["", "\n", "<html>not found</html>", '{"error": 1}', "x" * 10_000])
 def test_foreign_metrics_give_an_empty_sample(case: Case, text: str) -> None:
     assert case.engine.sample(text) == EngineSample()
+
+
+@pytest.mark.parametrize(
+    "text", ["", "<html>not found</html>", '{"error": 1}', "[1]", '[{"n_ctx": "x"}]', "x" * 10_000]
+)
+def test_a_foreign_second_page_adds_nothing(case: Case, text: str) -> None:
+    if case.engine.ready(case.launch).detail_path is None:
+        return
+    assert isinstance(case.engine, Details)
+    assert case.engine.detailed(EngineSample(running=1), text) == EngineSample(running=1)
 
 
 def test_what_changes_live_is_an_option_and_says_how(case: Case) -> None:

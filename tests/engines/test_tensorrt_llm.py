@@ -6,7 +6,8 @@ from pathlib import Path
 import msgspec
 
 from engines import registry
-from engines.abilities import Lives
+from engines.abilities import Details, Lives
+from engines.base import EngineSample
 from engines.devices import Slice
 from tests.engines.test_adapters import command, launch
 
@@ -49,7 +50,18 @@ def test_later_names_count_tokens_and_failures() -> None:
     sample = ENGINE.sample((FIXTURES / "tensorrt_llm-1.3" / "metrics_of_its_names.txt").read_text())
     assert (sample.prompt_tokens, sample.generation_tokens, sample.requests_failed) == (700, 1400, 1)
     assert (sample.prefix_cache_queries, sample.prefix_cache_hits) == (700, 64)
+    assert sample.finish_reasons == {"stop": 5, "length": 2}
     assert sample.running is None, "it would be the number at the end of the last request"
+
+
+def test_what_runs_now_is_in_the_newest_step_of_its_other_page() -> None:
+    assert isinstance(ENGINE, Details)
+    page = json.loads((FIXTURES / "tensorrt_llm-1.2" / "metrics_documented.json").read_text())
+    later = {**page[0], "iter": 155, "numActiveRequests": 2, "numQueuedRequests": 5}
+    sample = ENGINE.detailed(EngineSample(), json.dumps([*page, later]))
+    assert (sample.running, sample.waiting, sample.iterations) == (2, 5, 155)
+    assert sample.kv_usage_ratio == 3 / 101256
+    assert ENGINE.detailed(EngineSample(), "[]") == EngineSample(), "no step since the last look: nothing is known"
 
 
 def test_a_model_is_asked_for_by_the_name_that_the_engine_gives_it() -> None:

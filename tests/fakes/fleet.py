@@ -73,7 +73,8 @@ def serving(requests: float, queue: float, kv: float, fast: bool = True) -> Engi
     return EngineReading(
         at_unix_s=NOW_UNIX_S, window_s=60, running=requests * 2, waiting=queue, kv_usage_ratio=kv,
         requests_per_s=requests, failed_per_s=0, prompt_tok_s=requests * 400, generation_tok_s=requests * 150,
-        preemptions_per_s=0, ttft=ttft, itl=histogram(96, 100, 100, 100, 100, 100, 100, 100, 100),
+        preemptions_per_s=0, finished_per_s={"stop": requests * 0.75, "length": requests * 0.25},
+        prefix_cache_hit_ratio=0.31, ttft=ttft, itl=histogram(96, 100, 100, 100, 100, 100, 100, 100, 100),
         e2e=histogram(0, 0, 0, 2, 8, 20, 50, 90, 100), absent={"queue": "this engine has no queue time histogram"},
     )  # fmt: skip
 

@@ -2,8 +2,10 @@
 
 import asyncio
 import contextlib
+import json
 import sys
 from collections.abc import Callable, Coroutine, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -12,10 +14,10 @@ from agents.board import Board
 from agents.events import EventLog
 from agents.fractions.fractions import Fractions
 from agents.fractions.holds import Holds
-from agents.instances import probe
+from agents.instances import probe, scrape
 from agents.instances.liveness import Pace
 from agents.instances.restart import RestartPolicy
-from agents.instances.supervisor import Supervisor
+from agents.instances.supervisor import Scraped, Supervisor
 from agents.layout import Layout
 from agents.processes import tree
 from agents.wire import SetDesired
@@ -56,7 +58,14 @@ class FakeEngine:
     def ready(self, launch: Launch) -> Probe:
         options = launch.options
         assert isinstance(options, FakeOptions)
-        return Probe(ready_path="/health", metrics_path="/metrics", load_deadline_s=options.deadline_s, timeout_s=1.0)
+        detail = "/slots" if options.detail else None
+        return Probe(
+            ready_path="/health",
+            metrics_path="/metrics",
+            load_deadline_s=options.deadline_s,
+            detail_path=detail,
+            timeout_s=1.0,
+        )
 
     def sample(self, metrics: str) -> EngineSample:
         values = dict(line.split() for line in metrics.splitlines())
@@ -66,7 +75,11 @@ class FakeEngine:
         options = launch.options
         assert isinstance(options, FakeOptions)
         token = Completion(path="/v1/completions", body=b"{}", timeout_s=0.5)
-        return Liveness(one_token=token, detail_path="/slots" if options.detail else None)
+        return Liveness(one_token=token)
+
+    def detailed(self, sample: EngineSample, page: str) -> EngineSample:
+        made = sum(slot["n_decoded"] for slot in json.loads(page))
+        return msgspec.structs.replace(sample, generation_tokens_in_flight=made)
 
     def progress(self, line: str) -> LoadProgress | None:
         return LoadProgress(step="weights", ratio=0.5) if "loading weights" in line else None
@@ -114,8 +127,9 @@ class Agent:
         while True:
             for one in self.supervisor.scraped():
                 with contextlib.suppress(probe.ProbeFailed):
-                    answer = await probe.get(one.port, "/metrics", one.probe.timeout_s)
-                    self.supervisor.scraped_now(one.name, one.engine.sample(answer.body.decode()))
+                    sample = await scrape.read(one.engine, one.probe, partial(_ask, one))
+                    if sample is not None:
+                        self.supervisor.scraped_now(one.name, sample)
             await asyncio.sleep(0.1)
 
     async def kill(self) -> None:
@@ -175,6 +189,10 @@ def reading_of(*parts: Slice) -> GpuReading:
     )
     mig = MigState(current=True, pending=True) if devices else None
     return msgspec.structs.replace(reading, mig=mig, mig_devices=devices)
+
+
+async def _ask(one: Scraped, path: str) -> probe.Answer:
+    return await probe.get(one.port, path, one.probe.timeout_s)
 
 
 def spec(name: str = "chat/0", *flags: str, **changes: object) -> InstanceSpec:
