@@ -23,6 +23,7 @@ from console.author import author
 from console.inventory import Inventory
 from console.keyboard import OneKeyAtATime
 from console.screens.base import YardScreen
+from console.screens.cost import CostScreen
 from console.screens.fractions import FractionsScreen
 from console.screens.gpus import GpusScreen
 from console.screens.help import HelpScreen
@@ -46,6 +47,7 @@ SCREENS: Mapping[str, Callable[[Session], YardScreen]] = {
     "gpus": GpusScreen,
     "services": ServicesScreen,
     "instances": InstancesScreen,
+    "cost": CostScreen,
     "processes": ProcessesScreen,
     "fractions": FractionsScreen,
 }

@@ -71,6 +71,17 @@ def grouped(store: Store, by: str) -> dict[str, int]:
     return found
 
 
+def tokens(store: Store, by: str) -> dict[str, float]:
+    """Tokens a second that instances make, grouped alike; of those that say."""
+    found: dict[str, float] = {}
+    for view in store.nodes.values():
+        for status in view.instances.values() if view.counted else ():
+            if status.reading is not None and status.reading.generation_tok_s is not None:
+                key = BY[by](view, status)
+                found[key] = found.get(key, 0.0) + status.reading.generation_tok_s
+    return found
+
+
 def per_million(microusd_h: int | None, tokens_per_s: Iterable[float | None]) -> int | None:
     """$/1M of the tokens that are made; None where the price or the rate is not known."""
     known = [rate for rate in tokens_per_s if rate is not None]

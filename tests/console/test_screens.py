@@ -15,14 +15,14 @@ from tests.fakes.sharing import shared_store
 KEPT = Path(__file__).parents[2] / "docs" / "screens"
 PLACES = {"pulse": (), "nodes": ("2",), "gpus": ("3",), "gpu": ("3", "d"), "services": ("4",), "instances": ("5",),
           "instance": ("5", "j", "j", "enter"), "logs": ("5", "l"), "processes": ("6",),
-          "fractions": ("7", "j")}  # fmt: skip
+          "fractions": ("7", "j"), "cost": ("8",)}  # fmt: skip
 ESSENTIAL = {"pulse": "DOWN", "nodes": "fra-1", "gpus": "throttled", "gpu": "Held back", "instances": "rerank/0",
              "services": "DOWN", "instance": "Phase", "logs": "CUDA out of memory",
-             "processes": "× orphan", "fractions": "MPS daemon"}  # fmt: skip
+             "processes": "× orphan", "fractions": "MPS daemon", "cost": "By service"}  # fmt: skip
 
 CRUMBS = {"pulse": "pulse", "nodes": "nodes", "gpus": "GPUs", "gpu": "GPUs › ", "services": "services",
           "instances": "instances", "instance": "fra-1 › llama-70b/0 ", "logs": "fra-2 › rerank/0 › log",
-          "processes": "processes", "fractions": "fractions"}  # fmt: skip
+          "processes": "processes", "fractions": "fractions", "cost": "cost"}  # fmt: skip
 
 
 @pytest.fixture(autouse=True)

@@ -5,15 +5,18 @@ import json
 import pytest
 from msgspec.structs import replace
 
+from console.app import Yard
 from console.render.bill import bill_item, bill_lines, spent_now
 from console.render.gpus import GPU_COLUMNS, gpu_row
 from console.render.services import services
+from console.screens.session import Session
 from console.spending import BY, grouped, of_fleet, of_instance, of_node
 from console.store import Key, Kind, NodeState
+from console.widgets.lines import Lines
 from profiles.money import MICRO
 from profiles.prices import Sheet
 from profiles.status import Phase
-from tests.fakes.fleet import filled
+from tests.fakes.fleet import FakeOperations, filled
 
 H100 = 2_950_000
 
@@ -81,3 +84,20 @@ def test_the_lines_and_the_json_say_the_same() -> None:
     item = json.loads(json.dumps(bill_item(bill, store)))
     assert item["usd_h"] == pytest.approx(bill.total / MICRO)
     assert "2026-05-15 to 2026-11-09" in lines[-1]
+
+
+async def test_the_cost_screen_says_whose_money_by_turns() -> None:
+    store = filled()
+    app = Yard(Session("prod", store, operations=FakeOperations(store)))
+    async with app.run_test(size=(120, 40)) as pilot:
+        await pilot.press("8")
+        await pilot.pause()
+        shown = "\n".join("".join(text for text, _ in line) for line in app.screen.query_one("#detail", Lines).lines)
+        assert "70.80" in shown
+        assert "By service" in shown
+        assert shown.index("llama-70b") < shown.index("qwen3-32b")
+        await pilot.press("b")
+        await pilot.pause()
+        shown = "\n".join("".join(text for text, _ in line) for line in app.screen.query_one("#detail", Lines).lines)
+        assert "By instance" in shown
+        assert "fra-1:llama-70b/0" in shown
