@@ -38,6 +38,7 @@ from agents.fractions.journal import Journal
 from agents.fractions.layouts import Layouts
 from agents.fractions.mig import Mig
 from agents.fractions.mps import Mps
+from agents.fractions.timeslices import Timeslices
 from agents.gpus.surveyor import Surveyor
 from agents.instances.claims import Claimed, Claims
 from agents.instances.supervisor import Supervisor
@@ -147,6 +148,9 @@ async def _run(layout: Layout, simulated: Path | None, subject: Subject) -> None
 
         history = History(layout.history, board, events)
         xids = XidLog(layout.xids, events)
+        gate = _gate(layout, board, events, agent_version)
+        privileged = RootChild(recorded(gate.audit))
+        timeslices, health = Timeslices(layout, board, privileged), GpuHealthWatch(xids, events)
         sampler = Sampler(
             board,
             supervisor,
@@ -154,11 +158,9 @@ async def _run(layout: Layout, simulated: Path | None, subject: Subject) -> None
             simulated=simulated,
             scraped=history.scraped,
             claimed=claimed,
-            judged=GpuHealthWatch(xids, events).look,
+            judged=lambda frame: timeslices.told(health.look(frame)),
             gpus_read=GpuWatch(events).look,
         )
-        gate = _gate(layout, board, events, agent_version)
-        privileged = RootChild(recorded(gate.audit))
         shop = Workshop(
             board=board, events=events, surveyor=surveyor, privileged=privileged, tenants=supervisor.tenants,
             holds=holds, release=sampler.release_gpus, boot_id=board.status().boot_id,
@@ -181,6 +183,7 @@ async def _run(layout: Layout, simulated: Path | None, subject: Subject) -> None
             examiner=Examiner(subject),
             trials=trials,
             layouts=Layouts(changes, shop),
+            timeslices=timeslices,
         )
         events.append(EventKind.AGENT, f"gpuyard-agent {agent_version} started", code="agent_started")
         if roles.problem:
@@ -189,7 +192,7 @@ async def _run(layout: Layout, simulated: Path | None, subject: Subject) -> None
             disk = Disk(layout.state, board, (supervisor.document, supervisor.revisions, events, gate.audit))
             logs = LogSpace(layout.state, supervisor.written)
             serving = once_read(Server(door, node).run, sampler.has_read)
-            parts = (supervisor, changes, sampler, history, disk, logs, trials)
+            parts = (supervisor, changes, sampler, history, disk, logs, trials, timeslices)
             tasks = [group.create_task(one) for one in (serving, *(part.run() for part in parts), kept.watch(board))]
             if simulated is None:  # else it is a trial, whose GPUs the kernel knows nothing of
                 tasks.append(group.create_task(xids.follow_kernel()))

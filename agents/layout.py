@@ -81,6 +81,10 @@ class Layout:
         return self.state / "loads.json"
 
     @property
+    def timeslices(self) -> Path:
+        return self.state / "timeslices.json"
+
+    @property
     def xids(self) -> Path:
         return self.state / "xids.json"
 

@@ -24,6 +24,15 @@ class ShareMode(StrEnum):
     MIG = "mig"
 
 
+class Timeslice(StrEnum):
+    """How long a process has a shared GPU to itself, in the order of nvidia-smi's numbers 0 to 3."""
+
+    DEFAULT = "default"
+    SHORT = "short"
+    MEDIUM = "medium"
+    LONG = "long"
+
+
 class Enforcer(StrEnum):
     """Who keeps an instance within its part of a GPU. The last two do not: they trust it."""
 

@@ -9,7 +9,7 @@ from enum import StrEnum
 import msgspec
 
 from engines.base import Histogram, LoadProgress
-from engines.devices import MigSlot, Slice
+from engines.devices import MigSlot, Slice, Timeslice
 from profiles.burn import Misses
 from profiles.gpus import GpuCard, GpuErrors, GpuHealth, MigDevice, MigState, Recovery, Xid
 from profiles.isolation import Isolation, NodeIsolation
@@ -144,6 +144,8 @@ class GpuReading(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     recovery: Recovery | None = None
     xids: tuple[Xid, ...] = ()
     """Since its last reset, by number."""
+    timeslice: Timeslice | None = None
+    """What gpuyard set, while the driver has it."""
     processes: tuple[GpuProcess, ...] = ()
     state: GpuState = GpuState.OK
     seen_unix_s: float | None = None

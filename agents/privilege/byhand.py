@@ -12,8 +12,8 @@ from agents.privilege.calls import (
     SetTimeslice,
     SignalProcess,
     Switch,
-    Timeslice,
 )
+from engines.devices import Timeslice
 
 
 def by_hand(call: AnyCall) -> str:

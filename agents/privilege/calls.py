@@ -11,6 +11,8 @@ from typing import Annotated, get_args
 
 import msgspec
 
+from engines.devices import Timeslice
+
 Gpu = Annotated[str, msgspec.Meta(pattern=r"\AGPU-[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\Z")]
 Small = Annotated[int, msgspec.Meta(ge=0, le=255)]
 """Ids of profiles and instances, slots of memory."""
@@ -22,15 +24,6 @@ Ticks = Annotated[int, msgspec.Meta(ge=0, le=2**62)]
 class Switch(StrEnum):
     OFF = "off"
     ON = "on"
-
-
-class Timeslice(StrEnum):
-    """How long a process has a shared GPU to itself, in the order of nvidia-smi's numbers 0 to 3."""
-
-    DEFAULT = "default"
-    SHORT = "short"
-    MEDIUM = "medium"
-    LONG = "long"
 
 
 class ComputeMode(StrEnum):

@@ -18,9 +18,9 @@ from agents.privilege.calls import (
     SetPersistence,
     SetTimeslice,
     SignalProcess,
-    Timeslice,
 )
 from agents.processes import tree
+from engines.devices import Timeslice
 
 NVIDIA_SMI = Path("/usr/bin/nvidia-smi")
 """Where the driver's packages put it; root follows nobody's PATH."""

@@ -10,6 +10,7 @@ from agents.board import Board
 from agents.doctor.examiner import Examiner
 from agents.events import EventLog
 from agents.fractions.layouts import Layouts
+from agents.fractions.timeslices import Timeslices
 from agents.instances.logs import LogSource
 from agents.limits import DEFAULT, Bucket, Limits
 from agents.past.history import History
@@ -45,6 +46,7 @@ class Node:
     examiner: Examiner
     trials: Trials
     layouts: Layouts
+    timeslices: Timeslices
     limits: Limits = DEFAULT
     log_rate: Bucket = field(default_factory=lambda: Bucket(DEFAULT.log_bytes_per_s, DEFAULT.log_bytes_per_s))
     """Bytes of engines' logs, to all consoles together."""

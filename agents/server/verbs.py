@@ -47,6 +47,7 @@ NEEDED: Mapping[type[wire.AnyAsk], Role] = {
     wire.ApplyLayout: Role.ADMIN,
     wire.SettleLayout: Role.ADMIN,
     wire.ReadLayouts: Role.VIEWER,
+    wire.ChangeTimeslice: Role.ADMIN,
 }
 """The least role for each request; what is in it may need a higher one (`_needed`)."""
 
@@ -98,6 +99,8 @@ async def _act(node: Node, caller: Caller, role: Role, ask: wire.AnyAsk) -> wire
             return await tried(node.trials, caller.author, ask)
         case wire.PlanLayout() | wire.ApplyLayout() | wire.SettleLayout() | wire.ReadLayouts():
             return await divided(node.layouts, caller.author, ask)
+        case wire.ChangeTimeslice(gpu=gpu, to=to):
+            return wire.TimesliceChanged(problem=await node.timeslices.set(gpu, to, caller.author))
     return await _read(node, ask)
 
 
@@ -170,8 +173,8 @@ def _needed(node: Node, ask: wire.AnyAsk) -> tuple[Role, str]:
             return Role.ADMIN, what
         case wire.TakeLease(force=True):
             return Role.ADMIN, "take a lease over"
-        case wire.ApplyLayout() | wire.SettleLayout():
-            return Role.ADMIN, "change how GPUs are divided"
+        case wire.ApplyLayout() | wire.SettleLayout() | wire.ChangeTimeslice():
+            return Role.ADMIN, "change how GPUs are shared"
         case wire.SelfCheck(files=True):
             return Role.ADMIN, "gather logs and settings"
     return NEEDED[type(ask)], "do this"

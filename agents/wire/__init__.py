@@ -77,6 +77,7 @@ from agents.wire.layouts import (
     ReadLayouts,
     SettleLayout,
 )
+from agents.wire.timeslices import ChangeTimeslice, TimesliceChanged
 from agents.wire.trial import (
     ListTrials,
     ReadTrial,
@@ -102,6 +103,7 @@ __all__ = [
     "Smoke", "StartTrial", "ReadTrial", "StopTrial", "ListTrials",
     "Smoked", "TrialStarted", "TrialReport", "TrialStopped", "Trials",
     "PlanLayout", "ApplyLayout", "SettleLayout", "ReadLayouts", "LayoutPlanned", "LayoutChanging", "Layouts",
+    "ChangeTimeslice", "TimesliceChanged",
     "encode", "decode", "common_protocol", "no_common_protocol",
 ]  # fmt: skip
 

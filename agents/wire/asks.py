@@ -12,6 +12,7 @@ from agents.wire.layouts import (
     ReadLayouts,
     SettleLayout,
 )
+from agents.wire.timeslices import ChangeTimeslice, TimesliceChanged
 from agents.wire.trial import (
     ListTrials,
     ReadTrial,
@@ -274,6 +275,7 @@ AnyAsk = (
     | ApplyLayout
     | SettleLayout
     | ReadLayouts
+    | ChangeTimeslice
 )
 AnyAnswer = (
     DesiredSet
@@ -297,6 +299,7 @@ AnyAnswer = (
     | LayoutPlanned
     | LayoutChanging
     | Layouts
+    | TimesliceChanged
 )
 AnswerT = TypeVar("AnswerT", bound=Answer)
 """The kind of answer that an ask expects."""

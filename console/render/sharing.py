@@ -78,7 +78,7 @@ def sharing_lines(view: NodeView, gpu: GpuReading, width: int, now_unix_s: float
     """`now_unix_s` is of the node's clock."""
     found = shared(view, gpu)
     total = f"{gib(gpu.memory_used_mib)} of {gib(gpu.memory_total_mib)} GiB"
-    lines = [entry("Shared", _mode_text(found)), *_internals(found, width, now_unix_s)]
+    lines = [entry("Shared", f"{_mode_text(found)}{_turns(gpu)}"), *_internals(found, width, now_unix_s)]
     room = max(10, min(width, 200) - 17 - len(total))
     lines.append(((f" {'Memory':<14}", Tone.DIM), *memory_line(found, room), (f" {total}", Tone.DIM)))
     lines.append(cut(((" " * 15, Tone.DIM), *_sums(found)), width - 1))
@@ -86,6 +86,10 @@ def sharing_lines(view: NodeView, gpu: GpuReading, width: int, now_unix_s: float
         lines.append(_mig_map(found, _slots(gpu), room))
     lines += _parts(found, width)
     return [*lines, *_isolation(found, width)]
+
+
+def _turns(gpu: GpuReading) -> str:
+    return f"; turns are {gpu.timeslice}" if gpu.timeslice else ""
 
 
 def _mode_text(found: Sharing) -> str:

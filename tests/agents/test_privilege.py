@@ -21,10 +21,10 @@ from agents.privilege.calls import (
     SetTimeslice,
     SignalProcess,
     Switch,
-    Timeslice,
     call_of,
     words,
 )
+from engines.devices import Timeslice
 
 GPU = "GPU-00000000-0000-4000-8000-000000000000"
 CALLS: tuple[tuple[AnyCall, str, str], ...] = (

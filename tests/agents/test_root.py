@@ -27,12 +27,12 @@ from agents.privilege.calls import (
     SetTimeslice,
     SignalProcess,
     Switch,
-    Timeslice,
 )
 from agents.privilege.child import RootChild
 from agents.privilege.ways import Host
 from agents.processes import tree
 from agents.root import carrying
+from engines.devices import Timeslice
 from tests.fakes.nvml.driver import FakeDriver
 
 GPU = "GPU-00000000-0000-4000-8000-000000000000"

@@ -33,6 +33,7 @@ from agents.fractions.changes import Changes, Workshop
 from agents.fractions.holds import Holds
 from agents.fractions.journal import Journal
 from agents.fractions.layouts import Layouts
+from agents.fractions.timeslices import Timeslices
 from agents.gpus.surveyor import Surveyor
 from agents.instances.tenancy import Tenancy
 from agents.layout import Layout
@@ -192,6 +193,7 @@ async def serving(directory: Path, roles: Roles | None = None, **limits: float) 
         examiner=Examiner(Subject(Layout(directory, path))),
         trials=Trials(directory / "trials", lambda _: None, lambda: 0, time.time),
         layouts=undivided(directory, board, events),
+        timeslices=Timeslices(Layout(directory, path), board, RootChild(recorded(gate.audit))),
         limits=chosen,
         log_rate=Bucket(chosen.log_bytes_per_s, chosen.log_bytes_per_s),
     )
