@@ -26,8 +26,9 @@ def _lost(store: Store, node: str, one: NodeProcess) -> str:
             lasted = f"what it did in {age(one.age_s)}" if one.age_s is not None else "its work"
             return f"None of gpuyard's: {lasted} is lost, and nobody starts it anew."
         case ProcessKind.OURS:
-            flying = f"{in_flight(store, node, one.instance)} in flight fail" if one.instance else "requests may fail"
-            return f"Of {one.instance}, which runs: {flying}, and it is started anew; to end it, stop {one.instance}."
+            flying = in_flight(store, node, one.instance)
+            lost = f"it loses {flying} in flight and is started anew"
+            return f"Of {one.instance}, which runs: {lost}; to end it, stop {one.instance}."
 
 
 def in_flight(store: Store, node: str, instance: str | None) -> str:

@@ -24,7 +24,7 @@ ORPHAN = NodeProcess(pid=7, kind=ProcessKind.ORPHAN, name="python", user="serve"
         (
             "fra-1", ENGINE,
             "fra-1/4 vllm of serve: 136.7 GiB on GPU 0,1 comes back. Of llama-70b/0, which runs: "
-            "61 requests in flight fail, and it is started anew; to end it, stop llama-70b/0.",
+            "it loses 61 requests in flight and is started anew; to end it, stop llama-70b/0.",
         ),
         (
             "ams-1", ORPHAN,
@@ -41,4 +41,4 @@ def test_what_nobody_knows_is_said_to_be_unknown() -> None:
     assert said.startswith("ams-1/9 unknown of an unknown user: an unknown amount of memory on GPU 0 comes back.")
     assert "its work is lost" in said
     loading = NodeProcess(pid=9, kind=ProcessKind.OURS, instance="llama-70b/2")
-    assert "an unknown number of requests in flight fail" in blast(filled(), "ams-1", loading)
+    assert "it loses an unknown number of requests in flight" in blast(filled(), "ams-1", loading)

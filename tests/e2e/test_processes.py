@@ -64,7 +64,7 @@ def test_an_engine_is_told_from_what_can_be_ended(host: Host) -> None:
     assert listed(host, "--orphans") == []
     unsure = host.console("terminate", f"here/{one['pid']}")
     assert unsure.returncode == 1
-    assert "Of one/0, which runs: 0 requests in flight fail, and it is started anew" in unsure.stderr
+    assert "Of one/0, which runs: it loses 0 requests in flight and is started anew" in unsure.stderr
     assert host.console("terminate", "here/1", "--yes").returncode == 1
     assert host.console("terminate", "nowhere/1", "--yes").returncode == 64
     assert host.console("terminate", "1").returncode == 64
