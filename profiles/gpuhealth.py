@@ -52,15 +52,3 @@ def judge(gpu: GpuReading, xids: Sequence[Xid], *, stalled: bool = False) -> tup
         text = "a row of its memory is replaced at the next reset"
         return GpuHealth.DEGRADED, Reason("remap_pending", text, "drain it and reset it; what runs goes on safely")
     return GpuHealth.OK, None
-
-
-def refusal(gpu: GpuReading) -> Reason | None:
-    """Why nothing new may begin on it now (invariant I11); None where it may."""
-    if gpu.health is not GpuHealth.OK:
-        why = gpu.health_reason or Reason("gpu_health", "no reason is known")
-        return Reason(why.code, f"GPU {gpu.index} is {SAID[gpu.health]}: {why.text}", why.hint)
-    if gpu.mig is not None and gpu.mig.pending != gpu.mig.current:
-        mode = "on" if gpu.mig.pending else "off"
-        text = f"GPU {gpu.index} waits for a reset to turn MIG mode {mode}"
-        return Reason("mig_pending", text, "reset it, or set the mode back")
-    return None

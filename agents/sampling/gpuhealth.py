@@ -25,8 +25,7 @@ class GpuHealthWatch:
 
     def look(self, frame: Frame) -> Sequence[GpuReading]:
         """The readings of a frame, with what stands against each GPU."""
-        self._xids.know(frame.gpus, frame.cards)
-        self._xids.hear_driver(frame.xids)
+        self._xids.look(frame)
         return [self._judged(gpu, stalled=frame.stalled) for gpu in frame.gpus]
 
     def _judged(self, gpu: GpuReading, *, stalled: bool) -> GpuReading:

@@ -18,11 +18,11 @@ from agents import state
 from agents.events import EventLog
 from agents.gpus import kernellog
 from agents.gpus.kernellog import KernelXid, booted_unix_s, same_bus
-from agents.gpus.source import DriverXid
+from agents.gpus.source import Frame
 from agents.processes import tree
 from agents.sampling.witnesses import Witness, Witnesses
 from profiles.gpus import GpuCard, Xid
-from profiles.status import EventKind, GpuReading
+from profiles.status import EventKind, GpuReading, GpuSourceKind
 from profiles.xids import meaning
 
 QUIET_S = 60.0
@@ -61,6 +61,7 @@ class XidLog:
         self._waiting: list[KernelXid] = []
         self._gpus: Mapping[str, GpuReading] = {}
         self._cards: Sequence[GpuCard] = ()
+        self._is_real = True
         self._told: dict[tuple[str, int], tuple[float, int]] = {}
         """When an XID was told last, and how many came since."""
 
@@ -69,24 +70,19 @@ class XidLog:
         with contextlib.suppress(OSError):
             await kernellog.follow(self.hear_kernel, log)
 
-    def know(self, gpus: Sequence[GpuReading], cards: Sequence[GpuCard] | None) -> None:
-        """Which GPUs there are, as just read. Those that were reset have no XIDs any more."""
-        self._gpus = {gpu.uuid: gpu for gpu in gpus}
-        if cards is not None:
-            self._cards = cards
-        reset = [gpu for gpu in gpus if any(map(self._is_before_reset(gpu), self._of(gpu.uuid).values()))]
-        for gpu in reset:
-            self._events.append(EventKind.GPU, f"gpu{gpu.index} was reset", code="gpu_reset", gpu=gpu.uuid)
-            self._record = replace(self._record, standing={**self._record.standing, gpu.uuid: {}})
+    def look(self, frame: Frame) -> None:
+        """What was just read: which GPUs there are, which were reset, what the driver reported. Then it is kept."""
+        self._gpus = {gpu.uuid: gpu for gpu in frame.gpus}
+        self._cards = self._cards if frame.cards is None else frame.cards
+        self._is_real = frame.source.kind is GpuSourceKind.NVML
+        self._end_what_was_reset()
         if self._cards:
             waiting, self._waiting = self._waiting, []
-            for xid in waiting:
-                self._hear_kernel(xid)
-        self._write()
-
-    def hear_driver(self, xids: Sequence[DriverXid]) -> None:
-        for xid in xids:
+            for one in waiting:
+                self._hear_kernel(one)
+        for xid in frame.xids:
             self._hear(xid.uuid, xid.number, xid.at_unix_s, Witness.DRIVER)
+        self._write()
 
     def hear_kernel(self, xid: KernelXid) -> None:
         """Held until the GPUs are known by their bus addresses."""
@@ -98,6 +94,16 @@ class XidLog:
     def standing(self, uuid: str) -> tuple[Xid, ...]:
         """By number."""
         return tuple(sorted((one.xid for one in self._of(uuid).values()), key=lambda xid: xid.number))
+
+    def _end_what_was_reset(self) -> None:
+        if not self._is_real:
+            return  # simulated counters begin anew with each reader
+        for gpu in self._gpus.values():
+            used = gpu.energy_mj
+            before = [one.energy_mj for one in self._of(gpu.uuid).values() if one.energy_mj is not None]
+            if used is not None and before and used < max(before):
+                self._events.append(EventKind.GPU, f"gpu{gpu.index} was reset", code="gpu_reset", gpu=gpu.uuid)
+                self._record = replace(self._record, standing={**self._record.standing, gpu.uuid: {}})
 
     def _hear_kernel(self, xid: KernelXid) -> None:
         if xid.at_us <= self._record.kernel_us:
@@ -141,10 +147,6 @@ class XidLog:
 
     def _of(self, uuid: str) -> Mapping[str, Standing]:
         return self._record.standing.get(uuid, {})
-
-    def _is_before_reset(self, gpu: GpuReading) -> Callable[[Standing], bool]:
-        used = gpu.energy_mj
-        return lambda one: used is not None and one.energy_mj is not None and used < one.energy_mj
 
     def _write(self) -> None:
         """Once a look at most, however many there were."""

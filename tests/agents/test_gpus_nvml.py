@@ -91,6 +91,16 @@ def test_a_lost_gpu_keeps_its_row_and_comes_back(driver: FakeDriver, code: int) 
     assert [gpu.state for gpu in reader.read().gpus] == [GpuState.OK, GpuState.OK]
 
 
+def test_a_gpu_is_its_uuid_whatever_its_number(driver: FakeDriver) -> None:
+    driver.add()
+    driver.set({"gpu0.busy": 11, "gpu1.busy": 22})
+    before = {gpu.uuid: (gpu.index, gpu.busy_ratio) for gpu in Nvidia().read().gpus}
+    swapped = {f"gpu{at}.{key}": driver.state[f"gpu{1 - at}.{key}"] for at in (0, 1) for key in ("uuid", "busy", "pci")}
+    driver.set(swapped)
+    after = {gpu.uuid: (gpu.index, gpu.busy_ratio) for gpu in Nvidia().read().gpus}
+    assert after == {uuid: (1 - index, busy) for uuid, (index, busy) in before.items()}
+
+
 def test_a_gpu_that_cannot_be_opened_is_named_and_tried_again(
     driver: FakeDriver, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -2,8 +2,8 @@ import pytest
 from msgspec.structs import replace
 
 from profiles.finding import Severity
-from profiles.gpuhealth import judge, refusal
-from profiles.gpus import GpuErrors, GpuHealth, MigState, Recovery, Xid
+from profiles.gpuhealth import judge
+from profiles.gpus import GpuErrors, GpuHealth, Recovery, Xid
 from profiles.status import GpuReading, GpuState
 from profiles.xids import Act, meaning
 
@@ -43,24 +43,6 @@ def test_the_newest_xid_that_matters_is_named() -> None:
 def test_a_driver_that_does_not_answer_stalls_all_but_the_lost() -> None:
     assert judge(GPU, (RESET,), stalled=True)[0] is GpuHealth.STALLED
     assert judge(replace(GPU, state=GpuState.LOST), (), stalled=True)[0] is GpuHealth.LOST
-
-
-def test_nothing_new_begins_on_a_gpu_that_is_not_well() -> None:
-    assert refusal(GPU) is None
-    health, reason = judge(GPU, (RESET,))
-    refused = refusal(replace(GPU, health=health, health_reason=reason))
-    assert refused is not None
-    assert refused.text == "GPU 3 is to be drained: XID 119: its system processor (GSP) does not answer"
-    assert refused.hint == "reset the GPU; where that fails, reboot the node"
-
-
-@pytest.mark.parametrize(
-    ("current", "pending", "refused"), [(True, True, False), (True, False, True), (False, True, True)]
-)
-def test_nor_on_one_that_waits_for_another_mig_mode(current: bool, pending: bool, refused: bool) -> None:
-    waiting = refusal(replace(GPU, mig=MigState(current=current, pending=pending)))
-    assert (waiting is not None) == refused
-    assert waiting is None or f"MIG mode {'on' if pending else 'off'}" in waiting.text
 
 
 @pytest.mark.parametrize(
