@@ -1,7 +1,7 @@
 """A host on which nothing of gpuyard is: OpenSSH's sshd among files of its own, with accounts that only it knows.
 
 sshd runs in a mount namespace. What an installation writes (/opt, /home, /run, /var/lib, /usr/local/bin, systemd's
-and cron's directories) are directories of the test there, and accounts are lines of a private /etc/passwd; the rest
+and cron's directories) are directories of the test there, and accounts are lines of a private copy of /etc; the rest
 is this machine. Needs root.
 """
 
@@ -70,14 +70,9 @@ class BareHost:
         wait_until(self._listens, START_LIMIT_S, f"sshd listens: {(self.folder / 'sshd.log').read_text()}")
 
     def keep_by_unit(self, roles: str) -> None:
-        """Before its start: a systemctl that starts what the unit names, and `roles` for that agent to read.
-
-        /etc becomes a copy of its own.
-        """
-        etc, text = self.folder / "etc", self.folder / "roles.toml"
-        text.write_text(roles)
-        self.set_up += [f"cp -a /etc {etc}", f"install -D -m 644 {text} {etc}/gpuyard/roles.toml",
-                        f"mount --bind {etc} /etc"]  # fmt: skip
+        """Before its start: a systemctl that starts what the unit names, and `roles` for that agent to read."""
+        (self.folder / "etc/gpuyard").mkdir(exist_ok=True)
+        (self.folder / "etc/gpuyard/roles.toml").write_text(roles)
         (self.files / "run/systemd/system").mkdir(parents=True)
         systemctl = self.files / "usr/local/bin/systemctl"
         systemctl.write_text(SYSTEMCTL)
@@ -137,8 +132,8 @@ class BareHost:
         ]) + "\n")  # fmt: skip
 
     def _script(self, sshd: str) -> str:
-        lines = [f"mount --bind {self.files}/{place} /{place}" for place in OWN]
-        lines += [f"mount --bind {self.folder}/{name} /etc/{name}" for name in ("passwd", "group", "shadow")]
+        lines = [f"mount --bind {self.folder}/etc /etc"]
+        lines += [f"mount --bind {self.files}/{place} /{place}" for place in OWN]
         lines += [f"mount --bind {here} {there}" for there, here in self.overlay.items()]
         return "\n".join([*lines, *self.set_up, f"exec {sshd} -D -e -f {self.folder / 'sshd_config'}"])
 
@@ -168,9 +163,12 @@ def bare_host(folder: Path, users: Sequence[str] = ("ada",), *, start: bool = Tr
     (host.files / "run" / "sshd").mkdir()
     accounts = {"root": 0, "sshd": 64199} | {user: FIRST_UID + at for at, user in enumerate(users) if user != "root"}
     lines = {name: f"{name}:x:{uid}:{uid}::/home/{name}:/bin/sh\n" for name, uid in accounts.items()}
-    (folder / "passwd").write_text("".join(lines.values()) + "nobody:x:65534:65534::/nonexistent:/bin/false\n")
-    (folder / "group").write_text("".join(f"{name}:x:{uid}:\n" for name, uid in accounts.items()))
-    (folder / "shadow").write_text("".join(f"{name}:*:20000:0:99999:7:::\n" for name in accounts))
+    # The whole directory: a file that is mounted on /etc/passwd goes as soon as an account is made on this machine.
+    shutil.copytree("/etc", folder / "etc", symlinks=True)
+    (folder / "etc/systemd/system").mkdir(parents=True, exist_ok=True)
+    (folder / "etc/passwd").write_text("".join(lines.values()) + "nobody:x:65534:65534::/nonexistent:/bin/false\n")
+    (folder / "etc/group").write_text("".join(f"{name}:x:{uid}:\n" for name, uid in accounts.items()))
+    (folder / "etc/shadow").write_text("".join(f"{name}:*:20000:0:99999:7:::\n" for name in accounts))
     for name, uid in accounts.items():
         host.home(name).mkdir(mode=0o755)
         os.chown(host.home(name), uid, uid)

@@ -43,9 +43,9 @@ def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BareHost]:
     with bare_host(tmp_path_factory.mktemp("doors"), ("bob", "ann", "serve", "root"), start=False) as found:
         keygen(found.folder / "authority")
         found.keep_by_unit(ROLES)
-        accounts = found.folder / "passwd"
+        accounts = found.folder / "etc" / "passwd"
         accounts.write_text(accounts.read_text().replace(":/home/ann:/bin/sh", ":/home/ann:/usr/sbin/nologin"))
-        with (found.folder / "group").open("a") as groups:
+        with (found.folder / "etc" / "group").open("a") as groups:
             groups.write("gpuyard:x:64300:ann,serve\nsealed:x:64301:ann\n")
         found.options = [
             "X11Forwarding yes", f"TrustedUserCAKeys {found.folder}/authority.pub",
