@@ -35,7 +35,7 @@ def services() -> list[DemoService]:
         DemoService("embed", "BAAI/bge-m3", 4.0, 300, 1, part="memory: 12GiB", options=_small(1.0, 20)),
         DemoService("rerank", "BAAI/bge-reranker-v2-m3", 3.0, 500, 1, shares="embed",
                     part="memory: 12GiB, limit: 16GiB", options=_small(1.2, 20)),
-        DemoService("guard", "meta-llama/Llama-Guard-3-1B", 2.0, 400, 8, shares="embed",
+        DemoService("guard", "meta-llama/Llama-Guard-3-1B", 1.0, 200, 2, shares="embed",
                     part="portion: 0.25", options=_small(1.5, 12)),
         DemoService("chat-70b", "meta-llama/Llama-3.3-70B-Instruct", 1.6, 800, 60, width=4, replicas=2,
                     options=_options(4.0, 35_000, 32_000, decode_base_ms=45, prefill_tok_s=5000)),
