@@ -136,7 +136,11 @@ def _refused(part: Slice, gpu: GpuReading, there: Held) -> Refusal | None:
     if ShareMode.MIG in (mode, part.share_mode):
         return _refused_by_mig(part.mig, gpu, there)
     if there and ShareMode.EXCLUSIVE in (mode, part.share_mode):
-        return Refusal("no_room", f"GPU {gpu.index} is not free: {_names(there)} has it", _instead_of(there))
+        return Refusal(
+            "no_room",
+            f"GPU {gpu.index} is not free: {_names(there)} {'has' if len(there) == 1 else 'have'} it",
+            _instead_of(there),
+        )
     if mode not in (None, part.share_mode):
         text = f"GPU {gpu.index} is shared by {mode}, and this asks for {part.share_mode}"
         return Refusal("share_mode", text, f"share it the same way as {_names(there)}, or choose another GPU")
@@ -205,7 +209,9 @@ def unused(gpu: GpuReading) -> GpuReading:
 
 
 def _names(there: Iterable[str]) -> str:
-    return " and ".join(sorted(there))
+    """`a/0, b/0 and c/0`."""
+    *some, last = sorted(there)
+    return f"{', '.join(some)} and {last}" if some else last
 
 
 def _instead_of(there: Held) -> str:

@@ -13,6 +13,7 @@ from console.render.figures import bar, latency, moment
 from console.render.fit import Line
 from console.render.instances import phase_cell, where
 from console.render.load import load_text
+from console.render.slices import part_lines
 from console.render.spark import scale, spark
 from console.render.table import Tone
 from console.render.text import NOT_AVAILABLE, age, number, percent, rate
@@ -60,6 +61,8 @@ def _state(store: Store, view: NodeView, status: InstanceStatus, width: int) -> 
         drawn = "" if ratio is None else f"{bar(ratio, 30)} {percent(ratio)}   "
         lines.append(entry("Load", f"{drawn}{load_text(msgspec.structs.replace(status.load, ratio=None))}"))
     lines.append(entry("Where", f"{where(status, view.name)}   port {status.port or '–'}   pid {status.pid or '–'}"))
+    for at, text in enumerate(part_lines(status.name, status.slices, view.gpus.values())):
+        lines += long_entry("" if at else "Part", text, width)
     lines += [line for text in _cordons(store, view, status) for line in long_entry("Cordoned", text, width)]
     lines.append(entry("Engine", f"{status.engine}   {status.model}"))
     lines.append(entry("Profile", f"{status.profile} r{status.revision}   restarts {status.restarts}"))

@@ -6,6 +6,7 @@ from console.render.burn import burn_cell, burns
 from console.render.figures import hundred, latency, said
 from console.render.load import load_text
 from console.render.money import money_cell
+from console.render.slices import part_cell
 from console.render.table import Cell, Column, Row, Tone
 from console.render.text import age
 from console.spending import of_instance, per_million
@@ -16,6 +17,7 @@ INSTANCE_COLUMNS = (
     Column("phase", "Phase", 10, priority=1),
     Column("instance", "Instance", 16, priority=1, names=True),
     Column("where", "Where", 12, priority=3, names=True),
+    Column("part", "Part", 8, priority=6),
     Column("engine", "Engine", 9, priority=7),
     Column("requests", "Req/s", 6, right=True, priority=2),
     Column("tokens", "Tok/s", 7, right=True, priority=4),
@@ -53,6 +55,7 @@ def instance_row(store: Store, key: Key) -> Row | None:
         phase_cell(status),
         Cell(status.name, status.name),
         Cell(where(status, view.name), view.name),
+        part_cell(status.slices),
         Cell(status.engine, status.engine, Tone.DIM),
         said(said_.requests_per_s if said_ else None, "requests_per_s", absent, 1),
         said(said_.generation_tok_s if said_ else None, "generation_tok_s", absent),

@@ -1,7 +1,14 @@
-"""Parts of GPUs in words: how much, and who holds an instance to it."""
+"""Parts of GPUs in words: how much, who holds an instance to it, and what it has above it."""
 
+from collections.abc import Iterable, Iterator, Sequence
+
+import msgspec
+
+from console.render.table import Cell, Tone
 from console.render.text import gib
 from engines.devices import Enforcer, Slice
+from profiles.memory import usage
+from profiles.status import GpuReading
 
 _HELD = {
     Enforcer.MIG: "held by MIG",
@@ -26,3 +33,25 @@ def amount(part: Slice) -> str:
 def enforcement(part: Slice) -> str:
     """Who holds it, as it is: a part that nobody holds is never shown as one that somebody does."""
     return _HELD[part.memory_enforcer]
+
+
+def part_cell(slices: Sequence[Slice]) -> Cell:
+    """Of each of its GPUs, which are alike; it sorts by memory."""
+    if not slices:
+        return Cell("")
+    text = amount(msgspec.structs.replace(slices[0], memory_limit_mib=None, compute_percent=None))
+    return Cell(text or "whole", slices[0].memory_mib, Tone.PLAIN if text else Tone.DIM)
+
+
+def part_lines(name: str, slices: Iterable[Slice], gpus: Iterable[GpuReading]) -> Iterator[str]:
+    """`gpu1: 12.0 to 16.0 GiB, cooperative: …; has 13.2, 1.2 of it reclaimable` for each part of a GPU."""
+    readings = {gpu.uuid: gpu for gpu in gpus}
+    for part in slices:
+        if part.whole:
+            continue
+        found = usage(readings[part.gpu_uuid]) if part.gpu_uuid in readings else None
+        has_mib = found.ours.get(name) if found else None
+        used = "" if has_mib is None else f"; has {gib(has_mib)} GiB"
+        above = 0 if has_mib is None or part.mig or part.memory_mib is None else has_mib - part.memory_mib
+        over = f", {gib(above)} of it reclaimable" if above > 0 else ""
+        yield f"gpu{part.gpu_index}: {amount(part)}, {enforcement(part)}{used}{over}"
