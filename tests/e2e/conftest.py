@@ -1,11 +1,14 @@
 """One fresh host per test."""
 
 import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
 
+from engines.simulated_device import CLAIMS_DIRECTORY, DEVICES_FILE, SimulatedGpu
 from tests.e2e import sshd
 from tests.e2e.sshd import Host
 from tests.e2e.yard import Yard, the_yard
@@ -15,6 +18,17 @@ from tests.e2e.yard import Yard, the_yard
 def host(tmp_path: Path) -> Iterator[Host]:
     with sshd.host(tmp_path) as found:
         yield found
+
+
+@pytest.fixture
+def gpus(host: Host) -> Path:
+    """Two simulated GPUs on the host."""
+    folder = host.folder / "gpus"
+    (folder / CLAIMS_DIRECTORY).mkdir(parents=True)
+    devices = [SimulatedGpu(uuid=f"GPU-{at}", index=at, name="H100", memory_total_mib=81_559) for at in range(2)]
+    (folder / DEVICES_FILE).write_bytes(msgspec.json.encode(devices))
+    host.write_agent(f'exec {sys.executable} -P -m agents "$@" --state {host.state} --simulated {folder}')
+    return folder
 
 
 @pytest.fixture

@@ -1,26 +1,11 @@
 """Cordon over a real sshd and a real agent: who, why, what it refuses, what it leaves, and the way back."""
 
 import json
-import sys
-from pathlib import Path
 
-import msgspec
 import pytest
 
-from engines.simulated_device import CLAIMS_DIRECTORY, DEVICES_FILE, SimulatedGpu
 from tests.e2e.sshd import Host, wait_until
 from tests.e2e.test_undo import done, gpuyard, items, profile
-
-
-@pytest.fixture
-def gpus(host: Host) -> Path:
-    """Two simulated GPUs on the host."""
-    folder = host.folder / "gpus"
-    (folder / CLAIMS_DIRECTORY).mkdir(parents=True)
-    devices = [SimulatedGpu(uuid=f"GPU-{at}", index=at, name="H100", memory_total_mib=81_559) for at in range(2)]
-    (folder / DEVICES_FILE).write_bytes(msgspec.json.encode(devices))
-    host.write_agent(f'exec {sys.executable} -P -m agents "$@" --state {host.state} --simulated {folder}')
-    return folder
 
 
 def test_nothing_new_is_placed_and_what_is_there_stays(host: Host) -> None:
