@@ -8,7 +8,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -33,6 +33,8 @@ class Host:
     agent: Path
     login_key: Path
     options: list[str] = field(default_factory=list)
+    within: list[str] = field(default_factory=list)
+    """What stands before sshd's program: it may have accounts of its own."""
     process: "subprocess.Popen[bytes] | None" = None
 
     def start(self) -> None:
@@ -48,8 +50,9 @@ class Host:
         if os.geteuid() == 0:
             Path("/run/sshd").mkdir(exist_ok=True)  # privilege separation wants it; a service would have made it
         with (self.folder / "sshd.log").open("ab") as log:
-            self.process = subprocess.Popen([PROGRAM, "-D", "-e", "-f", str(config)], stdin=subprocess.DEVNULL,
-                                            stdout=log, stderr=log, start_new_session=True)  # fmt: skip
+            self.process = subprocess.Popen([*self.within, PROGRAM, "-D", "-e", "-f", str(config)],
+                                            stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                                            start_new_session=True)  # fmt: skip
         wait_until(self._listens, START_LIMIT_S, f"sshd listens: {(self.folder / 'sshd.log').read_text()}")
 
     def stop(self) -> None:
@@ -110,14 +113,14 @@ class Host:
 
 
 @contextmanager
-def host(folder: Path) -> Iterator[Host]:
+def host(folder: Path, within: Sequence[str] = ()) -> Iterator[Host]:
     """A host that runs and is vouched for; whatever still runs on it is ended afterwards."""
     if PROGRAM is None:
         pytest.skip("OpenSSH's sshd is not installed")
     home = folder / "home"
     home.mkdir()
     state = folder / "state"
-    found = Host(folder, free_port(), home, state, folder / "agent", folder / "login")
+    found = Host(folder, free_port(), home, state, folder / "agent", folder / "login", within=list(within))
     found.write_agent(f'exec {sys.executable} -P -m agents "$@" --state {state}')
     keygen(folder / "login")
     keygen(folder / "host")

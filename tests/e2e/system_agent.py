@@ -1,11 +1,9 @@
 """A system's daemon: root's, with a group at its door, in a directory that other users can pass through."""
 
-import grp
-import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,17 +30,17 @@ class Agent:
 
 
 @contextmanager
-def system_agent(group: str, roles: str) -> Iterator[Agent]:
-    """`group` may pass to the socket; `roles` is the text of its roles.toml. Needs root."""
+def system_agent(group: str, roles: str, within: Sequence[str] = ()) -> Iterator[Agent]:
+    """`group` may pass to the socket; `roles` is the text of its roles.toml. `within` stands before it. Needs root."""
     with tempfile.TemporaryDirectory(prefix="gy") as name:
         folder = Path(name)
         folder.chmod(0o755)
         (folder / "run").mkdir(mode=0o750)
-        os.chown(folder / "run", 0, grp.getgrnam(group).gr_gid)
+        subprocess.run([*within, "chgrp", group, str(folder / "run")], check=True)
         (folder / "gpus").mkdir()
         (folder / "gpus" / "devices.json").write_text("[]")
         (folder / "roles.toml").write_text(roles)
-        argv = [sys.executable, "-P", "-m", "agents", "serve", "--state", str(folder / "state"),
+        argv = [*within, sys.executable, "-P", "-m", "agents", "serve", "--state", str(folder / "state"),
                 "--socket", str(folder / "run" / "agent.sock"), "--roles", str(folder / "roles.toml"),
                 "--simulated", str(folder / "gpus")]  # fmt: skip
         with (folder / "agent.log").open("wb") as log:

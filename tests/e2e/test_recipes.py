@@ -60,9 +60,9 @@ def test_user_certificates(yard: Yard) -> None:
     shutil.copy(host.folder / "login.pub", host.folder / "id_ed25519.pub")
     certificate = host.folder / "id_ed25519-cert.pub"
 
-    issue(host.folder, here(morning, ("-n ann", f"-n {yard.ann}")))
+    issue(host.folder, morning)
     (host.folder / "login-cert.pub").write_text(certificate.read_text())
-    host.write_inventory(socket=str(yard.agent.socket), user=yard.ann)
+    host.write_inventory(socket=str(yard.agent.socket), user="ann")
     node = items(host, "nodes")[0]
     assert (node["way"], node["role"]) == ("socket", "operator")
 
@@ -86,7 +86,7 @@ def test_one_key_with_permitopen_and_permitlisten(yard: Yard) -> None:
     assert doors(yard) == ["the agent's socket", *session, "a socket that listens"]
     yard.restart("AllowStreamLocalForwarding local")
     assert doors(yard) == ["the agent's socket", *session]
-    yard.host.write_inventory(socket=str(yard.agent.socket), user=yard.ann)
+    yard.host.write_inventory(socket=str(yard.agent.socket), user="ann")
     assert items(yard.host, "nodes")[0]["way"] == "socket"
 
 
@@ -94,15 +94,14 @@ def test_a_jump_host(yard: Yard) -> None:
     config, settings = blocks("A jump host")
     with tempfile.TemporaryDirectory(prefix="gy") as name:
         Path(name).chmod(0o755)
-        with sshd.host(Path(name)) as jump:
+        with sshd.host(Path(name), yard.host.within) as jump:
             only = ("gpu-1.example:22 gpu-2.example:22", f"127.0.0.1:{yard.host.port}")
-            jump.options = here(settings, ("gpuyard", yard.ann), only).splitlines()
+            jump.options = here(settings, ("gpuyard", "ann"), only).splitlines()
             jump.stop()
             jump.start()
             enrol(yard, jump, here(
                 config, ("jump.example", f"127.0.0.1\n    Port {jump.port}\n    IdentityFile {jump.login_key}"),
                 ("%h.example", f"127.0.0.1\n    Port {yard.host.port}\n    IdentityFile {yard.host.login_key}"),
-                ("User ann", f"User {yard.ann}"),
             ))  # fmt: skip
             found = items(yard.host, "nodes")
             assert {one["name"]: one["state"] for one in found} == {"gpu-1": "up", "gpu-2": "up"}
