@@ -44,6 +44,13 @@ class Liveness(msgspec.Struct, frozen=True, kw_only=True):
 
 
 @runtime_checkable
+class Keyed(Protocol):
+    """Takes the key that its clients need from this environment variable; the agent shows it too."""
+
+    key_variable: ClassVar[str]
+
+
+@runtime_checkable
 class Details(Protocol):
     """For an engine whose metrics leave out what is in flight; goes with `Probe.detail_path`."""
 

@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable
 
 from agents.instances import probe
+from agents.instances.keys import Key
 from agents.instances.liveness import SERVING, Pace, Pulse, Verdict
 from engines.abilities import Liveness
 from engines.base import EngineSample, Probe
@@ -16,11 +17,14 @@ class Checkup:
     Not in a child process: it is one small bounded exchange at a time, on loopback, with a peer that we started.
     """
 
-    def __init__(self, port: int, asked: Probe, liveness: Liveness, pace: Pace, changed: Callable[[], None]) -> None:
+    def __init__(
+        self, port: int, asked: Probe, liveness: Liveness, key: Key, pace: Pace, changed: Callable[[], None]
+    ) -> None:
         self.verdict: Verdict = SERVING
         self._port = port
         self._probe = asked
         self._liveness = liveness
+        self._key = key
         self._pace = pace
         self._pulse = Pulse(liveness, pace, time.monotonic())
         self._changed = changed
@@ -53,13 +57,14 @@ class Checkup:
         asked = self._liveness.one_token
         assert asked is not None
         try:
-            status: int | None = (await probe.post(self._port, asked.path, asked.body, asked.timeout_s)).status
+            answer = await probe.post(self._port, asked.path, asked.body, asked.timeout_s, key=self._key.value())
+            status: int | None = answer.status
         except probe.ProbeFailed:
             status = None
         self._pulse.token_asked(time.monotonic(), status)
 
     async def _status(self, path: str) -> int | None:
         try:
-            return (await probe.get(self._port, path, self._probe.timeout_s)).status
+            return (await probe.get(self._port, path, self._probe.timeout_s, key=self._key.value())).status
         except probe.ProbeFailed:
             return None

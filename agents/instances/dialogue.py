@@ -4,6 +4,7 @@ import asyncio
 from pathlib import Path
 
 from agents.instances import probe, scrape
+from agents.instances.keys import Key
 from agents.instances.logtail import LogTail
 from agents.instances.preparation import Described
 from agents.instances.probe import Answer
@@ -15,9 +16,10 @@ from engines.base import EngineSample, LoadProgress, Probe, Progress
 class Dialogue:
     """With one incarnation. An exit ends the question in hand: whoever asked learns of it at once."""
 
-    def __init__(self, described: Described, port: int, process: Process, log: Path) -> None:
+    def __init__(self, described: Described, port: int, process: Process, log: Path, key: Key) -> None:
         self.described = described
         self.port = port
+        self.key = key
         self._process = process
         self._log = LogTail(log)
 
@@ -53,7 +55,7 @@ class Dialogue:
         return next((step for step in reversed(steps) if step), None)
 
     async def _ask(self, path: str) -> Answer | None:
-        asked = asyncio.create_task(_answer(self.port, path, self.probe.timeout_s))
+        asked = asyncio.create_task(_answer(self.port, path, self.probe.timeout_s, self.key.value()))
         exited = asyncio.create_task(self._process.exited.wait())
         try:
             await asyncio.wait((asked, exited), return_when=asyncio.FIRST_COMPLETED)
@@ -63,8 +65,8 @@ class Dialogue:
             exited.cancel()
 
 
-async def _answer(port: int, path: str, timeout_s: float) -> Answer | None:
+async def _answer(port: int, path: str, timeout_s: float, key: str) -> Answer | None:
     try:
-        return await probe.get(port, path, timeout_s)
+        return await probe.get(port, path, timeout_s, key=key)
     except probe.ProbeFailed:
         return None

@@ -19,15 +19,25 @@ class Answer(msgspec.Struct, frozen=True):
     body: bytes
 
 
-async def get(port: int, path: str, timeout_s: float) -> Answer:
-    """The whole answer of 127.0.0.1:`port`. Raises ProbeFailed."""
-    return await _ask(port, h11.Request(method="GET", target=path, headers=_HEADERS), b"", timeout_s)
+async def get(port: int, path: str, timeout_s: float, *, key: str = "") -> Answer:
+    """The whole answer of 127.0.0.1:`port`, which may want a key. Raises ProbeFailed."""
+    headers = [*_HEADERS, *_authorization(key)]
+    return await _ask(port, h11.Request(method="GET", target=path, headers=headers), b"", timeout_s)
 
 
-async def post(port: int, path: str, body: bytes, timeout_s: float) -> Answer:
+async def post(port: int, path: str, body: bytes, timeout_s: float, *, key: str = "") -> Answer:
     """The answer to JSON. Raises ProbeFailed."""
-    headers = [*_HEADERS, ("Content-Type", "application/json"), ("Content-Length", str(len(body)))]
+    headers = [
+        *_HEADERS,
+        *_authorization(key),
+        ("Content-Type", "application/json"),
+        ("Content-Length", str(len(body))),
+    ]
     return await _ask(port, h11.Request(method="POST", target=path, headers=headers), body, timeout_s)
+
+
+def _authorization(key: str) -> list[tuple[str, str]]:
+    return [("Authorization", f"Bearer {key}")] if key else []
 
 
 async def _ask(port: int, request: h11.Request, body: bytes, timeout_s: float) -> Answer:

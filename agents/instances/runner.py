@@ -16,6 +16,7 @@ from agents.instances import preparation, purpose
 from agents.instances.context import Context
 from agents.instances.dialogue import Dialogue
 from agents.instances.granted import Granted
+from agents.instances.keys import Key
 from agents.instances.logtail import last_lines
 from agents.processes import logspace, process, spawn, tree
 from agents.processes.logspace import Written
@@ -211,7 +212,8 @@ class Runner:
             described = preparation.describe(started.owned.spec, started.port)
         except preparation.CannotStart:
             return  # an adapter that a newer build dropped: the engine lives on, unread
-        self.dialogue = Dialogue(described, started.port, self.process, self._paths.log(started.incarnation))
+        key = Key(self._context.layout, described, started.owned.spec, self.process.handle.pid)
+        self.dialogue = Dialogue(described, started.port, self.process, self._paths.log(started.incarnation), key)
 
     async def _handle(self, incarnation: int) -> Handle | None:
         """The handle of this incarnation; one whose shim is at work just now, or died at it, is waited for."""

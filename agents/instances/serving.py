@@ -25,7 +25,7 @@ class Serving:
         self._left: Reason | None = None
         self._checkup: Checkup | None = None
         if dialogue is not None:
-            self._checkup = Checkup(dialogue.port, dialogue.probe, dialogue.liveness, pace, changed)
+            self._checkup = Checkup(dialogue.port, dialogue.probe, dialogue.liveness, dialogue.key, pace, changed)
 
     @property
     def verdict(self) -> Verdict:

@@ -9,7 +9,7 @@ Ending `run` ends no engine; the next supervisor finds them all again.
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 
 import msgspec
@@ -42,7 +42,7 @@ from agents.processes.isolation.tier import Tier
 from agents.processes.logspace import Written
 from agents.redaction import Redactor
 from agents.wire import SetDesired
-from engines.base import Engine, EngineSample, Probe
+from engines.base import Engine, EngineSample
 from profiles import cordon
 from profiles.burn import Misses
 from profiles.model import Desired, DesiredInstance
@@ -56,13 +56,12 @@ logger = logging.getLogger(__name__)
 
 
 class Scraped(msgspec.Struct, frozen=True):
-    """A ready engine and where its metrics are. `incarnation` changes when counters begin anew."""
+    """A ready engine, and how to ask for its sample. `incarnation` changes when counters begin anew."""
 
     name: str
     incarnation: int
-    port: int
     engine: Engine
-    probe: Probe
+    sample: Callable[[], Awaitable[EngineSample | None]]
 
 
 class Supervisor:
@@ -175,8 +174,8 @@ class Supervisor:
         found = []
         for name, keeper in self._keepers.items():
             started, dialogue = keeper.runner.started, keeper.runner.dialogue
-            if keeper.standing.phase in SERVES and started and dialogue and (probe := dialogue.probe).metrics_path:
-                found.append(Scraped(name, started.incarnation, dialogue.port, dialogue.described.engine, probe))
+            if keeper.standing.phase in SERVES and started and dialogue and dialogue.probe.metrics_path:
+                found.append(Scraped(name, started.incarnation, dialogue.described.engine, dialogue.sample))
         return found
 
     def scraped_now(self, name: str, sample: EngineSample) -> None:

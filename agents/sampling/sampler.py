@@ -11,7 +11,6 @@ import msgspec
 from agents.board import Board
 from agents.gpus.reader import Reader
 from agents.gpus.source import Frame
-from agents.instances import probe, scrape
 from agents.instances.claims import Claimed
 from agents.instances.supervisor import Scraped, Supervisor
 from agents.processes import tree
@@ -110,13 +109,8 @@ class Sampler:
                 tasks.create_task(self._scrape(one))
 
     async def _scrape(self, one: Scraped) -> None:
-        async def ask(path: str) -> probe.Answer:
-            return await probe.get(one.port, path, one.probe.timeout_s)
-
         try:
-            sample = await scrape.read(one.engine, one.probe, ask)
-        except probe.ProbeFailed:
-            return
+            sample = await one.sample()
         finally:
             self._asking.discard(one.name)
         if sample is None:

@@ -3,18 +3,20 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import cast
 
 import pytest
 
 from agents.board import Board
 from agents.events import EventLog
+from agents.instances import probe
 from agents.instances.supervisor import Scraped, Supervisor
 from agents.layout import Layout
 from agents.processes import tree
 from agents.processes.process import free_port
 from agents.sampling.gpuwatch import GpuWatch
 from agents.sampling.sampler import Owners, Sampler
-from engines.base import EngineSample, Probe
+from engines.base import Engine, EngineSample
 from engines.simulated_device import CLAIMS_DIRECTORY, Claim, SimulatedGpu, claim_file, encode_claim, encode_devices
 from profiles.status import EngineReading, GpuProcess, GpuReading, GpuSource, GpuSourceKind, HostReading
 
@@ -40,8 +42,14 @@ class Watched(Supervisor):
     evidence: list[EngineSample]
 
     def scraped(self) -> list[Scraped]:
-        probe = Probe(ready_path="/health", metrics_path="/metrics", load_deadline_s=1.0, timeout_s=1.0)
-        return [Scraped("chat/0", 1, self.port, Counting(), probe)] if self.port else []  # type: ignore[arg-type]
+        return [Scraped("chat/0", 1, cast(Engine, Counting()), self.sample)] if self.port else []
+
+    async def sample(self) -> EngineSample | None:
+        try:
+            answer = await probe.get(self.port, "/metrics", 1.0)
+        except probe.ProbeFailed:
+            return None
+        return Counting().sample(answer.body.decode()) if answer.status == 200 else None
 
     def set_reading(self, name: str, reading: EngineReading) -> None:
         self.readings.append(reading)

@@ -237,6 +237,24 @@ async def test_a_port_in_use_is_named(agent: Agent) -> None:
     assert str(port) in failed.reason.text
 
 
+async def test_an_engine_that_wants_a_key_is_asked_with_it_by_the_next_agent_too(agent: Agent) -> None:
+    secret = agent.layout.secret("key")
+    secret.touch(mode=0o600)
+    secret.write_text("pass-5ecret\n")
+    agent.set(spec("chat/0", "--running", "3", env={"FAKE_API_KEY": SecretRef("key")}))
+    await agent.until_phase(Phase.READY)
+    secret.write_text("another\n")  # the engine goes on with the one that it has
+    for _ in range(2):
+        dialogue = agent.supervisor.serving("chat/0")
+        assert dialogue is not None
+        sample = await dialogue.sample()
+        assert sample is not None
+        assert sample.running == 3
+        await agent.kill()
+        agent.start()
+        await agent.until_phase(Phase.READY)
+
+
 async def test_a_secret_reaches_the_engine_and_nothing_else(agent: Agent, tmp_path: Path) -> None:
     value = "s3cr3t-value-of-the-test"
     agent.layout.secret("hf").write_text(value + "\n")

@@ -56,6 +56,10 @@ class Handler(BaseHTTPRequestHandler):
             body = f"fake_running {running}\nfake_finished {Handler.requests}\nfake_tokens {tokens}\n"
         elif self.path == "/slots":
             body = json.dumps(told.get("slots", []))
+        wanted = os.environ.get("FAKE_API_KEY")
+        if wanted and self.path != "/health" and self.headers["Authorization"] != f"Bearer {wanted}":
+            self.answer(401, "no key")
+            return
         self.answer(200 if ready else 503, body)
 
     def do_POST(self) -> None:

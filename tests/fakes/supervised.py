@@ -1,11 +1,9 @@
 """A supervisor on a real state directory with the fake engine: one daemon's worth of parts, without a socket."""
 
 import asyncio
-import contextlib
 import json
 import sys
 from collections.abc import Callable, Coroutine, Mapping, Sequence
-from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -14,10 +12,9 @@ from agents.board import Board
 from agents.events import EventLog
 from agents.fractions.fractions import Fractions
 from agents.fractions.holds import Holds
-from agents.instances import probe, scrape
 from agents.instances.liveness import Pace
 from agents.instances.restart import RestartPolicy
-from agents.instances.supervisor import Scraped, Supervisor
+from agents.instances.supervisor import Supervisor
 from agents.layout import Layout
 from agents.processes import tree
 from agents.wire import SetDesired
@@ -47,6 +44,7 @@ class FakeEngine:
     Options = FakeOptions
     absent: Mapping[str, str] = {}
     live: Mapping[str, str] = {}
+    key_variable = "FAKE_API_KEY"
 
     def command(self, launch: Launch) -> Command:
         options = launch.options
@@ -126,10 +124,8 @@ class Agent:
         """What the sampler does, faster and without GPUs."""
         while True:
             for one in self.supervisor.scraped():
-                with contextlib.suppress(probe.ProbeFailed):
-                    sample = await scrape.read(one.engine, one.probe, partial(_ask, one))
-                    if sample is not None:
-                        self.supervisor.scraped_now(one.name, sample)
+                if (sample := await one.sample()) is not None:
+                    self.supervisor.scraped_now(one.name, sample)
             await asyncio.sleep(0.1)
 
     async def kill(self) -> None:
@@ -189,10 +185,6 @@ def reading_of(*parts: Slice) -> GpuReading:
     )
     mig = MigState(current=True, pending=True) if devices else None
     return msgspec.structs.replace(reading, mig=mig, mig_devices=devices)
-
-
-async def _ask(one: Scraped, path: str) -> probe.Answer:
-    return await probe.get(one.port, path, one.probe.timeout_s)
 
 
 def spec(name: str = "chat/0", *flags: str, **changes: object) -> InstanceSpec:
