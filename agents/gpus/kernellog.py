@@ -21,16 +21,18 @@ _RECORD_BYTES = 8192
 """The kernel refuses a shorter buffer than a record is long (CONSOLE_EXT_LOG_MAX)."""
 
 _LINE = re.compile(
-    r"(?P<priority>\d+),\d+,(?P<us>\d+),[^;]*;NVRM: Xid \((?:PCI:)?(?P<bus>[0-9a-fA-F:.]+)\): (?P<number>\d+)"
-    r"(?:, pid='?(?P<pid>\d+)'?)?(?P<rest>.*)"
+    r"(?P<priority>\d+),(?P<record>\d+),(?P<us>\d+),[^;]*;"
+    r"NVRM: Xid \((?:PCI:)?(?P<bus>[0-9a-fA-F:.]+)\): (?P<number>\d+)(?:, pid='?(?P<pid>\d+)'?)?(?P<rest>.*)"
 )
 _USER_FACILITY = 8
 """Priorities from here on are of programs that wrote into the log."""
 
 
-class KernelXid(msgspec.Struct, frozen=True):
+class KernelXid(msgspec.Struct, frozen=True, kw_only=True):
     """`bus` is as the kernel wrote it, mostly without the function: `0000:1b:00`."""
 
+    record: int
+    """Its number in the log, which only grows until the next boot."""
     at_us: int
     """Since the boot."""
     bus: str
@@ -46,7 +48,12 @@ def xids(text: str) -> Iterator[KernelXid]:
         if found and int(found["priority"]) < _USER_FACILITY:
             pid = int(found["pid"]) if found["pid"] else None
             yield KernelXid(
-                int(found["us"]), found["bus"].lower(), int(found["number"]), pid, found["rest"].strip(" ,")
+                record=int(found["record"]),
+                at_us=int(found["us"]),
+                bus=found["bus"].lower(),
+                number=int(found["number"]),
+                pid=pid,
+                text=found["rest"].strip(" ,"),
             )
 
 

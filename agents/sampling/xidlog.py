@@ -39,10 +39,10 @@ class Standing(msgspec.Struct, frozen=True):
 
 
 class Record(msgspec.Struct, frozen=True, kw_only=True):
-    """xids.json. `kernel_us` is the newest record of the kernel's log that was counted."""
+    """xids.json. `kernel_record` is the newest one of the kernel's log that was counted."""
 
     boot_id: str
-    kernel_us: int = -1
+    kernel_record: int = -1
     standing: dict[str, dict[str, Standing]] = {}
     """By UUID, then by number."""
 
@@ -106,9 +106,9 @@ class XidLog:
                 self._record = replace(self._record, standing={**self._record.standing, gpu.uuid: {}})
 
     def _hear_kernel(self, xid: KernelXid) -> None:
-        if xid.at_us <= self._record.kernel_us:
+        if xid.record <= self._record.kernel_record:
             return  # an agent before this one has counted it
-        self._record = replace(self._record, kernel_us=xid.at_us)
+        self._record = replace(self._record, kernel_record=xid.record)
         uuid = next((card.uuid for card in self._cards if same_bus(xid.bus, card.bus)), "")
         at_unix_s = min(self._wall(), booted_unix_s() + xid.at_us / 1e6)
         self._hear(uuid, xid.number, at_unix_s, Witness.KERNEL, pid=xid.pid, words=xid.text, bus=xid.bus)

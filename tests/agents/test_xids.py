@@ -50,8 +50,8 @@ class Node:
         source = GpuSource(GpuSourceKind.NVML)
         return list(self.watch.look(Frame(source, gpus or (gpu(0), gpu(1)), CARDS, xids, stalled)))
 
-    def kernel(self, line: str, us: int = 1) -> None:
-        for xid in kernellog.xids(f"4,100,{us},-;{line}"):
+    def kernel(self, line: str, record: int = 1) -> None:
+        for xid in kernellog.xids(f"4,{record},1,-;{line}"):
             self.log.hear_kernel(xid)
 
     def driver(self, uuid: str, number: int) -> DriverXid:
@@ -71,7 +71,7 @@ def node(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Node:
 def test_lines_of_the_kernels_log() -> None:
     record = f"4,1234,5678901,-;{OFF_THE_BUS}\n SUBSYSTEM=pci\n DEVICE=+pci:0000:1c:00.0\n"
     (xid,) = kernellog.xids(record)
-    assert (xid.at_us, xid.bus, xid.number, xid.pid) == (5678901, "0000:1c:00", 79, None)
+    assert (xid.record, xid.at_us, xid.bus, xid.number, xid.pid) == (1234, 5678901, "0000:1c:00", 79, None)
     assert "fallen off the bus" in xid.text
     (fault,) = kernellog.xids(f"4,9,7,c;{PAGE_FAULT}")
     assert (fault.number, fault.pid) == (31, 4242)
@@ -146,8 +146,8 @@ def test_an_error_of_a_process_is_told_of_its_instance_and_leaves_the_gpu_well(n
 
 def test_the_same_again_and_again_is_told_once_a_minute(node: Node) -> None:
     node.look()
-    for us in range(1, 501):
-        node.kernel(PAGE_FAULT, us)
+    for record in range(1, 501):
+        node.kernel(PAGE_FAULT, record)
     assert len(node.told()) == 1
     node.now_s += QUIET_S
     node.kernel(PAGE_FAULT, 501)
@@ -176,13 +176,13 @@ def test_a_gpu_that_is_not_ours_is_named_by_its_place(node: Node) -> None:
 
 def test_they_survive_the_agent_and_its_successor_counts_none_twice(node: Node) -> None:
     node.look()
-    node.kernel(OFF_THE_BUS, us=7)
+    node.kernel(OFF_THE_BUS, record=7)
     node.look()
     node.begin()
-    node.kernel(OFF_THE_BUS, us=7)
+    node.kernel(OFF_THE_BUS, record=7)
     assert node.look()[1].health is GpuHealth.DRAIN
     assert len(node.told()) == 1
-    node.kernel(OFF_THE_BUS, us=8)
+    node.kernel(OFF_THE_BUS, record=8)
     assert node.look()[1].xids[0].count == 2
 
 
