@@ -8,7 +8,7 @@ Numbers of nvml.h. Each figure has its own return code; those that the driver se
 
 import ctypes
 import struct
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from agents.gpus import nvml
 
@@ -50,9 +50,8 @@ Field = int | tuple[int, int]
 """Its number, or that and a scope, as a link is one."""
 
 
-_Values = ctypes.Array[ctypes.Structure]
-_values: Callable[[nvml.Handle, Sequence[Field]], _Values] = nvml.call("nvmlDeviceGetFieldValues")
-
+_Block = ctypes.Array[ctypes.Structure]
+_Value: type[ctypes.Structure] = nvml.struct("c_nvmlFieldValue_t")
 _VALUE = struct.Struct("@IIqqII8s")
 """nvmlFieldValue_t: number, scope, when (µs), what it took (µs), type, code, value. Read as a whole: a member at a time
 through pynvml takes longer than the driver."""
@@ -66,7 +65,8 @@ class Fields:
     def __init__(self, handle: nvml.Handle, wanted: Sequence[Field]) -> None:
         self._handle = handle
         self._wanted = wanted
-        self._served = wanted
+        self._served: Sequence[Field] = ()
+        self._block = _block(())
         self._probe_at_s = 0.0
         self.refused: dict[int, int] = {}
 
@@ -74,23 +74,35 @@ class Fields:
         """By number. `now_s` is of any clock that only goes forward."""
         probes = now_s >= self._probe_at_s
         if probes:
-            self._served, self._probe_at_s, self.refused = self._wanted, now_s + RETRY_S, {}
-        elif not self._served:
+            self._probe_at_s, self.refused = now_s + RETRY_S, {}
+            self._serve(self._wanted)
+        if not self._served:
             return {}
-        try:
-            values = _VALUE.iter_unpack(_values(self._handle, self._served))
-        except nvml.NvmlError as error:
-            self.refused |= {_number(field): error.value for field in self._served}
-            values = iter(())
+        refused = nvml.fill(self._handle, self._block)
+        if refused:
+            self.refused |= {_number(field): refused for field in self._served}
+            self._probe_at_s = 0.0 if refused in nvml.LOST else self._probe_at_s
         told: dict[int, float] = {}
-        for number, _, _, _, kind, code, value in values:
+        for number, _, _, _, kind, code, value in () if refused else _VALUE.iter_unpack(self._block):
             if code:
                 self.refused[number] = code
             elif kind < len(_UNPACK):
                 told[number] = _UNPACK[kind](value)[0]
         if probes:
-            self._served = [field for field in self._wanted if _number(field) in told]
+            self._serve([field for field in self._wanted if _number(field) in told])
         return told
+
+    def _serve(self, fields: Sequence[Field]) -> None:
+        if fields != self._served:
+            self._served, self._block = fields, _block(fields)
+
+
+def _block(fields: Sequence[Field]) -> _Block:
+    """The question, which the driver fills with the answers; the same one each time."""
+    block = (_Value * len(fields))()
+    for value, field in zip(block, fields, strict=True):
+        value.fieldId, value.scopeId = (field, 0) if isinstance(field, int) else field
+    return block
 
 
 def _number(field: Field) -> int:

@@ -7,7 +7,9 @@ Utilization says only that some kernel ran; this says how much of the GPU it had
 wants 100 ms to its predecessor, and the tick is a second.
 """
 
-from collections.abc import Callable, Sequence
+import ctypes
+import struct
+from collections.abc import Callable
 from enum import IntEnum
 from functools import partial
 from typing import Protocol
@@ -30,32 +32,19 @@ class _Support(Protocol):
     isSupportedDevice: int
 
 
-class _Answer(Protocol):
-    metricId: int
-    nvmlReturn: int
-    value: float
-
-
-class _Question(Protocol):
-    """c_nvmlGpmMetricsGet_t."""
-
-    version: int
-    numMetrics: int
-    sample1: object
-    sample2: object
-    metrics: Sequence[_Answer]
-
-
 _support: Callable[[nvml.Handle], _Support] = nvml.call("nvmlGpmQueryDeviceSupport")
 _new_sample: Callable[[], object] = nvml.call("nvmlGpmSampleAlloc")
 _free_sample: Callable[[object], None] = nvml.call("nvmlGpmSampleFree")
 _take: Callable[[nvml.Handle, object], object] = nvml.call("nvmlGpmSampleGet")
 _take_of_part: Callable[[nvml.Handle, int, object], object] = nvml.call("nvmlGpmMigSampleGet")
-_answer: Callable[[_Question], object] = nvml.call("nvmlGpmMetricsGet")
+_answer: Callable[[ctypes.Structure], object] = nvml.call("nvmlGpmMetricsGet")
 
 
-def _make_question() -> _Question:
-    question: _Question = nvml.struct("c_nvmlGpmMetricsGet_t")()
+_ANSWERS_AT: int = nvml.struct("c_nvmlGpmMetricsGet_t").metrics.offset
+
+
+def _make_question() -> ctypes.Structure:
+    question: ctypes.Structure = nvml.struct("c_nvmlGpmMetricsGet_t")()
     question.version = nvml.struct("NVML_GPM_METRICS_GET_VERSION")
     question.numMetrics = len(Metric)
     for answer, metric in zip(question.metrics, Metric, strict=False):
@@ -65,6 +54,9 @@ def _make_question() -> _Question:
 
 _question = _make_question()
 """Some 20 KB that say the same for each device: made once, asked again and again."""
+_ANSWER = struct.Struct("@IIdPPP")
+"""nvmlGpmMetric_t: number, code, value, three names; read as a whole, as field values are."""
+_answers = memoryview(_question).cast("B")[_ANSWERS_AT : _ANSWERS_AT + len(Metric) * _ANSWER.size]
 
 
 class Activity:
@@ -115,5 +107,4 @@ class Activity:
         assert self._samples is not None
         _question.sample1, _question.sample2 = self._samples
         _answer(_question)
-        answers = _question.metrics[: len(Metric)]
-        return {one.metricId: one.value for one in answers if one.nvmlReturn == 0}
+        return {number: value for number, code, value, *_ in _ANSWER.iter_unpack(_answers) if code == 0}

@@ -8,6 +8,7 @@ Any call may raise NvmlError. Its `value` is one of NVML's codes; compare that, 
 be compared with anything else. A call lets other threads run, and may take for ever where the driver does.
 """
 
+import ctypes
 from collections.abc import Callable, Collection
 from typing import Any, NewType, TypeVar
 
@@ -53,6 +54,15 @@ def call(name: str) -> Any:
 
 struct = call
 """A struct or a constant of pynvml, likewise."""
+
+
+def fill(handle: Handle, block: "ctypes.Array[ctypes.Structure]") -> int:
+    """Have the driver fill in field values; its code. Called so often that what pynvml does around it would count."""
+    try:
+        code: int = pynvml.nvmlLib.nvmlDeviceGetFieldValues(handle, len(block), block)
+    except AttributeError:
+        return FUNCTION_NOT_FOUND
+    return code
 
 
 def absence(code: int) -> str:
