@@ -21,7 +21,7 @@ def fitted(engine: Engine, options: Mapping[str, object], slices: Sequence[Slice
     value = engine.fit(parts)
     if value <= 0:
         least = min(part.memory_mib or 0 for part in parts)
-        raise BadOptions(f"{least} MiB of GPU memory leave {engine.name} nothing for a model", "ask for more")
+        raise BadOptions(f"{least} MiB of GPU memory leave the engine nothing for a model", "ask for more")
     return {**options, engine.memory_options[0]: value}
 
 
@@ -30,9 +30,9 @@ def is_told(part: Slice) -> bool:
     return part.memory_mib is not None and part.mig is None and part.memory_enforcer is not Enforcer.NONE
 
 
-def check_free(engine: Engine, options: Mapping[str, object]) -> None:
+def check_free(told: Fits, options: Mapping[str, object]) -> None:
     """Raises BadOptions where a person has set what `memory` or `portion` decides."""
-    for name in engine.memory_options if isinstance(engine, Fits) else ():
+    for name in told.memory_options:
         if name in options:
             hint = "leave it out; or write `enforce: none`, and only gpuyard's books follow `memory`"
             raise BadOptions(f"option `{name}`: follows from the memory that `gpus` asks for", hint, name)

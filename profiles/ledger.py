@@ -98,7 +98,12 @@ def out_of_reach(slices: Iterable[Slice], gpus: Iterable[GpuReading]) -> Refusal
 
 def refused_by_book(slices: Sequence[Slice], gpus: Iterable[GpuReading], held: Held) -> Refusal | None:
     """As `refusal`, were all GPUs well and nobody but instances of ours on them: waiting does not help."""
-    return refusal(slices, [unused(gpu) for gpu in gpus], held)
+    wanted = {part.gpu_uuid for part in slices}
+    here = list(gpus)
+    # What is near is only said of a refusal, and the readings of all the others are not free to make.
+    if refusal(slices, [unused(gpu) for gpu in here if gpu.uuid in wanted], held) is None:
+        return None
+    return refusal(slices, [unused(gpu) for gpu in here], held)
 
 
 def share_mode(gpu: GpuReading, there: Held) -> ShareMode | None:

@@ -163,7 +163,8 @@ def _check_gpus(document: Document, here: Where, service: Service, engine: Engin
     if share.enforce is Enforcer.ENGINE_FLAG and not isinstance(engine, Fits):
         text = f"{engine.name} has no option that holds it to a part of a GPU's memory"
         raise document.error((*where, "enforce"), text, "`mps`, or `none` where you trust it")
-    if not share.whole and share.mig is None and enforcer(share, engine) is not Enforcer.NONE:
+    told = not share.whole and share.mig is None and enforcer(share, engine) is not Enforcer.NONE
+    if told and isinstance(engine, Fits):
         try:
             check_free(engine, service.options)
         except BadOptions as error:

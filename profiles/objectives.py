@@ -65,7 +65,7 @@ class SloRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     def slo(self, replicas: int) -> Slo:
         """Raises BadSlo."""
-        named = [field.name for field in msgspec.structs.fields(self) if "_p" in field.name]
+        named = [name for name in self.__struct_fields__ if "_p" in name]
         latency = [_objective(name, text) for name in named if (text := getattr(self, name)) is not None]
         if self.min_ready is not None and not 0 <= self.min_ready <= replicas:
             hint = "ask for fewer, or run more replicas"

@@ -77,19 +77,21 @@ def _placed(
 ) -> list[tuple[str, InstanceSpec]]:  # fmt: skip
     """The replicas of one service, beside `specs`."""
     service, placed = profile.services[name], list[tuple[str, InstanceSpec]]()
+    beside: dict[str, dict[str, tuple[Slice, ...]]] = {}
     for number, (node, gpus) in enumerate(_spots(service, nodes)):
         document = desired.get(node, Desired())
-        held = {
-            other: owned.spec.slices
-            for other, owned in document.instances.items()
-            if not (prunes and owned.profile == profile.profile and owned.spec.service not in profile.services)
-        }
-        held |= {spec.name: spec.slices for spec in specs.get(node, ())}
-        held |= {spec.name: spec.slices for home, spec in placed if home == node}
-        mine = held.pop(f"{name}/{number}", ())
-        spec = _spec(profile, name, number, _slices(profile, service, node, gpus, mine, held))
+        if node not in beside:
+            stays = {
+                other: owned.spec.slices
+                for other, owned in document.instances.items()
+                if not (prunes and owned.profile == profile.profile and owned.spec.service not in profile.services)
+            }
+            beside[node] = stays | {spec.name: spec.slices for spec in specs.get(node, ())}
+        mine = beside[node].pop(f"{name}/{number}", ())
+        spec = _spec(profile, name, number, _slices(profile, service, node, gpus, mine, beside[node]))
         if why := refusal(document.cordons, document.instances.get(spec.name), spec):
             raise _Refused(f"{node}: {why.text}", why.hint)
+        beside[node][spec.name] = spec.slices
         placed.append((node, spec))
     return placed
 

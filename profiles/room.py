@@ -58,12 +58,15 @@ def _refused(
     slices, readings = owned.spec.slices, list(gpus)
     if found := refused_by_book(slices, readings, others):
         return found.reason(), False
-    later = [without(gpu, lambda name: name not in others) for gpu in readings]
-    # A reading that is late is not held against a plan: the node looks again when it starts.
-    fresh = [replace(gpu, state=GpuState.OK) if gpu.state is GpuState.STALE else gpu for gpu in later]
-    now = refusal(slices, fresh, others)
+    now = refusal(slices, [_then(gpu, others) for gpu in readings], others)
     is_new = before is None or before.spec.gpus() != owned.spec.gpus()
     return (now.reason(), not is_new) if now else (None, False)
+
+
+def _then(gpu: GpuReading, others: Held) -> GpuReading:
+    """Once all but `others` have left. A reading that is late is not held against a plan: the node looks again."""
+    gpu = without(gpu, lambda name: name not in others)
+    return replace(gpu, state=GpuState.OK) if gpu.state is GpuState.STALE else gpu
 
 
 def _memory(
@@ -71,11 +74,13 @@ def _memory(
 ) -> Iterator[GpuMemory]:
     """The GPUs of which something else is given."""
     old, new = held(before), held(after)
+    touched = {part.gpu_uuid for name in old.keys() | new.keys() if old.get(name) != new.get(name)
+               for part in (*old.get(name, ()), *new.get(name, ()))}  # fmt: skip
     for gpu in gpus:
-        allocatable = allocatable_mib(gpu)
-        was, will = (
-            sum(kept_mib(part, allocatable) for parts in tenants(gpu, given).values() for part in parts)
-            for given in (old, new)
-        )
-        if tenants(gpu, old) != tenants(gpu, new):
+        if gpu.uuid in touched:
+            allocatable = allocatable_mib(gpu)
+            was, will = (
+                sum(kept_mib(part, allocatable) for parts in tenants(gpu, given).values() for part in parts)
+                for given in (old, new)
+            )
             yield GpuMemory(node=node, gpu_index=gpu.index, before_mib=was, after_mib=will, allocatable_mib=allocatable)

@@ -116,4 +116,4 @@ def test_replicas_get_a_mig_device_each_and_what_leaves_gives_its_own() -> None:
 def test_a_part_that_leaves_nothing_for_the_model_is_refused() -> None:
     request = GpuRequest(("n/0",), memory="600MiB")
     (refused,) = place(Profile(1, "p", {"a": Service("m", engine="vllm", gpus=request)}), node(gpu())).unplaceable
-    assert refused.reason == "600 MiB of GPU memory leave vllm nothing for a model"
+    assert refused.reason == "600 MiB of GPU memory leave the engine nothing for a model"
