@@ -20,6 +20,7 @@ class DemoService:
     prompt_tokens: int
     answer_tokens: int
     options: dict[str, float]
+    slo: str
     width: int = 1
     replicas: int = 1
     part: str = ""
@@ -31,15 +32,20 @@ def services() -> list[DemoService]:
     """In the order in which GPUs are handed out. Sizes are MiB per GPU; times make answers of a few seconds."""
     return [
         DemoService("chat-8b", "meta-llama/Llama-3.1-8B-Instruct", 3.0, 400, 60, replicas=2,
+                    slo="ttft_p95: 500ms, itl_p95: 200ms",
                     options=_options(2.0, 16_000, 40_000, decode_base_ms=30)),
-        DemoService("embed", "BAAI/bge-m3", 4.0, 300, 1, part="memory: 12GiB", options=_small(1.0, 20)),
+        DemoService("embed", "BAAI/bge-m3", 4.0, 300, 1, part="memory: 12GiB", slo="ttft_p95: 250ms",
+                    options=_small(1.0, 20)),
         DemoService("rerank", "BAAI/bge-reranker-v2-m3", 3.0, 500, 1, shares="embed",
-                    part="memory: 12GiB, limit: 16GiB", options=_small(1.2, 20)),
+                    part="memory: 12GiB, limit: 16GiB", slo="ttft_p95: 250ms",
+                    options=_small(1.2, 20)),
         DemoService("guard", "meta-llama/Llama-Guard-3-1B", 1.0, 200, 2, shares="embed",
-                    part="portion: 0.25", options=_small(1.5, 12)),
+                    part="portion: 0.25", slo="ttft_p95: 250ms", options=_small(1.5, 12)),
         DemoService("chat-70b", "meta-llama/Llama-3.3-70B-Instruct", 1.6, 800, 60, width=4, replicas=2,
+                    slo="ttft_p95: 2500ms, itl_p95: 400ms",
                     options=_options(4.0, 35_000, 32_000, decode_base_ms=45, prefill_tok_s=5000)),
         DemoService("code-32b", "Qwen/Qwen2.5-Coder-32B-Instruct", 0.8, 1500, 90, width=2,
+                    slo="ttft_p95: 2500ms",
                     options=_options(3.0, 33_000, 30_000, decode_base_ms=40, prefill_tok_s=6000)),
     ]  # fmt: skip
 
@@ -86,5 +92,6 @@ def profile_text(placed: Sequence[DemoService]) -> str:
             f"    replicas: {len(service.devices) // service.width}",
             f"    gpus: {{devices: [{', '.join(service.devices)}]{f', {service.part}' if service.part else ''}}}",
             f"    options: {{{options}}}",
+            f"    slo: {{{service.slo}, errors: 1%, min_ready: 1}}",
         ]
     return "\n".join(lines) + "\n"
