@@ -22,7 +22,7 @@ TOPICS: Mapping[str, tuple[str, ...]] = {
     "network": ("instance_port", "fabric", "fabric_port", "locked_memory"),
     "gpus": (
         "driver", "driver_mismatch", "gpu_closed", "persistence_mode", "compute_mode", "mig_mode", "mps_daemon",
-        "gpu_numa", "pcie_width",
+        "gpu_numa", "pcie_width", "xid_log",
     ),
     "doctor": ("check_hung", "check_failed"),
 }  # fmt: skip

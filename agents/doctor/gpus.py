@@ -2,6 +2,7 @@
 
 /proc/driver/nvidia/version   the kernel module that is loaded        sysfs   GPUs on the bus, links, NUMA nodes
 agents.gpus.facts             what the library says, in this child     /proc   an MPS daemon
+/dev/kmsg                     may the agent read what the kernel says of GPUs?
 """
 
 import os
@@ -44,6 +45,7 @@ def look(subject: Subject) -> Iterator[Finding]:
         yield from _bus(subject, gpu)
     if found.gpus:
         yield _mps(subject, daemon)
+        yield xid_log(subject)
 
 
 def loaded_module(subject: Subject) -> str:
@@ -152,6 +154,19 @@ def _mps(subject: Subject, daemon: int | None) -> Finding:
         fix = f"start nvidia-cuda-mps-control, or remove {given}: engines that find it may wait for it"
         return warning("mps_daemon", f"{given} is there, but no MPS daemon runs", fix)
     return info("mps_daemon", "no MPS daemon runs")
+
+
+def xid_log(subject: Subject) -> Finding:
+    """The agent is the second witness of XIDs only where it may read the kernel's log."""
+    try:
+        os.close(os.open(subject.root / "dev/kmsg", os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC))
+    except OSError as error:
+        text = (
+            f"the kernel's log cannot be read ({error.strerror}): XIDs that the driver cannot tell any more are missed"
+        )
+        fix = "`sysctl kernel.dmesg_restrict=0`, or `AmbientCapabilities=CAP_SYSLOG` in the agent's unit"
+        return info("xid_log", text, fix)
+    return ok("xid_log", "XIDs are heard from the driver and from the kernel's log")
 
 
 def _read(path: Path) -> str:

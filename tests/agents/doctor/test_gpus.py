@@ -86,3 +86,12 @@ def test_a_driver_that_refuses(subject: Subject, driver: FakeDriver, write: Writ
 def gpus_read() -> DriverFacts:
     pynvml.nvmlShutdown()  # the fixture's
     return facts.read()
+
+
+def test_the_second_witness_of_xids(subject: Subject, driver: FakeDriver, write: Write) -> None:
+    on_the_bus(write)
+    (closed,) = found(subject, "xid_log")
+    assert (closed.severity, "cannot be read" in closed.seen, bool(closed.fix)) == (Severity.INFO, True, True)
+    write("dev/kmsg", "")
+    (open_,) = found(subject, "xid_log")
+    assert open_.severity is Severity.OK
