@@ -135,8 +135,10 @@ async def _run(layout: Layout, simulated: Path | None, subject: Subject) -> None
             board.set_trouble("claims", claims.problem)
             return found
 
+        gate = _gate(layout, board, events, agent_version)
+        privileged = RootChild(recorded(gate.audit))
         surveyor, holds = Surveyor(), Holds()
-        mps = Mps(layout, tier, board, events)
+        mps = Mps(layout, tier, board, events, privileged if simulated is None else None)
         mig = Mig(surveyor, lambda: board.status().gpus)
         fractions = Fractions({ShareMode.MPS: mps, ShareMode.MIG: mig})
         supervisor = Supervisor(
@@ -148,8 +150,6 @@ async def _run(layout: Layout, simulated: Path | None, subject: Subject) -> None
 
         history = History(layout.history, board, events)
         xids = XidLog(layout.xids, events)
-        gate = _gate(layout, board, events, agent_version)
-        privileged = RootChild(recorded(gate.audit))
         timeslices, health = Timeslices(layout, board, privileged), GpuHealthWatch(xids, events)
         sampler = Sampler(
             board,

@@ -15,10 +15,12 @@ import msgspec
 from agents import state
 from agents.board import Board
 from agents.events import EventLog
+from agents.fractions.exclusive import Exclusive
 from agents.fractions.mechanism import CannotGrant, Grant
 from agents.fractions.mpsclients import FILE, ClientBook, Clients
 from agents.fractions.mpsdaemon import MpsDaemon, name_of
 from agents.layout import Layout
+from agents.privilege.privileged import Privileged
 from agents.processes.isolation.tier import Tier
 from engines.devices import Enforcer, Slice
 from profiles.status import InternalKind, InternalStatus, Phase, Reason
@@ -32,7 +34,14 @@ class Service(msgspec.Struct, frozen=True):
 
     daemon: MpsDaemon
     clients: ClientBook
+    exclusive: Exclusive
     lock: asyncio.Lock
+
+    async def end_unless_needed(self) -> None:
+        """Raises OSError."""
+        if not self.clients.others(""):
+            await self.daemon.down()
+            await self.exclusive.leave()
 
     def status(self) -> InternalStatus | None:
         """None while it neither runs nor should."""
@@ -51,13 +60,19 @@ class Service(msgspec.Struct, frozen=True):
 
 
 class Mps:
-    """Of one agent, for the GPUs of its node; the daemons are on the board. Every call raises OSError."""
+    """Of one agent, for the GPUs of its node; the daemons are on the board. Every call raises OSError.
 
-    def __init__(self, layout: Layout, tier: Tier, board: Board, events: EventLog) -> None:
+    `privileged` None leaves the GPUs' modes alone.
+    """
+
+    def __init__(
+        self, layout: Layout, tier: Tier, board: Board, events: EventLog, privileged: Privileged | None = None
+    ) -> None:
         self._layout = layout
         self._tier = tier
         self._board = board
         self._events = events
+        self._privileged = privileged
         self._services: dict[str, Service] = {}
 
     async def resume(self) -> None:
@@ -67,8 +82,7 @@ class Mps:
                 service = self._service(kept.gpu_uuid, kept.gpu_index)
                 async with service.lock:
                     await service.daemon.find()
-                    if not service.clients.others(""):
-                        await service.daemon.down()
+                    await service.end_unless_needed()
 
     async def grant(self, instance: str, slices: Sequence[Slice]) -> Grant:
         """Raises CannotGrant."""
@@ -88,6 +102,7 @@ class Mps:
             except CannotGrant:
                 clients.remove(instance)  # two that wait for each other to go would wait for ever
                 raise
+            await service.exclusive.enter()
             return Grant(env=environment(part, str(service.daemon.pipes), clients.processes(instance)))
 
     async def verify(self, instance: str, slices: Sequence[Slice], pids: frozenset[int]) -> Reason | None:
@@ -112,8 +127,7 @@ class Mps:
             service = self._of(part)
             async with service.lock:
                 service.clients.remove(instance)
-                if not service.clients.others(instance):
-                    await service.daemon.down()
+                await service.end_unless_needed()
 
     def living(self) -> dict[str, int]:
         """Daemons that run → when they were started, in ticks."""
@@ -133,7 +147,8 @@ class Mps:
             daemon = MpsDaemon(self._layout, self._tier, self._events, gpu_uuid, gpu_index, self._show)
             paths = self._layout.instance(name_of(gpu_uuid))
             clients = ClientBook(self._layout, paths, gpu_uuid, gpu_index, self._show)
-            self._services[gpu_uuid] = Service(daemon, clients, asyncio.Lock())
+            exclusive = Exclusive(paths.directory / "exclusive", gpu_uuid, self._board, self._privileged)
+            self._services[gpu_uuid] = Service(daemon, clients, exclusive, asyncio.Lock())
         return self._services[gpu_uuid]
 
     def _show(self) -> None:

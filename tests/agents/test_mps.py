@@ -17,10 +17,13 @@ from agents.fractions.fractions import Fractions
 from agents.fractions.mps import Mps, environment
 from agents.gpus.simulated import Simulated
 from agents.instances import keeper
+from agents.privilege.answers import Done, Missing, Outcome
+from agents.privilege.calls import AnyCall, ComputeMode, SetComputeMode
 from agents.processes import tree
 from agents.processes.isolation.plain import Plain
 from agents.processes.process import Handle
 from engines.devices import Enforcer, ShareMode, Slice
+from profiles.gpus import GpuCard
 from profiles.model import DesiredInstance, InstanceSpec
 from profiles.status import InternalStatus, Phase
 from tests.engines.simulated_process import yard
@@ -32,6 +35,20 @@ PART = Slice(
     gpu_uuid=GPU, gpu_index=0, memory_mib=12_000, memory_enforcer=Enforcer.MPS, compute_percent=30,
     compute_enforcer=Enforcer.MPS, gpu_memory_mib=80_000,
 )  # fmt: skip
+
+
+class Root:
+    """May do everything, and does it."""
+
+    def __init__(self) -> None:
+        self.calls: list[AnyCall] = []
+
+    def may(self, call: AnyCall) -> Missing | None:
+        return None
+
+    async def do(self, call: AnyCall, author: str) -> Outcome:
+        self.calls.append(call)
+        return Done()
 
 
 class Room(Agent):
@@ -297,6 +314,28 @@ async def join(room: Room, pid: int) -> asyncio.StreamWriter:
     server.write(f"{pid}\n".encode())
     await server.drain()
     return server
+
+
+async def test_with_the_right_nobody_gets_by_the_daemon(room: Room) -> None:
+    room.mps._privileged = root = Root()
+    room.board.set_gpu_cards((GpuCard(uuid=GPU, compute_mode="default"),))
+    room.set(client())
+    await room.until_phase(Phase.READY)
+    assert root.calls == [SetComputeMode(gpu=GPU, to=ComputeMode.EXCLUSIVE)]
+    room.set()
+    await room.until_daemon(None)
+    async with asyncio.timeout(5):
+        while len(root.calls) < 2:
+            await asyncio.sleep(0.02)
+    assert root.calls[1:] == [SetComputeMode(gpu=GPU, to=ComputeMode.DEFAULT)]
+
+
+async def test_a_gpu_that_an_admin_made_exclusive_is_left_so(room: Room) -> None:
+    room.mps._privileged = root = Root()
+    room.board.set_gpu_cards((GpuCard(uuid=GPU, compute_mode="exclusive_process"),))
+    await room.mps.grant("a/0", [PART])
+    await room.mps.release("a/0", [PART])
+    assert root.calls == []
 
 
 async def test_a_process_of_another_user_is_let_in_by_nobody(room: Room) -> None:

@@ -1,0 +1,51 @@
+"""A GPU on which only its MPS server may compute: whoever would get by the daemon, of any user, the driver refuses.
+
+enter ──► marker ──► EXCLUSIVE_PROCESS … leave ──► default mode ──► no marker
+
+An agent that has the right does it while the daemon runs; without it, clients are looked for in the daemon's list, as
+they are anyway. A GPU that somebody else made exclusive is left so. The marker is there before the mode is set: an
+agent that was killed takes the mode back with the daemon.
+"""
+
+from pathlib import Path
+
+from agents.board import Board
+from agents.errors import Refused
+from agents.privilege.calls import ComputeMode, SetComputeMode
+from agents.privilege.privileged import Privileged
+
+OURSELVES = "gpuyard-agent"
+DEFAULT_MODE = "default"
+
+
+class Exclusive:
+    """Of one GPU. `privileged` None is an agent whose GPUs are simulated."""
+
+    def __init__(self, marker: Path, gpu_uuid: str, board: Board, privileged: Privileged | None) -> None:
+        self._marker = marker
+        self._gpu_uuid = gpu_uuid
+        self._board = board
+        self._privileged = privileged
+
+    async def enter(self) -> None:
+        """As far as the agent may. Raises OSError."""
+        cards = {card.uuid: card for card in self._board.status().gpu_cards}
+        card = cards.get(self._gpu_uuid)
+        if card is not None and card.compute_mode == DEFAULT_MODE:
+            self._marker.touch(mode=0o600)
+            await self._set(ComputeMode.EXCLUSIVE)
+
+    async def leave(self) -> None:
+        """Raises OSError."""
+        if self._marker.exists():
+            await self._set(ComputeMode.DEFAULT)
+            self._marker.unlink(missing_ok=True)
+
+    async def _set(self, mode: ComputeMode) -> None:
+        call = SetComputeMode(gpu=self._gpu_uuid, to=mode)
+        if self._privileged is None or self._privileged.may(call):
+            return
+        try:
+            await self._privileged.do(call, OURSELVES)
+        except Refused:
+            return  # it cannot be put on record, so it is not done
