@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from console.demo.child import end, python, spawn
+from console.demo.mps import install
 from engines.simulated_device import (
     CLAIMS_DIRECTORY,
     DEVICES_FILE,
@@ -71,7 +72,8 @@ class DemoNode:
 
     async def start_agent(self) -> asyncio.subprocess.Process:
         argv = python("agents", "serve", "--state", self.state, "--simulated", self.simulated)
-        env = {**os.environ, DIRECTORY_VARIABLE: str(self.simulated)}
+        path = f"{install(self.root / 'bin', self.simulated)}:{os.environ.get('PATH', os.defpath)}"
+        env = {**os.environ, "PATH": path, DIRECTORY_VARIABLE: str(self.simulated)}
         if self.driver is not None:
             env |= {"LD_LIBRARY_PATH": str(self.driver), "FAKE_NVML": str(self.driver_state)}
         return await spawn(argv, self.root / "agent.log", env)

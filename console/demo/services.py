@@ -47,6 +47,10 @@ def services() -> list[DemoService]:
         DemoService("code-32b", "Qwen/Qwen2.5-Coder-32B-Instruct", 0.8, 1500, 90, width=2,
                     slo="ttft_p95: 2500ms",
                     options=_options(3.0, 33_000, 30_000, decode_base_ms=40, prefill_tok_s=6000)),
+        DemoService("summarize", "Qwen/Qwen3-4B", 1.0, 600, 30, part="memory: 32GiB, compute: 50%, enforce: mps",
+                    options=_small(2.0, 15)),
+        DemoService("draft", "Qwen/Qwen3-0.6B", 2.0, 200, 20, shares="summarize",
+                    part="memory: 12GiB, compute: 25%, enforce: mps", options=_small(1.0, 6)),
     ]  # fmt: skip
 
 

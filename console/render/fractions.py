@@ -107,5 +107,5 @@ def _parts(found: Sharing) -> Iterable[Sequence[str]]:
         yield stranger_text(other), "", gib(other.used_mib), "foreign"
     for slot in found.free_slots:
         yield "free", f"{slot.profile} at {slot.start}"
-    if found.mode is not ShareMode.MIG:
+    if found.mode not in (ShareMode.MIG, ShareMode.EXCLUSIVE):
         yield "free", UNKNOWN if found.free_mib is None else f"{gib(found.free_mib)} GiB"

@@ -127,21 +127,23 @@ class Device:
         return claims
 
     def abandoned(self) -> bool:
-        """Nobody holds the demo's lock any more. A directory without a lock belongs to no demo."""
-        if not self._root:
-            return False
-        try:
-            descriptor = os.open(self._root / LOCK_FILE, os.O_RDONLY)
-        except FileNotFoundError:
-            return not self._root.exists()
-        try:
-            # A shared try: engines that look at the same moment must not see each other.
-            fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return False
-        finally:
-            os.close(descriptor)
-        return True
+        return self._root is not None and abandoned(self._root)
+
+
+def abandoned(root: Path) -> bool:
+    """Nobody holds the demo's lock any more. A directory without a lock belongs to no demo."""
+    try:
+        descriptor = os.open(root / LOCK_FILE, os.O_RDONLY)
+    except FileNotFoundError:
+        return not root.exists()
+    try:
+        # A shared try: engines that look at the same moment must not see each other.
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    finally:
+        os.close(descriptor)
+    return True
 
 
 def _lives(pid: int) -> bool:

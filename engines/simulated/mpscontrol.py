@@ -3,7 +3,8 @@
     nvidia-cuda-mps-control -f         the daemon, in CUDA_MPS_PIPE_DIRECTORY
     echo COMMAND | …                   get_server_list, get_server_status PID, get_client_list PID, quit
 
-Its server is a process of its own, started for the first client, which outlives the daemon where that is killed.
+Its server is a process of its own, started for the first client, which outlives the daemon where that is killed. Both
+end with the demo of GPUYARD_SIMULATED_DIR.
 `switches.json` in CUDA_MPS_LOG_DIRECTORY makes it misbehave, read at each request:
 
     {"refuse": TEXT}        the daemon does not start        {"hang": true}     it answers nobody
@@ -19,6 +20,9 @@ import socket
 import sys
 from pathlib import Path
 from typing import Any
+
+from engines.simulated.device import abandoned
+from engines.simulated_device import CLAIM_PERIOD_S, DIRECTORY_VARIABLE
 
 PIPES = Path(os.environ.get("CUDA_MPS_PIPE_DIRECTORY", "/tmp/nvidia-mps"))
 SWITCHES = Path(os.environ.get("CUDA_MPS_LOG_DIRECTORY", "/var/log/nvidia-mps")) / "switches.json"
@@ -55,6 +59,15 @@ def switch(name: str) -> Any:
         return None
 
 
+async def until_over(stop: asyncio.Event) -> None:
+    """Told to stop, or nobody is there any more for whom to play it."""
+    root = os.environ.get(DIRECTORY_VARIABLE)
+    while not stop.is_set() and not (root and abandoned(Path(root))):
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(CLAIM_PERIOD_S):
+                await stop.wait()
+
+
 async def heard(path: Path, line: str) -> str:
     """The one line that is answered at `path`; "" when nobody is there."""
     try:
@@ -81,7 +94,7 @@ class Daemon:
         (PIPES / CONTROL).unlink(missing_ok=True)
         async with await asyncio.start_unix_server(self._serve, PIPES / CONTROL):
             print("simulated MPS control daemon: Start", flush=True)
-            await self._stop.wait()
+            await until_over(self._stop)
         await heard(PIPES / SERVER, "quit")
         return 0
 
@@ -120,7 +133,7 @@ class Daemon:
 
     async def _start_server(self) -> None:
         server = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "engines.simulated.mpscontrol", "--server", stdout=asyncio.subprocess.PIPE
+            sys.executable, "-P", "-m", "engines.simulated.mpscontrol", "--server", stdout=asyncio.subprocess.PIPE
         )
         assert server.stdout
         await server.stdout.readline()
@@ -138,7 +151,7 @@ class Server:
         (PIPES / SERVER).unlink(missing_ok=True)
         async with await asyncio.start_unix_server(self._serve, PIPES / SERVER):
             print("listening", flush=True)
-            await self._stop.wait()
+            await until_over(self._stop)
         return 0
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

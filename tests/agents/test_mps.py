@@ -22,12 +22,13 @@ from agents.privilege.calls import AnyCall, ComputeMode, SetComputeMode
 from agents.processes import tree
 from agents.processes.isolation.plain import Plain
 from agents.processes.process import Handle
+from console.demo.mps import install
 from engines.devices import Enforcer, ShareMode, Slice
 from profiles.gpus import GpuCard
 from profiles.model import DesiredInstance, InstanceSpec
 from profiles.status import InternalStatus, Phase
 from tests.engines.simulated_process import yard
-from tests.fakes.mps.program import install, switch
+from tests.fakes.mps_switches import switch
 from tests.fakes.supervised import Agent
 
 GPU = "GPU-a"

@@ -7,12 +7,12 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from console.demo.mps import install
 from console.remote.errors import Lost
 from engines.devices import Enforcer, Slice
 from engines.simulated_device import SimulatedGpu, encode_devices
 from profiles.model import DesiredInstance
 from profiles.status import Phase
-from tests.fakes.mps.program import install
 from tests.faults.invariants import broken
 from tests.faults.node import FaultNode, wait_until
 from tests.faults.watcher import Watcher, watching
