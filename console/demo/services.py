@@ -48,9 +48,9 @@ def services() -> list[DemoService]:
                     slo="ttft_p95: 2500ms",
                     options=_options(3.0, 33_000, 30_000, decode_base_ms=40, prefill_tok_s=6000)),
         DemoService("summarize", "Qwen/Qwen3-4B", 1.0, 600, 30, part="memory: 32GiB, compute: 50%, enforce: mps",
-                    options=_small(2.0, 15)),
+                    slo="ttft_p95: 1s", options=_small(2.0, 12)),
         DemoService("draft", "Qwen/Qwen3-0.6B", 2.0, 200, 20, shares="summarize",
-                    part="memory: 12GiB, compute: 25%, enforce: mps", options=_small(1.0, 6)),
+                    part="memory: 12GiB, compute: 25%, enforce: mps", slo="ttft_p95: 1s", options=_small(1.0, 5)),
     ]  # fmt: skip
 
 

@@ -24,6 +24,7 @@ MAKERS = (
     "secrets",
     "standing",
 )
+MECHANISMS = ("changes", "fractions", "mig", "mps", "mpsdaemon", "repartition")
 GIVEN = re.compile(
     r"(?:Reason|Refusal|CannotStart|CannotGrant|SecretUnusable|code =)"
     r'\(?\s*"([a-z_]+)"(?: if [^\n]*? else "([a-z_]+)")?'
@@ -32,7 +33,8 @@ GIVEN = re.compile(
 
 def given() -> set[str]:
     files = [ROOT / "agents" / "instances" / f"{name}.py" for name in MAKERS]
-    files += [*(ROOT / "agents" / "fractions").glob("*.py"), ROOT / "profiles" / "ledger.py"]
+    files += [ROOT / "agents" / "fractions" / f"{name}.py" for name in MECHANISMS]
+    files.append(ROOT / "profiles" / "ledger.py")
     text = "\n".join(file.read_text() for file in files)
     return {code for pair in GIVEN.findall(text) for code in pair if code} | {one.code for one in FAILURES}
 
