@@ -6,7 +6,7 @@ Details ► EngineSample   what a second page adds to its metrics
 Fits  ──► an option      how to hold it to its part of a GPU's memory
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import ClassVar, Protocol, runtime_checkable
 
 import msgspec
@@ -71,8 +71,11 @@ class Fits(Protocol):
     memory_options: ClassVar[tuple[str, ...]]
     """The first of its `Options` says so; the others would overrule it. Nobody sets one beside a request for memory."""
 
-    def fit(self, slices: Sequence[Slice]) -> float:
-        """The value of the first for `slices`, each a part of a GPU by memory; 0 or less where nothing is left."""
+    def fit(self, slices: Sequence[Slice], free_mib: Mapping[str, int]) -> float:
+        """The value of the first for `slices`, each a part of a GPU by memory; 0 or less where nothing is left.
+
+        `free_mib` is what is free now by the GPU's UUID; without it the value is only good for checking.
+        """
         ...
 
 

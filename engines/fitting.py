@@ -9,16 +9,19 @@ from engines.devices import Enforcer, Slice
 CONTEXT_MIB = 600
 """What a CUDA context with its kernels and NCCL takes beside what an engine counts itself: 300–600 MiB are reported."""
 
+NOTHING_KNOWN: Mapping[str, int] = {}
 _STEPS = 10_000
 
 
-def fitted(engine: Engine, options: Mapping[str, object], slices: Sequence[Slice]) -> dict[str, object]:
+def fitted(
+    engine: Engine, options: Mapping[str, object], slices: Sequence[Slice], free_mib: Mapping[str, int] = NOTHING_KNOWN
+) -> dict[str, object]:
     """`options`, with the engine's own for its memory where `slices` ask for some. Raises BadOptions."""
     parts = [part for part in slices if is_told(part)]
     if not parts or not isinstance(engine, Fits):
         return dict(options)
     check_free(engine, options)
-    value = engine.fit(parts)
+    value = engine.fit(parts, free_mib)
     if value <= 0:
         least = min(part.memory_mib or 0 for part in parts)
         raise BadOptions(f"{least} MiB of GPU memory leave the engine nothing for a model", "ask for more")
@@ -38,10 +41,12 @@ def check_free(told: Fits, options: Mapping[str, object]) -> None:
             raise BadOptions(f"option `{name}`: follows from the memory that `gpus` asks for", hint, name)
 
 
-def ratio_of_gpu(slices: Sequence[Slice], overhead_mib: int = CONTEXT_MIB) -> float:
-    """The share of all of a GPU's memory, rounded down to four digits: the least among `slices`."""
+def ratio_of_gpu(
+    slices: Sequence[Slice], overhead_mib: int = CONTEXT_MIB, of_mib: Mapping[str, int] = NOTHING_KNOWN
+) -> float:
+    """The share of all of a GPU's memory, or of what `of_mib` says, rounded down to four digits: the least of all."""
     shares = [
-        ((part.memory_limit_mib or part.memory_mib or 0) - overhead_mib) * _STEPS // part.gpu_memory_mib
-        for part in slices if part.gpu_memory_mib
+        ((part.memory_limit_mib or part.memory_mib or 0) - overhead_mib) * _STEPS // whole_mib
+        for part in slices if (whole_mib := of_mib.get(part.gpu_uuid, part.gpu_memory_mib))
     ]  # fmt: skip
-    return min(shares, default=0) / _STEPS
+    return min(min(shares, default=0) / _STEPS, 1.0)

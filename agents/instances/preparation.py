@@ -3,7 +3,7 @@
 import os
 import pwd
 import shutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import msgspec
@@ -14,7 +14,7 @@ from agents.layout import Layout
 from agents.processes import process, spawn, tree
 from engines import registry
 from engines.base import Command, Engine, EngineError, Launch, UnknownEngine
-from engines.fitting import fitted
+from engines.fitting import NOTHING_KNOWN, fitted
 from engines.options import options_for
 from engines.simulated_device import DIRECTORY_VARIABLE
 from profiles.allowed import NotAllowed, served_name
@@ -41,11 +41,16 @@ class Described(msgspec.Struct, frozen=True):
     launch: Launch
 
 
-def describe(spec: InstanceSpec, port: int, directory: Path = Path()) -> Described:
-    """Raises CannotStart for an unknown engine, options that it refuses, or a model that is no word."""
+def describe(
+    spec: InstanceSpec, port: int, directory: Path = Path(), free_mib: Mapping[str, int] = NOTHING_KNOWN
+) -> Described:
+    """`free_mib` is of GPUs, for an engine that is about to start.
+
+    Raises CannotStart for an unknown engine, options that it refuses, or a model that is no word.
+    """
     try:
         engine = registry.get(spec.engine)
-        options = options_for(engine, fitted(engine, spec.options, spec.slices))
+        options = options_for(engine, fitted(engine, spec.options, spec.slices, free_mib))
         served = served_name(spec.model)
     except EngineError as error:
         code = "unknown_engine" if isinstance(error, UnknownEngine) else "bad_options"

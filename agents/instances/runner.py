@@ -25,6 +25,7 @@ from agents.processes.recovery import is_locked, last_taken, recover
 from agents.processes.spawn import AlreadyLocked
 from engines.abilities import SignalStep
 from profiles.isolation import Isolation, agreement
+from profiles.memory import usage
 from profiles.model import DesiredInstance
 from profiles.status import EventKind, GpuProcess, GpuReading, GpuState
 
@@ -103,7 +104,9 @@ class Runner:
         """Raises preparation.CannotStart, CannotGrant, spawn.AlreadyLocked, spawn.CannotExecute, OSError."""
         before = self.started
         port = preparation.choose_port(owned.spec, before.port if before else None, taken)
-        described = preparation.describe(owned.spec, port, self._paths.directory)
+        read = ((gpu.uuid, usage(gpu)) for gpu in self._context.board.status().gpus)
+        free_mib = {uuid: found.free_mib for uuid, found in read if found}
+        described = preparation.describe(owned.spec, port, self._paths.directory, free_mib)
         incarnation = max(before.incarnation if before else 0, last_taken(self._paths)) + 1
         self._context.secrets.look()
         launch = preparation.prepare(self._context.layout, described, owned.spec, incarnation, self._context.simulated)

@@ -1,12 +1,15 @@
 """SGLang, checked against 0.5.23; metric names back to 0.4."""
 
 import re
+from collections.abc import Mapping, Sequence
 from pathlib import PurePath
 
 import msgspec
 
 from engines.abilities import Liveness, SignalStep, one_token
 from engines.base import Command, EngineSample, Launch, LoadProgress, Probe
+from engines.devices import Enforcer, Slice
+from engines.fitting import CONTEXT_MIB, ratio_of_gpu
 from engines.launching import flags, local_files, named_files, options_given, tensor_parallel, visible_devices
 from engines.options.sglang import SPELLINGS, Options
 from engines.prometheus import Page
@@ -40,6 +43,9 @@ WORDS = Vocabulary(
 _PERCENT = re.compile(r"(Loading \w+ checkpoint shards|loading shards|Capturing batches \(.*\)):\s+(\d{1,3})%")
 _GRAPHS = "capturing CUDA graphs"
 
+_ACTIVATIONS_MIB = 1536
+"""What SGLang itself keeps for activations and graphs where it sizes the cache last (0.5.23)."""
+
 # Log text → step; the first match wins. From the source of 0.5.23.
 _STEPS = (
     ("server_args=", "reading arguments"),
@@ -70,6 +76,16 @@ class Sglang:
     }
     guarded = frozenset({"extra_args", "trust_remote_code"})
     spellings = SPELLINGS
+    memory_options = ("mem_fraction_static", "max_total_tokens")
+
+    def fit(self, slices: Sequence[Slice], free_mib: Mapping[str, int]) -> float:
+        # Weights and cache as a share of what is free when it begins; activations and graphs come on top.
+        # Under MPS no more than its limit is free to it (CUDA, cudaMemGetInfo).
+        seen = dict(free_mib)
+        for part in slices:
+            if part.memory_enforcer is Enforcer.MPS and part.gpu_uuid in seen:
+                seen[part.gpu_uuid] = min(seen[part.gpu_uuid], part.memory_limit_mib or part.memory_mib or 0)
+        return ratio_of_gpu(slices, CONTEXT_MIB + _ACTIVATIONS_MIB, seen)
 
     def command(self, launch: Launch) -> Command:
         options = msgspec.convert(launch.options, Options, from_attributes=True)

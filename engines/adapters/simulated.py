@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
@@ -36,7 +36,7 @@ class Simulated:
 
     memory_options = ("gpu_memory_utilization",)
 
-    def fit(self, slices: Sequence[Slice]) -> float:
+    def fit(self, slices: Sequence[Slice], free_mib: Mapping[str, int]) -> float:
         return ratio_of_gpu(slices, overhead_mib=0)  # it has no context
 
     def command(self, launch: Launch) -> Command:

@@ -1,7 +1,7 @@
 """vLLM, checked against 0.32.0; metric names back to 0.9."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import PurePath
 
 import msgspec
@@ -71,7 +71,7 @@ class Vllm:
     spellings = SPELLINGS
     memory_options = ("gpu_memory_utilization", "kv_cache_memory_bytes")
 
-    def fit(self, slices: Sequence[Slice]) -> float:
+    def fit(self, slices: Sequence[Slice], free_mib: Mapping[str, int]) -> float:
         # A share of the whole GPU, also under MPS; what CUDA itself takes comes on top.
         return ratio_of_gpu(slices)
 

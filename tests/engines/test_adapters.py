@@ -74,6 +74,19 @@ def test_memory_becomes_the_engines_own_share_of_the_gpu() -> None:
     assert fitted(vllm, {}, [smaller, part])["gpu_memory_utilization"] == 0.1935, "one option for all: the least"
 
 
+def test_sglang_counts_from_what_is_free_when_it_begins() -> None:
+    part = Slice(gpu_uuid="GPU-a", gpu_index=0, memory_mib=12_288, memory_enforcer=Enforcer.ENGINE_FLAG,
+                 gpu_memory_mib=81_559)  # fmt: skip
+    sglang = registry.get("sglang")
+    assert fitted(sglang, {}, [part], {"GPU-a": 20_304}) == {"mem_fraction_static": 0.5}
+    assert fitted(sglang, {}, [part], {"GPU-b": 20_304}) == {"mem_fraction_static": 0.1244}, "to be checked only"
+    assert fitted(sglang, {}, [part], {"GPU-a": 9_000}) == {"mem_fraction_static": 1.0}
+    capped = msgspec.structs.replace(part, memory_enforcer=Enforcer.MPS)
+    assert fitted(sglang, {}, [capped], {"GPU-a": 80_000}) == {"mem_fraction_static": 0.8261}, "of its limit"
+    with pytest.raises(BadOptions):
+        fitted(sglang, {"max_total_tokens": 1}, [part])
+
+
 @pytest.mark.parametrize(
     "changed",
     [{"memory_mib": None}, {"memory_enforcer": Enforcer.NONE}, {"mig": MigSlot(profile="1g.10gb", start=0, size=1)}],
