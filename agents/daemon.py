@@ -57,6 +57,7 @@ from agents.sampling.xidlog import XidLog
 from agents.server.listener import listen
 from agents.server.node import Node
 from agents.server.server import Server
+from agents.trials.canaries import Canaries
 from agents.trials.completion import Target
 from agents.trials.trials import Trials
 from engines.devices import ShareMode
@@ -168,6 +169,7 @@ async def _run(layout: Layout, simulated: Path | None, subject: Subject) -> None
         changes = Changes(Journal(layout.fractions, events, time.time), shop)
         survey = Survey(layout.state, board, living, supervisor.redactor)
         trials = Trials(layout.trials, partial(_target, supervisor), lambda: board.desired.generation, time.time)
+        canaries = Canaries(partial(_target, supervisor), supervisor.wants_canaries, supervisor.set_canary)
         node = Node(
             board=board,
             events=events,
@@ -192,7 +194,7 @@ async def _run(layout: Layout, simulated: Path | None, subject: Subject) -> None
             disk = Disk(layout.state, board, (supervisor.document, supervisor.revisions, events, gate.audit))
             logs = LogSpace(layout.state, supervisor.written)
             serving = once_read(Server(door, node).run, sampler.has_read)
-            parts = (supervisor, changes, sampler, history, disk, logs, trials, timeslices)
+            parts = (supervisor, changes, sampler, history, disk, logs, trials, canaries, timeslices)
             tasks = [group.create_task(one) for one in (serving, *(part.run() for part in parts), kept.watch(board))]
             if simulated is None:  # else it is a trial, whose GPUs the kernel knows nothing of
                 tasks.append(group.create_task(xids.follow_kernel()))
@@ -206,7 +208,11 @@ async def _run(layout: Layout, simulated: Path | None, subject: Subject) -> None
 
 def _target(supervisor: Supervisor, instance: str) -> Target | None:
     dialogue = supervisor.serving(instance)
-    return Target(port=dialogue.port, model=dialogue.described.launch.served_name) if dialogue else None
+    if dialogue is None:
+        return None
+    key = dialogue.key.value()
+    headers = {"Authorization": f"Bearer {key}"} if key else {}
+    return Target(port=dialogue.port, model=dialogue.described.launch.served_name, headers=headers)
 
 
 async def once_read(

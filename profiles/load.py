@@ -13,6 +13,7 @@ from engines.devices import Enforcer
 from engines.fitting import check_free
 from engines.options import options_for
 from profiles.allowed import MAX_PORT, NotAllowed, check_port, check_variable, served_name
+from profiles.canary import BadCanary
 from profiles.conform import convert, in_words
 from profiles.document import Document, Where
 from profiles.gpu_request import BadShare
@@ -92,6 +93,11 @@ def _check_service(document: Document, profile: Profile, name: str, service: Ser
         service.slo.slo(service.replicas)
     except BadSlo as error:
         raise document.error((*here, "slo", error.key), error.message, error.hint) from None
+    if service.canary is not None:
+        try:
+            service.canary.every_s()
+        except BadCanary as error:
+            raise document.error((*here, "canary", "every"), error.message, error.hint) from None
     if service.restart is not None:
         _check_restart(document, (*here, "restart"), service.restart)
     _check_env(document, here, service)

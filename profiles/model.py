@@ -12,6 +12,7 @@ import msgspec
 from msgspec.structs import replace
 
 from engines.devices import Slice
+from profiles.canary import CanaryRequest
 from profiles.gpu_request import GpuRequest
 from profiles.objectives import Slo, SloRequest
 from profiles.priority import NORMAL, PRIORITIES
@@ -49,6 +50,7 @@ class Service(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     resources: ResourceRequest = ResourceRequest()
     priority: int | str = NORMAL
     slo: SloRequest = SloRequest()
+    canary: CanaryRequest | None = None
 
 
 class Defaults(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -102,6 +104,7 @@ class InstanceSpec(msgspec.Struct, frozen=True, kw_only=True):
     drain_s: float | None = None
     priority: int = PRIORITIES[NORMAL]
     slo: Slo = Slo()
+    canary_every_s: float | None = None
 
     def launch_key(self) -> tuple[object, ...]:
         """Equal for two specs that the same running process satisfies: every other field is changed live."""

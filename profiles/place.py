@@ -133,6 +133,7 @@ def _spec(profile: Profile, name: str, number: int, slices: tuple[Slice, ...]) -
         restart=(service.restart or profile.defaults.restart).rule(),
         priority=priority(service.priority),
         slo=service.slo.slo(service.replicas),
+        canary_every_s=service.canary.every_s() if service.canary else None,
     )
 
 

@@ -11,6 +11,7 @@ import msgspec
 from engines.base import Histogram, LoadProgress
 from engines.devices import MigSlot, Slice, Timeslice
 from profiles.burn import Misses
+from profiles.canary import CanaryReading
 from profiles.gpus import GpuCard, GpuErrors, GpuHealth, MigDevice, MigState, Recovery, Xid
 from profiles.isolation import Isolation, NodeIsolation
 from profiles.kept import Kept
@@ -222,6 +223,7 @@ class InstanceStatus(msgspec.Struct, frozen=True, kw_only=True):
     reading: EngineReading | None = None
     isolation: Isolation | None = None
     """What it was started with; None from an agent that does not say."""
+    canary: CanaryReading | None = None
     misses: dict[str, tuple[Misses, ...]] = {}
     """Of each objective that it has (profiles.objectives), in each of profiles.burn.WINDOWS_S."""
 

@@ -20,6 +20,8 @@ class Trial(msgspec.Struct, frozen=True, kw_only=True):
     prompt_tokens: int = 128
     """About: a word is counted as one."""
     answer_tokens: int = 64
+    timeout_s: float = 300.0
+    """Of each request."""
 
 
 class Timing(msgspec.Struct, frozen=True, kw_only=True):

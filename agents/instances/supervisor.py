@@ -45,9 +45,13 @@ from agents.wire import SetDesired
 from engines.base import Engine, EngineSample
 from profiles import cordon
 from profiles.burn import Misses
+from profiles.canary import CanaryReading
 from profiles.model import Desired, DesiredInstance
 from profiles.revision import what_changed
 from profiles.status import SERVES, EngineReading, EventKind, Phase
+
+TAKES = frozenset({Phase.READY, Phase.DEGRADED, Phase.STALLED})
+"""Phases in which an engine is asked by those who need it."""
 
 FALLEN_S = 5.0
 """Before an instance whose keeper fell is looked at anew."""
@@ -192,6 +196,18 @@ class Supervisor:
         """What instances missed of their objectives; the others have none."""
         for name, keeper in self._keepers.items():
             keeper.standing.miss(misses.get(name, {}))
+
+    def wants_canaries(self) -> dict[str, float]:
+        """Instances that take requests now and want canaries → seconds between two; never one that drains."""
+        return {
+            name: every_s
+            for name, keeper in self._keepers.items()
+            if keeper.owned and (every_s := keeper.owned.spec.canary_every_s) and keeper.standing.phase in TAKES
+        }
+
+    def set_canary(self, name: str, canary: CanaryReading | None) -> None:
+        if keeper := self._keepers.get(name):
+            keeper.standing.hear(canary)
 
     def roots(self) -> dict[int, str]:
         """Pids of living engines and their shims → instance: whoever descends from them is theirs."""

@@ -28,7 +28,7 @@ async def ramp(
         async def caller(left: Iterator[int] = left, timings: list[Timing] = timings) -> None:
             nonlocal answered
             for _ in left:
-                wanted = Wanted(prompt=next(prompts), answer_tokens=trial.answer_tokens)
+                wanted = Wanted(prompt=next(prompts), answer_tokens=trial.answer_tokens, timeout_s=trial.timeout_s)
                 timings.append(await complete(target, wanted))
                 answered += 1
                 progress(answered)

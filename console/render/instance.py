@@ -38,6 +38,7 @@ def instance_lines(store: Store, key: Key, width: int) -> list[Line]:
         *_serving(status.reading, width),
         (),
         *_latencies(status.reading, width),
+        *_canary(store, view, status, width),
         (),
         *_series(store, key, width),
         (),
@@ -120,6 +121,19 @@ def _latencies(reading: EngineReading | None, width: int) -> list[Line]:
         else:
             lines += [row, *long_entry("", why, width, Tone.DIM)]
     return lines
+
+
+def _canary(store: Store, view: NodeView, status: InstanceStatus, width: int) -> list[Line]:
+    canary = status.canary
+    if canary is None:
+        return []
+    ago = age(store.wall() + view.clock_skew_s - canary.at_unix_s)
+    if canary.error:
+        text = f"failed {ago} ago: {canary.error}"
+        return long_entry("Canary", text, width, Tone.BAD)
+    failed = f", {canary.failed} failed" if canary.failed else ""
+    text = f"first token after {seconds(canary.ttft_s)} {ago} ago; p95 {seconds(canary.ttft_p95_s)} of the last"
+    return long_entry("Canary", f"{text} {canary.asked}{failed}", width, Tone.WARN if failed else Tone.PLAIN)
 
 
 def _series(store: Store, key: Key, width: int) -> list[Line]:

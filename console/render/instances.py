@@ -3,7 +3,7 @@
 from math import log10
 
 from console.render.burn import burn_cell, burns
-from console.render.figures import hundred, latency, said
+from console.render.figures import first_token, hundred, latency, said
 from console.render.load import load_text
 from console.render.money import money_cell
 from console.render.slices import part_cell
@@ -59,7 +59,7 @@ def instance_row(store: Store, key: Key) -> Row | None:
         Cell(status.engine, status.engine, Tone.DIM),
         said(said_.requests_per_s if said_ else None, "requests_per_s", absent, 1),
         said(said_.generation_tok_s if said_ else None, "generation_tok_s", absent),
-        latency(said_.ttft if said_ else None, 0.95, "ttft", absent),
+        first_token(status),
         latency(said_.itl if said_ else None, 0.95, "itl", absent),
         said(said_.running if said_ else None, "running", absent),
         said(said_.waiting if said_ else None, "waiting", absent),

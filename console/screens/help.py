@@ -19,6 +19,7 @@ WORDS = (
     ("n/a", "can never be known here; an instance's page says why"),
     ("dim", "old, idle, or an explanation"),
     ("▒", "a process on a GPU that gpuyard did not start"),
+    ("212 ms c", "by the canary alone: the engine keeps no latencies"),
     ("2.5–5 s", "somewhere between: an engine counts latencies in buckets"),
 )
 

@@ -4,6 +4,7 @@ import pytest
 from msgspec.structs import replace
 
 from console.app import Yard
+from console.render.figures import first_token
 from console.render.services import SERVICE_COLUMNS, service_row, worst_replica
 from console.render.table import Row, Tone
 from console.screens.instances import InstancesScreen
@@ -13,10 +14,11 @@ from console.screens.session import Session
 from console.store import Key, Kind, NodeState, Store
 from console.widgets.lines import Lines
 from profiles.burn import Misses
+from profiles.canary import CanaryReading
 from profiles.model import Desired, DesiredInstance, InstanceSpec, Wanted
-from profiles.status import InstanceStatus, Phase
+from profiles.status import EngineReading, InstanceStatus, Phase
 from tests.console.peer import instance, snapshot
-from tests.fakes.fleet import SLO, Clock, FakeOperations, filled
+from tests.fakes.fleet import SLO, Clock, FakeOperations, filled, histogram
 
 CHAT = Key(Kind.SERVICE, "", "p:chat")
 READY, FAILED, LOADING, STALLED = Phase.READY, Phase.FAILED, Phase.LOADING, Phase.STALLED
@@ -229,3 +231,12 @@ def test_within_its_objectives_a_service_is_calm() -> None:
 
 def test_without_traffic_nothing_burns() -> None:
     assert cells(service_row(promised(promising(READY, 0, 0, of=0)), CHAT))["worst"] == "  ready"
+
+
+def test_a_canary_stands_in_where_the_engine_keeps_no_latencies() -> None:
+    silent = EngineReading(at_unix_s=0, absent={"ttft": "this engine has no histogram"})
+    asked = CanaryReading(at_unix_s=0, asked=3, failed=0, ttft_s=0.2, ttft_p50_s=0.2, ttft_p95_s=0.212)
+    assert first_token(chat(0, READY, reading=silent)).text == "n/a"
+    assert first_token(chat(0, READY, reading=silent, canary=asked)).text == "212 ms c"
+    heard = EngineReading(at_unix_s=0, ttft=histogram(*[0] * 8, 0))
+    assert first_token(chat(0, READY, reading=heard, canary=asked)).text == "–"
