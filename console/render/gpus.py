@@ -4,6 +4,7 @@ from console.render.cordons import SIGN, cordon_of, is_cordoned
 from console.render.cordons import said as cordon_said
 from console.render.figures import bar, hundred, said, total
 from console.render.gpusigns import health_cell, signs_cell, throttled
+from console.render.memorybar import memory_bar
 from console.render.money import money_cell
 from console.render.table import Cell, Column, Row, Tone
 from console.render.text import UNKNOWN, age, gib
@@ -11,6 +12,8 @@ from console.spending import of_gpus
 from console.store import Key, NodeState, NodeView, Store
 from profiles.cordon import NODE
 from profiles.status import GpuReading, GpuState
+
+MEMORY = 12
 
 GPU_COLUMNS = (
     Column("state", "State", 14, priority=1),
@@ -22,6 +25,7 @@ GPU_COLUMNS = (
     Column("load", "0–100", 10, priority=6),
     Column("used", "Used GiB", 8, right=True, priority=2),
     Column("total", "of GiB", 6, right=True, priority=3),
+    Column("memory", "Memory", MEMORY, priority=6),
     Column("power", "Power W", 7, right=True, priority=4),
     Column("temperature", "°C", 4, right=True, priority=5),
     Column("cost", "$/h", 6, right=True, priority=5),
@@ -63,6 +67,7 @@ def gpu_row(store: Store, key: Key) -> Row | None:
         Cell(bar(gpu.busy_ratio, 10), gpu.busy_ratio, Tone.DIM),
         Cell(gib(gpu.memory_used_mib), gpu.memory_used_mib),
         Cell(gib(gpu.memory_total_mib), gpu.memory_total_mib, Tone.DIM),
+        Cell(memory_bar(gpu, MEMORY), gpu.memory_used_mib, Tone.DIM),
         said(gpu.power_w, "power_w", gpu.absent),
         said(gpu.temperature_c, "temperature_c", gpu.absent),
         *_money(store, view, gpu),

@@ -2,6 +2,7 @@
 
 import pytest
 
+from console.render.memorybar import memory_bar
 from console.render.plan import plan_lines
 from console.render.slices import amount, enforcement, part_cell, part_lines
 from console.render.table import Tone
@@ -53,3 +54,9 @@ def test_a_plan_says_who_holds_what_is_given_and_what_waits() -> None:
         "  GPU      before    after   of GiB",
         "  n gpu0      0.0     12.0        –",
     ]
+
+
+def test_memory_in_a_few_cells_by_whose_it_is() -> None:
+    busy = gpu(0, process(40_000, "a/0"), process(9_000), memory_used_mib=50_000)
+    assert memory_bar(busy, 20) == "/█████████▒▒?·······"
+    assert memory_bar(gpu(memory_used_mib=None), 20) == "–"
