@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 import msgspec
 
 from agents.wire import LogPiece
-from console.cli.names import find_instance
+from console.cli.names import find_logged
 from console.cli.output import CommandFailed, Exit, Format, print_json_line, say, say_reason
 from console.cli.session import inventory_of, reached
 from console.logs import Interrupted
@@ -27,7 +27,7 @@ async def _run(options: argparse.Namespace) -> int:
     if output is Format.NAME:
         raise CommandFailed(Exit.USAGE, Reason("usage", "a log has no names to print", "use --json, or leave -o out"))
     async with reached(inventory_of(options)) as found:
-        node, instance = find_instance(found, name)
+        node, instance = find_logged(found, name)
         read = found.operations.log(node, instance, previous=options.previous, follow=options.follow)
         try:
             await _print(read, node, instance, output)

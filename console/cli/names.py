@@ -27,6 +27,16 @@ def find_instance(found: Reached, name: str) -> Target:
     return targets[0]
 
 
+def find_logged(found: Reached, name: str) -> Target:
+    """An instance, or a process of an agent's own as `describe gpu` names it. Raises CommandFailed."""
+    node, _, wanted = name.rpartition(":")
+    for view in found.store.nodes.values():
+        internals = view.status.internals if view.status else ()
+        if node in ("", view.name) and any(one.name == wanted for one in internals):
+            return view.name, wanted
+    return find_instance(found, name)
+
+
 def find_node(found: Reached, name: str | None) -> str:
     """A node that answered; left out, the only one there is. Raises CommandFailed."""
     known = ", ".join(sorted(found.store.nodes))

@@ -18,6 +18,7 @@ from profiles.traits import TRAITS, Way, way
 FOREIGN, PROMISED, UNATTRIBUTED, RESERVED, INTERNAL, FREE = "▒", "░", "?", "/", "▚", "·"
 TENANT = "█▅"
 """Each tenant the other than the one before."""
+LEAST_PROMISED_MIB = 256
 MODES = {
     ShareMode.EXCLUSIVE: "whole", ShareMode.TIMESLICE: "by turns", ShareMode.MPS: "MPS", ShareMode.MIG: "MIG",
 }  # fmt: skip
@@ -57,7 +58,7 @@ def memory_line(found: Sharing, width: int) -> Line:
     used = found.usage
     layers = [Layer(RESERVED, _withheld_mib(found), Tone.DIM)]
     for at, tenant in enumerate(found.tenants):
-        layers += [Layer(tenant_sign(at), tenant.used_mib or 0), Layer(PROMISED, tenant.promised_mib, Tone.DIM)]
+        layers += [Layer(tenant_sign(at), tenant.used_mib or 0), Layer(PROMISED, _promised_mib(tenant), Tone.DIM)]
     layers += [
         Layer(INTERNAL, found.internal_mib),
         Layer(FOREIGN, used.foreign_mib, Tone.WARN),
@@ -65,6 +66,11 @@ def memory_line(found: Sharing, width: int) -> Line:
     ]
     rest = used.total_mib - sum(layer.amount for layer in layers)
     return stacked([*layers, Layer(FREE, max(0, rest), Tone.DIM)], width)
+
+
+def _promised_mib(tenant: Tenant) -> int:
+    """An engine that sizes itself by a share in four digits leaves a little; that is no news."""
+    return tenant.promised_mib if tenant.promised_mib >= LEAST_PROMISED_MIB else 0
 
 
 def _withheld_mib(found: Sharing) -> int:
@@ -127,7 +133,7 @@ def _sums(found: Sharing) -> Line:
     figures = (
         (TENANT[0], "ours", sum(tenant.used_mib or 0 for tenant in found.tenants), Tone.PLAIN),
         (INTERNAL, "MPS daemon", found.internal_mib, Tone.PLAIN),
-        (PROMISED, "promised", sum(tenant.promised_mib for tenant in found.tenants), Tone.DIM),
+        (PROMISED, "promised", sum(map(_promised_mib, found.tenants)), Tone.DIM),
         (FOREIGN, "foreign", used.foreign_mib, Tone.WARN),
         (UNATTRIBUTED, "unattributed", used.unattributed_mib, Tone.WARN),
         (RESERVED, "reserved", _withheld_mib(found), Tone.DIM),

@@ -13,7 +13,7 @@ from console.__main__ import main
 from console.author import author
 from console.cli import items
 from console.cli.lists import LISTINGS
-from console.cli.names import find_instance, find_instances
+from console.cli.names import find_instance, find_instances, find_logged
 from console.cli.output import CommandFailed, Exit, say_reason
 from console.cli.plans import plan_items, settling_line
 from console.cli.session import Reached
@@ -30,6 +30,7 @@ from profiles.revision import Revision
 from profiles.status import GpuSource, GpuSourceKind, Phase, Reason
 from tests.console.peer import instance, snapshot
 from tests.fakes.fleet import filled
+from tests.fakes.sharing import shared_store
 
 
 def reached(store: Store) -> Reached:
@@ -146,7 +147,8 @@ def test_every_list_has_rows_items_and_names_that_agree():
     for kind, listed in LISTINGS.items():
         rows = list(listed.rows(store))
         assert rows, kind
-        assert len(rows) == len(list(listed.items(store))) == len(list(listed.names(store)))
+        things = len(rows) if kind != "fractions" else len({(row[0].text, row[1].text) for row in rows})  # a row a part
+        assert things == len(list(listed.items(store))) == len(list(listed.names(store)))
         assert all(len(row) == len(listed.columns) for row in rows)
 
 
@@ -272,6 +274,15 @@ def test_a_name_on_two_nodes_or_with_replicas_must_be_said_exactly():
     assert "twin:rerank/0" in failed.value.reason.hint
     with pytest.raises(CommandFailed, match="ambiguous"):
         find_instance(reached(store), "llama-70b")
+
+
+def test_a_process_of_an_agent_s_own_has_a_log_and_is_no_instance():
+    found = reached(shared_store())
+    assert find_logged(found, "_mps-1f3a90bc") == ("fra-7", "_mps-1f3a90bc")
+    assert find_logged(found, "fra-7:_mps-1f3a90bc") == ("fra-7", "_mps-1f3a90bc")
+    assert find_logged(found, "draft") == ("fra-7", "draft/0")
+    with pytest.raises(CommandFailed):
+        find_instances(found, ["_mps-1f3a90bc"])
 
 
 def test_a_name_that_may_be_on_a_lost_node_is_unreachable_rather_than_unknown(capsys):

@@ -1,4 +1,4 @@
-"""The agent dies between an MPS daemon and its client; no client starts twice, and no daemon is left alone."""
+"""F55: the agent dies between an MPS daemon and its client; no client starts twice, and no daemon is left alone."""
 
 import contextlib
 import os
@@ -44,7 +44,7 @@ def commanded(pid: int) -> bool:
 
 
 @pytest.mark.parametrize("point", ["after-spec", "shim-spawned", "after-grant", "before-spawn@2"])
-async def test_an_agent_that_dies_on_the_way_to_a_client_leaves_one_daemon(shared: FaultNode, point: str) -> None:
+async def test_f55_an_agent_that_dies_on_the_way_to_a_client_leaves_one_daemon(shared: FaultNode, point: str) -> None:
     shared.start(fail_points=f"{point}:kill")
     async with watching(shared.layout.socket) as watcher:
         with contextlib.suppress(Lost):  # it may die before it answers
@@ -61,7 +61,7 @@ async def test_an_agent_that_dies_on_the_way_to_a_client_leaves_one_daemon(share
         await ends(shared, watcher)
 
 
-async def test_an_agent_that_dies_while_its_daemon_ends_leaves_none(shared: FaultNode) -> None:
+async def test_f55_an_agent_that_dies_while_its_daemon_ends_leaves_none(shared: FaultNode) -> None:
     shared.start(fail_points="before-kill@2:kill")
     async with watching(shared.layout.socket) as watcher:
         await watcher.edit(lambda _: {"a/0": client(shared, "a/0")})
