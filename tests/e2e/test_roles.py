@@ -20,7 +20,9 @@ import pytest
 
 from agents import wire
 from agents.framing import FrameReader, encode
+from engines.devices import Timeslice
 from profiles.history import HistoryKind
+from profiles.mig import MigLayout
 from profiles.model import DesiredInstance, InstanceSpec, Wanted
 from profiles.processes import ProcessKind
 from profiles.status import Role
@@ -56,6 +58,7 @@ def edit(**more: object) -> wire.SetDesired:
     return wire.SetDesired(expected_generation=10**6, instances={"a/0": owned}, author="", reason="matrix")
 
 
+OFF = MigLayout(mode=False)
 MATRIX: tuple[tuple[wire.AnyAsk, Role], ...] = (
     (wire.ReadHistory(kind=HistoryKind.HOST, names=(), fields=(), from_unix_s=0.0, step_s=10.0), Role.VIEWER),
     (wire.ReadRevisions(), Role.VIEWER),
@@ -79,6 +82,11 @@ MATRIX: tuple[tuple[wire.AnyAsk, Role], ...] = (
     (wire.ReadTrial(name="none"), Role.VIEWER),
     (wire.StopTrial(name="none", token=10**6), Role.OPERATOR),
     (wire.ListTrials(), Role.VIEWER),
+    (wire.PlanLayout(gpu="GPU-none"), Role.OPERATOR),
+    (wire.ApplyLayout(gpu="GPU-none", expected=OFF, wanted=OFF, token=10**6), Role.ADMIN),
+    (wire.SettleLayout(gpu="GPU-none", token=10**6), Role.ADMIN),
+    (wire.ReadLayouts(), Role.VIEWER),
+    (wire.ChangeTimeslice(gpu="GPU-none", to=Timeslice.SHORT, token=10**6), Role.ADMIN),
 )
 
 
