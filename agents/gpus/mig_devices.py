@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Protocol
 
-from agents.gpus import memory, nvml
+from agents.gpus import gpu_instances, memory, nvml
 from agents.gpus.gpm import Activity, Metric
 from agents.gpus.processes import Processes
 from agents.gpus.tenants import Tenants
@@ -16,32 +16,21 @@ from profiles.gpus import MigDevice, MigState
 from profiles.status import GpuProcess
 
 
-class _Placement(Protocol):
-    start: int
-    size: int
-
-
-class _Info(Protocol):
-    placement: _Placement
-
-
 class _Attributes(Protocol):
     multiprocessorCount: int
 
 
-_mode: Callable[[nvml.Handle], Sequence[int]] = nvml.call("nvmlDeviceGetMigMode")
-_most: Callable[[nvml.Handle], int] = nvml.call("nvmlDeviceGetMaxMigDeviceCount")
-_at: Callable[[nvml.Handle, int], nvml.Handle] = nvml.call("nvmlDeviceGetMigDeviceHandleByIndex")
-_gi_id: Callable[[nvml.Handle], int] = nvml.call("nvmlDeviceGetGpuInstanceId")
+read_mode: Callable[[nvml.Handle], Sequence[int]] = nvml.call("nvmlDeviceGetMigMode")
+most: Callable[[nvml.Handle], int] = nvml.call("nvmlDeviceGetMaxMigDeviceCount")
+at: Callable[[nvml.Handle, int], nvml.Handle] = nvml.call("nvmlDeviceGetMigDeviceHandleByIndex")
+gi_id_of: Callable[[nvml.Handle], int] = nvml.call("nvmlDeviceGetGpuInstanceId")
 _ci_id: Callable[[nvml.Handle], int] = nvml.call("nvmlDeviceGetComputeInstanceId")
 _attributes: Callable[[nvml.Handle], _Attributes] = nvml.call("nvmlDeviceGetAttributes")
-_gpu_instance: Callable[[nvml.Handle, int], object] = nvml.call("nvmlDeviceGetGpuInstanceById")
-_info: Callable[[object], _Info] = nvml.call("nvmlGpuInstanceGetInfo")
 
 
 def mode(handle: nvml.Handle, resetless: bool | None) -> MigState | None:
     """None on a GPU that knows no MIG."""
-    found = nvml.maybe(partial(_mode, handle), but=nvml.LOST)
+    found = nvml.maybe(partial(read_mode, handle), but=nvml.LOST)
     return None if found is None else MigState(current=bool(found[0]), pending=bool(found[1]), resetless=resetless)
 
 
@@ -77,8 +66,8 @@ class MigDevices:
         self._parts = []
 
     def _handles(self) -> Iterator[nvml.Handle]:
-        for index in range(_most(self._gpu)):
-            handle = nvml.maybe(partial(_at, self._gpu, index), but=nvml.LOST)
+        for index in range(most(self._gpu)):
+            handle = nvml.maybe(partial(at, self._gpu, index), but=nvml.LOST)
             if handle is not None:
                 yield handle
 
@@ -88,9 +77,11 @@ class _Part:
 
     def __init__(self, gpu: nvml.Handle, handle: nvml.Handle, processes: Processes) -> None:
         self._handle = handle
-        uuid, gi_id = nvml.uuid(handle), _gi_id(handle)
+        uuid, gi_id = nvml.uuid(handle), gi_id_of(handle)
         attributes = nvml.maybe(partial(_attributes, handle))
-        placement = nvml.maybe(lambda: _info(_gpu_instance(gpu, gi_id)).placement)  # wants root on some drivers
+        placement = nvml.maybe(
+            lambda: gpu_instances.info(gpu_instances.by_id(gpu, gi_id)).placement
+        )  # wants root on some drivers
         self._known = MigDevice(
             uuid=uuid,
             profile=nvml.name(handle).rpartition("MIG ")[2],

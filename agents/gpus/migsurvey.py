@@ -4,31 +4,26 @@ Nothing is changed here (agents.gpus.partitioning does that), but listing instan
 capability `mig/config`. Calls and their codes as in nvml.h of CUDA 13.5.
 """
 
-import ctypes
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
-from typing import TypeVar
+from contextlib import contextmanager
+from functools import partial
 
 import msgspec
-import pynvml
 
+from agents.gpus import fields, gpu_instances, mig_devices, nvml
+from agents.gpus.fields import Fields
+from agents.gpus.gpu_instances import Instance, Profile
 from agents.gpus.processes import Processes
 from agents.gpus.survey import GpuInstance, Holder, Refused, Survey
+from agents.gpus.tenants import COMPUTE
 from engines.devices import MigSlot
 from profiles.mig import MigOffer
 
-T = TypeVar("T")
-
-MIB = 1024 * 1024
-_INVALID, _NOT_SUPPORTED, _NO_PERMISSION, _NOT_FOUND, _FUNCTION_NOT_FOUND, _OLD_VERSION = 2, 3, 4, 6, 13, 25
-_ABSENT = frozenset({_INVALID, _NOT_SUPPORTED, _NOT_FOUND, _FUNCTION_NOT_FOUND})
-"""How a driver answers for a number of a list that has holes, or for what it does not know."""
-_HIDDEN = _ABSENT | {_NO_PERMISSION}
+_HIDDEN = nvml.NOT_OFFERED | {nvml.NO_PERMISSION}
 """All processes of a GPU in MIG mode are for privileged eyes; those of each device are not."""
-_RESETLESS = 184
-"""The field that says whether MIG mode changes without a reset (Hopper and later)."""
-_MOST_PLACEMENTS, _MOST_INSTANCES = 32, 16
+
+_index: Callable[[nvml.Handle], int] = nvml.call("nvmlDeviceGetIndex")
 
 
 class DriverRefused(Exception):
@@ -41,25 +36,21 @@ class DriverRefused(Exception):
 
 
 @contextmanager
-def opened(uuid: str) -> Iterator[object]:
+def opened(uuid: str) -> Iterator[nvml.Handle]:
     """The GPU's handle, with NVML initialised for as long. Raises DriverRefused, for all that the body asks too."""
     try:
-        pynvml.nvmlInit()
-        try:
-            yield pynvml.nvmlDeviceGetHandleByUUID(uuid)
-        finally:
-            with suppress(pynvml.NVMLError):
-                pynvml.nvmlShutdown()
-    except pynvml.NVMLError as error:
+        with nvml.opened():
+            yield nvml.by_uuid(uuid)
+    except nvml.NvmlError as error:
         raise DriverRefused(error.value, str(error)) from None
 
 
 def look(uuid: str) -> Survey:
     """Everything about MIG on the GPU `uuid`. Raises DriverRefused."""
     with opened(uuid) as gpu:
-        index = int(pynvml.nvmlDeviceGetIndex(gpu))
+        index = _index(gpu)
         holders = tuple(_holders(gpu))
-        mode = _ask(pynvml.nvmlDeviceGetMigMode, gpu)
+        mode = nvml.known(partial(mig_devices.read_mode, gpu))
         if mode is None:
             return Survey(index=index, holders=holders)
         current, pending = bool(mode[0]), bool(mode[1])
@@ -74,102 +65,78 @@ def look(uuid: str) -> Survey:
         )  # fmt: skip
 
 
-def _offers(gpu: object) -> Iterator[MigOffer]:
-    for number in range(pynvml.NVML_GPU_INSTANCE_PROFILE_COUNT):
-        info = _ask(_profile, gpu, number)
+def _offers(gpu: nvml.Handle) -> Iterator[MigOffer]:
+    for number in range(gpu_instances.PROFILES):
+        info = nvml.known(partial(_profile, gpu, number))
         if info is None:
             continue
-        places = (pynvml.c_nvmlGpuInstancePlacement_t * _MOST_PLACEMENTS)()
-        count = ctypes.c_uint(_MOST_PLACEMENTS)
-        pynvml.nvmlDeviceGetGpuInstancePossiblePlacements(gpu, info.id, places, ctypes.byref(count))
-        starts = tuple(sorted(int(place.start) for place in places[: count.value]))
-        if starts:
+        places = gpu_instances.placements(gpu, info.id)
+        if places:
             yield MigOffer(
-                profile=_name(info), id=int(info.id), slices=int(info.sliceCount), size=int(places[0].size),
-                starts=starts, at_most=int(info.instanceCount), memory_mib=int(info.memorySizeMB),
+                profile=_name(info), id=info.id, slices=info.sliceCount, size=places[0].size,
+                starts=tuple(sorted(place.start for place in places)), at_most=info.instanceCount,
+                memory_mib=info.memorySizeMB,
             )  # fmt: skip
 
 
-def _profile(gpu: object, number: int) -> "pynvml.c_nvmlGpuInstanceProfileInfo_v2_t":
+def _profile(gpu: nvml.Handle, number: int) -> Profile:
     """Drivers before 470 know the first version alone, which has no name."""
     try:
-        return pynvml.nvmlDeviceGetGpuInstanceProfileInfo(gpu, number, version=2)
-    except pynvml.NVMLError as error:
-        if error.value not in (_OLD_VERSION, _FUNCTION_NOT_FOUND):
+        return gpu_instances.profile(gpu, number, version=2)
+    except nvml.NvmlError as error:
+        if error.value not in nvml.OLD_DRIVER:
             raise
-        return pynvml.nvmlDeviceGetGpuInstanceProfileInfo(gpu, number, version=1)
+        return gpu_instances.profile(gpu, number, version=1)
 
 
-def _name(info: "pynvml.c_nvmlGpuInstanceProfileInfo_v2_t") -> str:
+def _name(info: Profile) -> str:
     """`1g.10gb`. Where the driver does not say it, it is put together as nvidia-smi does it."""
     told = getattr(info, "name", b"")
     text = told.decode("ascii", "replace") if isinstance(told, bytes) else str(told)
-    return text.removeprefix("MIG ").strip() or f"{info.sliceCount}g.{-(-int(info.memorySizeMB) // 1024)}gb"
+    return text.removeprefix("MIG ").strip() or f"{info.sliceCount}g.{-(-info.memorySizeMB // 1024)}gb"
 
 
-def _instances(gpu: object, offer: MigOffer) -> Iterator[GpuInstance]:
-    found = (pynvml.c_nvmlGpuInstance_t * _MOST_INSTANCES)()
-    count = ctypes.c_uint(_MOST_INSTANCES)
-    pynvml.nvmlDeviceGetGpuInstances(gpu, offer.id, found, ctypes.byref(count))
-    for instance in found[: count.value]:
-        info = pynvml.nvmlGpuInstanceGetInfo(instance)
-        infos = [pynvml.nvmlComputeInstanceGetInfo_v2(compute) for compute in _computes(instance)]
+def _instances(gpu: nvml.Handle, offer: MigOffer) -> Iterator[GpuInstance]:
+    for instance in gpu_instances.of_profile(gpu, offer.id):
+        info = gpu_instances.info(instance)
         yield GpuInstance(
-            gi_id=int(info.id),
-            slot=MigSlot(profile=offer.profile, start=int(info.placement.start), size=int(info.placement.size)),
-            devices=tuple(pynvml.nvmlDeviceGetUUID(one.device) for one in infos),
+            gi_id=info.id,
+            slot=MigSlot(profile=offer.profile, start=info.placement.start, size=info.placement.size),
+            devices=tuple(_devices_of(instance)),
         )
 
 
-def _computes(instance: object) -> list[object]:
-    kept: list[object] = []
-    for number in range(pynvml.NVML_COMPUTE_INSTANCE_PROFILE_COUNT):
-        info = _ask(pynvml.nvmlGpuInstanceGetComputeInstanceProfileInfo, instance, number, 0)
-        if info is not None:
-            found = (pynvml.c_nvmlComputeInstance_t * _MOST_INSTANCES)()
-            count = ctypes.c_uint(_MOST_INSTANCES)
-            pynvml.nvmlGpuInstanceGetComputeInstances(instance, info.id, found, ctypes.byref(count))
-            kept.extend(found[: count.value])
-    return kept
+def _devices_of(instance: Instance) -> Iterator[str]:
+    for profile in gpu_instances.compute_profiles(instance):
+        for compute in gpu_instances.computes(instance, profile.id):
+            yield nvml.uuid(gpu_instances.compute_info(compute).device)
 
 
-def _holders(gpu: object) -> Iterator[Holder]:
+def _holders(gpu: nvml.Handle) -> Iterator[Holder]:
     processes = Processes()
     seen: set[int] = set()
     for device, gi_id in _devices(gpu):
-        for one in _ask(pynvml.nvmlDeviceGetComputeRunningProcesses, device, absent=_HIDDEN) or ():
+        for one in nvml.known(partial(COMPUTE, device), absent=_HIDDEN) or ():
             if one.pid in seen:
                 continue
             seen.add(one.pid)
-            who = processes.describe(one.pid, None if one.usedGpuMemory is None else one.usedGpuMemory // MIB)
+            who = processes.describe(one.pid, None if one.usedGpuMemory is None else one.usedGpuMemory // nvml.MIB)
             yield Holder(pid=one.pid, name=who.name, user=who.user, memory_mib=who.memory_mib, gi_id=gi_id)
 
 
-def _devices(gpu: object) -> Iterator[tuple[object, int | None]]:
+def _devices(gpu: nvml.Handle) -> Iterator[tuple[nvml.Handle, int | None]]:
     """Its MIG devices with their GPU instance, then the GPU itself."""
-    for index in range(_ask(pynvml.nvmlDeviceGetMaxMigDeviceCount, gpu) or 0):
-        device = _ask(pynvml.nvmlDeviceGetMigDeviceHandleByIndex, gpu, index)
+    for index in range(nvml.known(partial(mig_devices.most, gpu)) or 0):
+        device = nvml.known(partial(mig_devices.at, gpu, index))
         if device is not None:
-            yield device, _ask(pynvml.nvmlDeviceGetGpuInstanceId, device)
+            yield device, nvml.known(partial(mig_devices.gi_id_of, device))
     yield gpu, None
 
 
-def _resetless(gpu: object) -> bool | None:
+def _resetless(gpu: nvml.Handle) -> bool | None:
     """None where the driver does not know the question."""
-    values = _ask(pynvml.nvmlDeviceGetFieldValues, gpu, [_RESETLESS])
-    if not values or values[0].nvmlReturn != pynvml.NVML_SUCCESS:
-        return None
-    return bool(values[0].value.uiVal)
-
-
-def _ask(call: Callable[..., T], *arguments: object, absent: frozenset[int] = _ABSENT) -> T | None:
-    """None where the driver or the GPU does not know it. Raises NVMLError for every other refusal."""
-    try:
-        return call(*arguments)
-    except pynvml.NVMLError as error:
-        if error.value in absent:
-            return None
-        raise
+    told = Fields(gpu, (fields.RESETLESS_MIG,)).read(0.0).get(fields.RESETLESS_MIG)
+    return None if told is None else bool(told)
 
 
 def main(uuid: str) -> int:

@@ -9,7 +9,8 @@ be compared with anything else. A call lets other threads run, and may take for 
 """
 
 import ctypes
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
 from typing import Any, NewType, TypeVar
 
 import pynvml
@@ -24,6 +25,7 @@ T = TypeVar("T")
 MIB = 1024 * 1024
 
 # nvml.h, return codes.
+INVALID_ARGUMENT = 2
 NOT_SUPPORTED, NO_PERMISSION, NOT_FOUND, NO_DRIVER, TIMEOUT, NO_LIBRARY, FUNCTION_NOT_FOUND = 3, 4, 6, 9, 10, 12, 13
 GPU_IS_LOST, RESET_REQUIRED, MISMATCH, IN_USE, NO_DATA, NO_RESOURCES, OLD_VERSION = 15, 16, 18, 19, 21, 23, 25
 UNKNOWN = 999
@@ -32,6 +34,8 @@ LOST = frozenset({GPU_IS_LOST, RESET_REQUIRED, UNKNOWN})
 """What every call answers on a GPU that is gone."""
 
 OLD_DRIVER = frozenset({FUNCTION_NOT_FOUND, OLD_VERSION})
+NOT_OFFERED = frozenset({INVALID_ARGUMENT, NOT_SUPPORTED, NOT_FOUND, FUNCTION_NOT_FOUND})
+"""How a driver answers for a number of a list that has holes, or for what it does not know."""
 NOTHING_THERE = frozenset({NOT_SUPPORTED, FUNCTION_NOT_FOUND, NOT_FOUND, NO_DATA})
 
 _ABSENT = {
@@ -54,6 +58,16 @@ def call(name: str) -> Any:
 
 struct = call
 """A struct or a constant of pynvml, likewise."""
+
+
+@contextmanager
+def opened() -> Iterator[None]:
+    """NVML for as long as it is needed; a process that needs it to its end calls `init`."""
+    init()
+    try:
+        yield
+    finally:
+        maybe(_shutdown)
 
 
 def fill(handle: Handle, block: "ctypes.Array[ctypes.Structure]") -> int:
@@ -85,7 +99,18 @@ def maybe(ask: Callable[[], T], *, but: Collection[int] = ()) -> T | None:
         return None
 
 
+def known(ask: Callable[[], T], *, absent: Collection[int] = NOT_OFFERED) -> T | None:
+    """None where the driver or the GPU does not know it. Raises NvmlError for every other refusal."""
+    try:
+        return ask()
+    except NvmlError as error:
+        if error.value in absent:
+            return None
+        raise
+
+
 init: Callable[[], None] = call("nvmlInit")
+_shutdown: Callable[[], None] = call("nvmlShutdown")
 count: Callable[[], int] = call("nvmlDeviceGetCount")
 by_index: Callable[[int], Handle] = call("nvmlDeviceGetHandleByIndex")
 by_uuid: Callable[[str], Handle] = call("nvmlDeviceGetHandleByUUID")

@@ -8,11 +8,11 @@ does.
 """
 
 import contextlib
-import ctypes
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
-import pynvml
-
+from agents.gpus import gpu_instances, nvml
+from agents.gpus.gpu_instances import Instance
+from agents.gpus.tenants import LISTS
 from agents.privilege.answers import Created, Done, Switched
 from agents.privilege.calls import (
     ComputeMode,
@@ -33,92 +33,67 @@ class NvmlRefused(Exception):
         self.code = code
 
 
+_set_mig_mode: Callable[[nvml.Handle, int], int] = nvml.call("nvmlDeviceSetMigMode")
+_set_persistence: Callable[[nvml.Handle, int], None] = nvml.call("nvmlDeviceSetPersistenceMode")
+_set_compute_mode: Callable[[nvml.Handle, int], None] = nvml.call("nvmlDeviceSetComputeMode")
+_DEFAULT: int = nvml.struct("NVML_COMPUTEMODE_DEFAULT")
+_EXCLUSIVE: int = nvml.struct("NVML_COMPUTEMODE_EXCLUSIVE_PROCESS")
+
+
 @contextlib.contextmanager
 def opened() -> Iterator[None]:
     """The driver, for as long as it is needed. Raises NvmlRefused, also for what is called inside."""
     try:
-        pynvml.nvmlInit()
-        try:
+        with nvml.opened():
             yield
-        finally:
-            pynvml.nvmlShutdown()
-    except pynvml.NVMLError as error:
+    except nvml.NvmlError as error:
         raise NvmlRefused(error.value, str(error)) from None
 
 
 def set_mig_mode(call: SetMigMode) -> Switched:
-    held_up = pynvml.nvmlDeviceSetMigMode(_gpu(call.gpu), int(call.to is Switch.ON))
-    return Switched(held_up=held_up)
+    return Switched(held_up=_set_mig_mode(nvml.by_uuid(call.gpu), int(call.to is Switch.ON)))
 
 
 def create(call: CreateGpuInstance) -> Created:
-    place = pynvml.c_nvmlGpuInstancePlacement_t(call.start, call.size)
-    made = pynvml.nvmlDeviceCreateGpuInstanceWithPlacement(_gpu(call.gpu), call.profile, ctypes.byref(place))
+    made = gpu_instances.create(nvml.by_uuid(call.gpu), call.profile, call.start, call.size)
     try:
-        filling = pynvml.nvmlGpuInstanceCreateComputeInstance(made, max(_compute_profiles(made))[1])
-        compute = pynvml.nvmlComputeInstanceGetInfo_v2(filling)
-        gi_id = int(pynvml.nvmlGpuInstanceGetInfo(made).id)
-        return Created(gi_id=gi_id, ci_id=int(compute.id), uuid=pynvml.nvmlDeviceGetUUID(compute.device))
-    except pynvml.NVMLError:
-        with contextlib.suppress(pynvml.NVMLError):
+        fills = max(gpu_instances.compute_profiles(made), key=lambda one: (one.sliceCount, one.id))
+        compute = gpu_instances.compute_info(gpu_instances.create_compute(made, fills.id))
+        gi_id = gpu_instances.info(made).id
+        return Created(gi_id=gi_id, ci_id=compute.id, uuid=nvml.uuid(compute.device))
+    except nvml.NvmlError:
+        with contextlib.suppress(nvml.NvmlError):
             _destroy(made)
         raise
 
 
 def destroy(call: DestroyGpuInstance) -> Done:
-    _destroy(pynvml.nvmlDeviceGetGpuInstanceById(_gpu(call.gpu), call.gi_id))
+    _destroy(gpu_instances.by_id(nvml.by_uuid(call.gpu), call.gi_id))
     return Done()
 
 
 def set_persistence(call: SetPersistence) -> Done:
-    pynvml.nvmlDeviceSetPersistenceMode(_gpu(call.gpu), int(call.to is Switch.ON))
+    _set_persistence(nvml.by_uuid(call.gpu), int(call.to is Switch.ON))
     return Done()
 
 
 def set_compute_mode(call: SetComputeMode) -> Done:
-    exclusive = call.to is ComputeMode.EXCLUSIVE
-    mode = pynvml.NVML_COMPUTEMODE_EXCLUSIVE_PROCESS if exclusive else pynvml.NVML_COMPUTEMODE_DEFAULT
-    pynvml.nvmlDeviceSetComputeMode(_gpu(call.gpu), mode)
+    _set_compute_mode(nvml.by_uuid(call.gpu), _EXCLUSIVE if call.to is ComputeMode.EXCLUSIVE else _DEFAULT)
     return Done()
 
 
 def pids() -> set[int]:
     """Whoever holds any GPU of this machine, by the driver's own lists."""
     found: set[int] = set()
-    for index in range(pynvml.nvmlDeviceGetCount()):
-        for listed in (
-            pynvml.nvmlDeviceGetComputeRunningProcesses,
-            pynvml.nvmlDeviceGetGraphicsRunningProcesses,
-            pynvml.nvmlDeviceGetMPSComputeRunningProcesses,
-        ):
-            with contextlib.suppress(pynvml.NVMLError):  # a GPU that is lost, a list that it does not have
-                found.update(one.pid for one in listed(pynvml.nvmlDeviceGetHandleByIndex(index)))
+    for index in range(nvml.count()):
+        for listed in LISTS:
+            with contextlib.suppress(nvml.NvmlError):  # a GPU that is lost, a list that it does not have
+                found.update(one.pid for one in listed(nvml.by_index(index)))
     return found
 
 
-def _gpu(uuid: str) -> object:
-    return pynvml.nvmlDeviceGetHandleByUUID(uuid)
-
-
-def _destroy(instance: object) -> None:
-    for _, profile in _compute_profiles(instance):
-        handles = (pynvml.c_nvmlComputeInstance_t * 8)()
-        count = ctypes.c_uint(len(handles))
-        pynvml.nvmlGpuInstanceGetComputeInstances(instance, profile, handles, ctypes.byref(count))
-        for handle in handles[: count.value]:
-            pynvml.nvmlComputeInstanceDestroy(ctypes.cast(handle, pynvml.c_nvmlComputeInstance_t))
-    pynvml.nvmlGpuInstanceDestroy(instance)
-
-
-def _compute_profiles(instance: object) -> list[tuple[int, int]]:
-    """(slices, the driver's id) of each kind of compute instance that this GPU instance may have."""
-    found = []
-    for wanted in range(pynvml.NVML_COMPUTE_INSTANCE_PROFILE_COUNT):
-        try:
-            info = pynvml.nvmlGpuInstanceGetComputeInstanceProfileInfo(instance, wanted, 0)
-        except pynvml.NVMLError as error:
-            if error.value not in (pynvml.NVML_ERROR_NOT_SUPPORTED, pynvml.NVML_ERROR_INVALID_ARGUMENT):
-                raise
-        else:
-            found.append((int(info.sliceCount), int(info.id)))
-    return found
+def _destroy(instance: Instance) -> None:
+    for profile in gpu_instances.compute_profiles(instance):
+        for compute in gpu_instances.computes(instance, profile.id):
+            gpu_instances.destroy_compute(compute)
+    gpu_instances.destroy(instance)

@@ -25,11 +25,12 @@ class _Sample(Protocol):
     smUtil: int
 
 
-_LISTS: Sequence[Callable[[nvml.Handle], Sequence[_Listed]]] = (
-    nvml.call("nvmlDeviceGetComputeRunningProcesses"),
-    nvml.call("nvmlDeviceGetGraphicsRunningProcesses"),
-    nvml.call("nvmlDeviceGetMPSComputeRunningProcesses"),
-)
+_List = Callable[[nvml.Handle], Sequence[_Listed]]
+COMPUTE: _List = nvml.call("nvmlDeviceGetComputeRunningProcesses")
+LISTS: Sequence[_List] = (
+    COMPUTE, nvml.call("nvmlDeviceGetGraphicsRunningProcesses"), nvml.call("nvmlDeviceGetMPSComputeRunningProcesses")
+)  # fmt: skip
+"""A process may be on two of them."""
 _samples: Callable[[nvml.Handle, int], Sequence[_Sample]] = nvml.call("nvmlDeviceGetProcessUtilization")
 
 
@@ -52,7 +53,7 @@ class Tenants:
     def _held(self) -> dict[int, int | None]:
         """Bytes by pid. A process may be on two of the lists."""
         found: dict[int, int | None] = {}
-        for listed in _LISTS:
+        for listed in LISTS:
             try:
                 found |= {one.pid: one.usedGpuMemory for one in listed(self._handle)}
             except nvml.NvmlError as error:
