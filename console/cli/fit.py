@@ -6,17 +6,19 @@ from pathlib import Path
 import msgspec
 
 from console.cli.output import CommandFailed, Exit, Format, print_json, say
+from engines import registry
+from engines.abilities import Fits
+from engines.devices import Enforcer, Slice
 from engines.memory import KV_BYTES, Demand, Estimate, estimate
 from engines.modelfiles import read
 from engines.shape import Shape, UnreadableModel
 from profiles.gputypes import types
+from profiles.memory import headroom_mib
 from profiles.status import Reason
 from profiles.units import size_mib
 
-HEADROOM_MIB, HEADROOM_RATIO = 512, 0.01
-"""What stays free of every GPU (reference: profiles.ledger)."""
-
 GIB = 1024
+SIMULATED = "simulated"
 DEFAULT_CONTEXT = 8192
 
 
@@ -24,6 +26,7 @@ class Room(msgspec.Struct, frozen=True):
     """What there is for one instance on each GPU."""
 
     name: str
+    gpu_memory_mib: int
     memory_mib: int
     shared: bool
 
@@ -50,16 +53,16 @@ def _room(gpu: str, share: str | None) -> Room:
     if memory_mib is None:
         hint = f"known: {', '.join(types())}; or its memory, `80GiB`"
         raise CommandFailed(Exit.USAGE, Reason("bad_gpu", f"no GPU type `{gpu}` is known", hint))
-    usable_mib = memory_mib - max(HEADROOM_MIB, int(memory_mib * HEADROOM_RATIO))
+    usable_mib = memory_mib - headroom_mib(memory_mib)
     if share is None:
-        return Room(gpu, usable_mib, shared=False)
+        return Room(gpu, memory_mib, usable_mib, shared=False)
     share_mib = size_mib(share)
     if share_mib is None:
         raise CommandFailed(Exit.USAGE, Reason("bad_share", f"`{share}` is no size", "write it like `20GiB`"))
     if share_mib > usable_mib:
         text = f"{_gib(share_mib)} is more than a {gpu} can give ({_gib(usable_mib)})"
         raise CommandFailed(Exit.USAGE, Reason("bad_share", text, "ask for less, or for a larger GPU"))
-    return Room(gpu, share_mib, shared=True)
+    return Room(gpu, memory_mib, share_mib, shared=True)
 
 
 def _demand(options: argparse.Namespace, shape: Shape) -> Demand:
@@ -97,7 +100,23 @@ def _lines(shape: Shape, demand: Demand, found: Estimate, room: Room, fits: int)
         "",
         f"{fits:,} sequences of {demand.context:,} tokens fit" if found.sequence_bytes else "no key or value is kept",
     ]
-    return lines
+    options = engine_options(shape, demand, room, fits)
+    return [*lines, *([""] if options else []), *(f"  {name:<14} {text}" for name, text in options.items())]
+
+
+def engine_options(shape: Shape, demand: Demand, room: Room, fits: int) -> dict[str, str]:
+    """How each engine that runs such files is told of its part and of the load, in its own words."""
+    if shape.gguf:
+        return {"llama_cpp": f"ctx_size: {demand.context * fits}, parallel: {fits}"} if fits else {}
+    part = Slice(gpu_uuid="", gpu_index=0, memory_mib=room.memory_mib, gpu_memory_mib=room.gpu_memory_mib,
+                 memory_enforcer=Enforcer.ENGINE_FLAG)  # fmt: skip
+    free_mib = {"": room.gpu_memory_mib - headroom_mib(room.gpu_memory_mib)}
+    found = {}
+    for name in registry.names():
+        engine = registry.get(name)
+        if room.shared and name != SIMULATED and isinstance(engine, Fits):
+            found[name] = f"{engine.memory_options[0]}: {engine.fit((part,), free_mib):g}"
+    return found
 
 
 def _verdict(found: Estimate, room: Room, demand: Demand, fits: int) -> int:
@@ -117,6 +136,7 @@ def _item(shape: Shape, demand: Demand, found: Estimate, room: Room, fits: int) 
         "fixed_mib": found.fixed_mib,
         "memory_mib": room.memory_mib,
         "sequences": fits,
+        "options": engine_options(shape, demand, room, fits),
         "tensor_parallel": demand.tensor_parallel,
     }
 

@@ -49,6 +49,15 @@ def test_a_smaller_type_of_keys_and_values_makes_room(model: str, capsys: pytest
     assert fits[1] in (2 * fits[0], 2 * fits[0] + 1)
 
 
+def test_a_share_is_said_in_each_engine_s_own_words(model: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """20 GiB of 81,559 MiB, less 600 for CUDA: 19,880 ÷ 81,559 for vLLM, which counts from the whole."""
+    assert run(["fit", model, "--gpu", "H100", "--share", "20GiB", "--json"]) == 0
+    (item,) = json.loads(capsys.readouterr().out)["items"]
+    assert item["options"]["vllm"] == "gpu_memory_utilization: 0.2437"
+    assert item["options"]["sglang"].startswith("mem_fraction_static: 0.2")
+    assert "simulated" not in item["options"]
+
+
 @pytest.mark.parametrize(
     ("words", "says"),
     [
