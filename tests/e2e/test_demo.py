@@ -247,6 +247,30 @@ async def role_by_bridge(node: Node, user: str) -> str:
         return str(frames[0].role)
 
 
+async def test_gpus_read_through_nvml_do_as_their_engines_do_and_nothing_is_left(start: Callable[..., Demo]) -> None:
+    demo = start("--headless", "--nvml", "fake")
+    watch = Watch(Path(load(inventory_of(demo)).nodes["fra-1"].socket or ""))
+    running = asyncio.create_task(watch.run())
+    try:
+        async with asyncio.timeout(LIMIT_S):
+            status = await watch.until(
+                lambda seen: any(
+                    held.instance and held.busy_ratio and gpu.memory_used_mib and gpu.sm_active_ratio
+                    for gpu in seen.gpus for held in gpu.processes
+                )
+            )  # fmt: skip
+    finally:
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+    assert status.gpu_source.kind is GpuSourceKind.SIMULATED
+    assert "through NVML from a fake driver" in status.gpu_source.note
+    pids = {one.pid for one in status.instances}
+    assert {held.pid for gpu in status.gpus for held in gpu.processes if held.instance} <= pids
+    demo.process.terminate()
+    assert demo.process.wait(LIMIT_S) == 0
+    assert not demo.living()
+
+
 async def test_engines_serve_simulated_gpus_under_traffic(start: Callable[..., Demo]) -> None:
     demo = start("--headless")
     watch = Watch(Path(load(inventory_of(demo)).nodes["fra-1"].socket or ""))
