@@ -7,6 +7,7 @@ they are anyway. A GPU that somebody else made exclusive is left so. The marker 
 agent that was killed takes the mode back with the daemon.
 """
 
+import contextlib
 from pathlib import Path
 
 from agents.board import Board
@@ -36,10 +37,11 @@ class Exclusive:
             await self._set(ComputeMode.EXCLUSIVE)
 
     async def leave(self) -> None:
-        """Raises OSError."""
+        """A marker that cannot be removed has it done once more."""
         if self._marker.exists():
             await self._set(ComputeMode.DEFAULT)
-            self._marker.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):
+                self._marker.unlink(missing_ok=True)
 
     async def _set(self, mode: ComputeMode) -> None:
         call = SetComputeMode(gpu=self._gpu_uuid, to=mode)

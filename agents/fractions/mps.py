@@ -23,7 +23,7 @@ from agents.layout import Layout
 from agents.privilege.privileged import Privileged
 from agents.processes.isolation.tier import Tier
 from engines.devices import Enforcer, Slice
-from profiles.status import InternalKind, InternalStatus, Phase, Reason
+from profiles.status import EventKind, InternalKind, InternalStatus, Phase, Reason
 
 MAX_CLIENTS = 48
 """Of one GPU of compute capability 7.0 and above (nvidia-cuda-mps-control(1), driver 550)."""
@@ -80,9 +80,16 @@ class Mps:
         for path in self._layout.instances.glob(f"*/{FILE}"):
             if isinstance(kept := state.load(path, Clients), Clients):
                 service = self._service(kept.gpu_uuid, kept.gpu_index)
-                async with service.lock:
-                    await service.daemon.find()
-                    await service.end_unless_needed()
+                await self._resume(service)
+
+    async def _resume(self, service: Service) -> None:
+        try:
+            async with service.lock:
+                await service.daemon.find()
+                await service.end_unless_needed()
+        except OSError as error:  # engines must not wait for it; whoever asks for a part meets it again
+            text = f"the MPS daemon of GPU {service.daemon.gpu_index} could not be looked at: {error}"
+            self._events.append(EventKind.GPU, text, gpu=service.daemon.gpu_uuid, code="mps_unknown")
 
     async def grant(self, instance: str, slices: Sequence[Slice]) -> Grant:
         """Raises CannotGrant."""

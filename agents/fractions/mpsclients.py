@@ -26,7 +26,10 @@ class Clients(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ClientBook:
-    """In the directory `paths` of the daemon. `changed` is called after each change. Raises BadState, OSError."""
+    """In the directory `paths` of the daemon. `changed` is called after each change. Raises BadState, OSError.
+
+    Where a disk refuses that there is one less, that holds in memory; the next agent finds it again.
+    """
 
     def __init__(
         self, layout: Layout, paths: InstanceLayout, gpu_uuid: str, gpu_index: int, changed: Callable[[], None]
@@ -59,8 +62,14 @@ class ClientBook:
             self._keep(self._now.held, self._now.seen | {instance: processes})
 
     def remove(self, instance: str) -> None:
-        if instance in self._now.held:
-            self._keep({name: many for name, many in self._now.held.items() if name != instance}, self._now.seen)
+        if instance not in self._now.held:
+            return
+        held = {name: many for name, many in self._now.held.items() if name != instance}
+        try:
+            self._keep(held, self._now.seen)
+        except OSError:
+            self._now = msgspec.structs.replace(self._now, held=held)
+            self._changed()
 
     def _exists(self, instance: str) -> bool:
         return self._layout.instance(instance).directory.exists()

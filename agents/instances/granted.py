@@ -4,11 +4,14 @@ take ──► the engine starts … serves ⇄ Confinement looks ──► it i
 """
 
 import asyncio
+import logging
 from collections.abc import Callable, Sequence
 
 from agents.instances.context import Context
 from engines.devices import Slice
 from profiles.status import GpuState, Reason
+
+logger = logging.getLogger(__name__)
 
 
 class Granted:
@@ -59,11 +62,18 @@ class Confinement:
             pids = self._pids()
             if pids != seen or loop.time() >= due_s:
                 seen, due_s = pids, loop.time() + pace.confined_s
-                problem = await self._context.fractions.verify(self._instance, self._slices, pids)
+                problem = await self._verified(pids)
                 if problem != self.problem:
                     self.problem = problem
                     self._changed()
             await asyncio.sleep(pace.look_s)
+
+    async def _verified(self, pids: frozenset[int]) -> Reason | None:
+        try:
+            return await self._context.fractions.verify(self._instance, self._slices, pids)
+        except OSError as error:  # of the disk, not of the engine
+            logger.warning("%s: %s", self._instance, error)
+            return self.problem
 
     def _pids(self) -> frozenset[int]:
         """Its processes on the GPUs of its slices, as far as their readings go."""

@@ -109,6 +109,7 @@ class Device:
         draft.replace(path)
 
     def withdraw(self) -> None:
+        self.confined.close()
         if self._root:
             (self._root / claim_file(os.getpid())).unlink(missing_ok=True)
 

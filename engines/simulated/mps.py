@@ -44,6 +44,10 @@ class Confinement:
         except OSError:
             return True
 
+    def close(self) -> None:
+        if self._server:
+            self._server.close()
+
     def fault(self) -> None:
         """A fatal error of this process is one of the server, and so of all its clients."""
         if self._server:

@@ -145,6 +145,7 @@ class Server:
     def __init__(self) -> None:
         self._clients: dict[int, asyncio.StreamWriter] = {}
         self._fault = False
+        self._empty = asyncio.Event()
         self._stop = asyncio.Event()
 
     async def run(self) -> int:
@@ -152,6 +153,10 @@ class Server:
         async with await asyncio.start_unix_server(self._serve, PIPES / SERVER):
             print("listening", flush=True)
             await until_over(self._stop)
+            for writer in self._clients.values():
+                writer.close()
+            if self._clients:
+                await self._empty.wait()
         return 0
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -167,14 +172,17 @@ class Server:
 
     async def _keep(self, pid: int, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._clients[pid] = writer
+        self._empty.clear()
         while line := await reader.readline():
             if line == b"fault\n":
                 self._fault = True
                 for other in self._clients.values():
                     other.close()
         del self._clients[pid]
-        if self._fault and not self._clients:
-            self._stop.set()
+        if not self._clients:
+            self._empty.set()
+            if self._fault:
+                self._stop.set()
 
 
 if __name__ == "__main__":
