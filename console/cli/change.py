@@ -63,8 +63,11 @@ def _service(options: argparse.Namespace) -> tuple[str, Service]:
     """What the options of `run` describe, checked like a service in a file."""
     name: str = options.name
     described: dict[str, Plain] = {"engine": options.engine, "model": options.model}
+    part: dict[str, Plain] = {key: text for key in ("memory", "mig") if (text := getattr(options, key)) is not None}
     if options.gpus:
-        described["gpus"] = {"devices": [device.strip() for device in options.gpus.split(",")]}
+        described["gpus"] = {"devices": [device.strip() for device in options.gpus.split(",")], **part}
+    elif part:
+        raise CommandFailed(Exit.USAGE, Reason("usage", f"--{next(iter(part))} is of GPUs", "name them: --gpus NODE/0"))
     if options.node:
         described["place"] = {"nodes": options.node}
     if options.port is not None:

@@ -51,6 +51,11 @@ def test_engines_hold_their_parts_and_what_does_not_fit_is_refused(shared: Host)
     whole = gpuyard(shared, *run, "--gpus", "here/0")
     assert whole.returncode == 1
     assert "GPU 0 is not free: embed/0 and rerank/0 have it; best is GPU 1 with 80,744" in whole.stderr
+    part = gpuyard(shared, *run, "--gpus", "here/0", "--memory", "60GiB")
+    assert "needs 61,440 MiB of GPU 0, which has 48,270 to give; best is GPU 1 with 80,744" in part.stderr
+    assert gpuyard(shared, *run, "--memory", "60GiB").returncode == 64
+    none = gpuyard(shared, *run, "--gpus", "here/1", "--mig", "1g.10gb")
+    assert "GPU 1 has no free 1g.10gb — it is not divided by MIG; `gpuyard fractions plan`" in none.stderr
 
 
 def test_a_stranger_is_waited_for_and_costs_nobody_his_place(shared: Host, gpus: Path) -> None:
