@@ -25,5 +25,6 @@ def vllm(tmp_path_factory: pytest.TempPathFactory) -> Served:
         "max_num_seqs": 4,
         "enforce_eager": True,
         "shutdown_timeout": 5,
+        "custom_histogram_buckets": {"time_to_first_token": [0.05, 0.8, 5.0]},
     }
     return Served("vllm", model, options, program.env, ready_limit_s=180.0)

@@ -20,6 +20,7 @@ from agents.processes import process
 from agents.wire import SetDesired
 from profiles.model import DesiredInstance, InstanceSpec, Wanted
 from profiles.status import GpuSource, GpuSourceKind, HostReading, InstanceStatus, Phase
+from tests.real_engines import traffic
 from tests.real_engines.served import Served
 
 pytestmark = pytest.mark.engines
@@ -94,6 +95,29 @@ async def test_a_port_in_use_is_refused(machine: Machine, llama_cpp: Served) -> 
         failed = await machine.until(lambda status: status.phase is Phase.FAILED, 10.0)
     assert failed.reason is not None
     assert str(port) in failed.reason.text
+
+
+async def test_a_llama_server_with_a_key_is_read_with_it(machine: Machine, llama_cpp: Served) -> None:
+    machine.want(llama_cpp, env={**llama_cpp.env, "LLAMA_API_KEY": "a-long-pass"})
+    ready = await machine.until(lambda status: status.phase is Phase.READY, llama_cpp.ready_limit_s)
+    assert ready.port is not None
+    assert traffic.fetch(ready.port, "/metrics")[0] == 401
+    dialogue = machine.supervisor.serving(NAME)
+    assert dialogue is not None
+    sample = await dialogue.sample()
+    assert sample is not None
+    assert (sample.running, sample.kv_usage_ratio) == (0, 0)
+
+
+async def test_an_option_that_the_engine_refuses_is_told_and_not_tried_again(
+    machine: Machine, llama_cpp: Served
+) -> None:
+    machine.want(llama_cpp, options={**llama_cpp.options, "extra_args": ["--of-another-version"]})
+    failed = await machine.until(lambda status: status.phase is Phase.FAILED, 20.0)
+    assert failed.reason is not None
+    assert failed.reason.code == "bad_option"
+    assert "--of-another-version" in failed.reason.text
+    assert failed.restarts == 0
 
 
 async def test_a_killed_vllm_is_cleared_away_and_started_again(machine: Machine, vllm: Served) -> None:

@@ -144,6 +144,26 @@ def write_llama_folder(folder: Path, *, context: int = 2048) -> Path:
     return folder
 
 
+def write_lora_folder(folder: Path) -> Path:
+    """An adapter for the queries of `write_llama_folder`'s model, in the format of PEFT with safetensors."""
+    folder.mkdir(parents=True, exist_ok=True)
+    rank, hidden, layers = 8, 256, 4
+    config = {"peft_type": "LORA", "task_type": "CAUSAL_LM", "r": rank, "lora_alpha": 16, "target_modules": ["q_proj"]}
+    (folder / "adapter_config.json").write_text(json.dumps(config))
+    chance = random.Random(0)
+    head: dict[str, object] = {}
+    body = bytearray()
+    for layer in range(layers):
+        for name, shape in {"lora_A": (rank, hidden), "lora_B": (hidden, rank)}.items():
+            begin = len(body)
+            body += array.array("f", (chance.gauss(0.0, 0.1) for _ in range(prod(shape)))).tobytes()
+            key = f"base_model.model.model.layers.{layer}.self_attn.q_proj.{name}.weight"
+            head[key] = {"dtype": "F32", "shape": shape, "data_offsets": (begin, len(body))}
+    header = json.dumps(head).encode()
+    (folder / "adapter_model.safetensors").write_bytes(struct.pack("<Q", len(header)) + header + body)
+    return folder
+
+
 def _byte_alphabet() -> list[str]:
     """GPT-2's printable stand-ins for the 256 bytes: visible Latin-1 stays, the rest moves up from U+0100."""
     visible = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]

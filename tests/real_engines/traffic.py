@@ -37,6 +37,19 @@ def stream(port: int, model: str, tokens: int) -> int:
     return sum(line.startswith("data: {") for line in lines)
 
 
+def complete(port: int, model: str, tokens: int) -> int:
+    """The status of a completion that is not streamed; 0 when it was cut off."""
+    body = {"model": model, "prompt": "once upon a time", "max_tokens": tokens, "ignore_eos": True}
+    connection = HTTPConnection("127.0.0.1", port, timeout=120)
+    try:
+        connection.request("POST", "/v1/completions", json.dumps(body), {"Content-Type": "application/json"})
+        return connection.getresponse().status
+    except (OSError, HTTPException):
+        return 0
+    finally:
+        connection.close()
+
+
 def until(ask: Callable[[], T | None], limit_s: float, what: str) -> T:
     """The first true answer. Fails with `what` once the limit has passed."""
     deadline = time.monotonic() + limit_s
