@@ -21,12 +21,12 @@ from console.demo.directory import demo_directory, sweep
 from console.demo.ending import wait_for_engines
 from console.demo.fakedriver import start_driver
 from console.demo.node import DemoNode, plan_nodes
+from console.demo.scenarios import play
 from console.demo.services import fitted, profile_text
 from console.demo.sshserver import ADDRESS, SshServer
 from profiles.status import Role
 
-CONTENTION_AFTER_S = 20.0
-CONTENDED_SERVICE = "chat-8b"
+SERVICE_IN_TROUBLE = "chat-8b"
 AGENT_START_LIMIT_S = 20.0
 
 
@@ -53,10 +53,8 @@ async def run(root: Path, count: int, gpus: int, seed: int, scenario: str, nvml:
         stack.callback(starting.cancel)
         traffic = await spawn(python("console.demo.traffic", root, seed, count, gpus), root / "traffic.log")
         stack.push_async_callback(end, traffic)
-        if scenario == "contention":
-            contended = next(service for service in services if service.name == CONTENDED_SERVICE).devices[0]
-            stranger = asyncio.create_task(_contend(root, nodes, contended))
-            stack.push_async_callback(_cancelled, stranger)
+        device = next(service for service in services if service.name == SERVICE_IN_TROUBLE).devices[0]
+        stack.push_async_callback(_cancelled, asyncio.create_task(play(scenario, root, nodes, device)))
         ended = asyncio.create_task(over.wait())
         stack.callback(ended.cancel)
         await asyncio.wait({ended, starting}, return_when=asyncio.FIRST_COMPLETED)
@@ -106,19 +104,6 @@ async def _write_inventory(root: Path, server: SshServer, nodes: dict[str, DemoN
     path = root / "inventory.yaml"
     path.write_bytes(msgspec.yaml.encode({"gpuyard": 1, "nodes": entries}))
     return path
-
-
-async def _contend(root: Path, nodes: dict[str, DemoNode], device: str) -> None:
-    """After a while a stranger takes the GPU at `device`, and keeps it."""
-    await asyncio.sleep(CONTENTION_AFTER_S)
-    name, _, index = device.partition("/")
-    node = nodes[name]
-    argv = python("console.demo.foreign", node.simulated, node.gpus[int(index)].uuid)
-    process = await spawn(argv, root / "foreign.log")
-    try:
-        await process.wait()
-    finally:
-        await end(process)
 
 
 async def _cancelled(task: asyncio.Task[None]) -> None:

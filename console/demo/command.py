@@ -21,7 +21,7 @@ from console.demo.child import python
 
 START_LIMIT_S = 30.0
 END_LIMIT_S = 15.0
-SCENARIOS = ("calm", "contention")
+SCENARIOS = ("calm", "contention", "xid", "gpu-lost")
 MAX_NODES = 32
 MAX_GPUS = 16
 

@@ -5,8 +5,11 @@ import fcntl
 import os
 import random
 import uuid
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec.structs import replace
 
 from console.demo.child import end, python, spawn
 from console.demo.mps import install
@@ -69,6 +72,13 @@ class DemoNode:
         lock = os.open(self.simulated / LOCK_FILE, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         fcntl.flock(lock, fcntl.LOCK_EX)
         return lock
+
+    def change(self, index: int, switches: Mapping[str, object]) -> None:
+        """Let something become of one GPU."""
+        gpus = [replace(gpu, **switches) if gpu.index == index else gpu for gpu in self.gpus]
+        draft = self.simulated / f"{DEVICES_FILE}.new"
+        draft.write_bytes(encode_devices(gpus))
+        draft.replace(self.simulated / DEVICES_FILE)
 
     async def start_agent(self) -> asyncio.subprocess.Process:
         argv = python("agents", "serve", "--state", self.state, "--simulated", self.simulated)

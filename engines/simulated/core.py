@@ -78,6 +78,8 @@ class Core:
             self._die("CUDA error: the remote procedural call between the MPS server and the MPS client failed")
         if self._device.abandoned():
             self._die("the demo that this engine belonged to is gone")
+        if self._device.lost():
+            self._die("RuntimeError: CUDA error: unspecified launch failure")
         try:
             self._device.allocate(self._settings.leak_mib_per_s * elapsed_s)
         except OutOfMemory as error:

@@ -127,6 +127,13 @@ class Device:
                 claims.append(claim)
         return claims
 
+    def lost(self) -> bool:
+        """Whether one of our GPUs has fallen off the bus."""
+        if not self._root or not self.gpus:
+            return False
+        known = decode_devices((self._root / DEVICES_FILE).read_bytes())
+        return any(gpu.lost for gpu in known if gpu.uuid in self.gpus)
+
     def abandoned(self) -> bool:
         return self._root is not None and abandoned(self._root)
 

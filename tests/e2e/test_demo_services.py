@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from agents.gpus.simulated import Simulated
-from console.demo.cluster import CONTENDED_SERVICE
+from console.demo.cluster import SERVICE_IN_TROUBLE
 from console.demo.node import names, plan_nodes
 from console.demo.services import fitted, profile_text
 from profiles.load import parse_profile
@@ -56,4 +56,4 @@ def test_names_are_distinct_and_by_site() -> None:
 
 
 def test_the_contended_service_is_always_there() -> None:
-    assert [service.name for service in fitted(["a"], 1)] == [CONTENDED_SERVICE]
+    assert [service.name for service in fitted(["a"], 1)] == [SERVICE_IN_TROUBLE]

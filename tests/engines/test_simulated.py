@@ -9,9 +9,18 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from engines.base import Progress
-from engines.simulated_device import LOCK_FILE, Claim, claim_file, encode_claim
+from engines.simulated_device import (
+    DEVICES_FILE,
+    LOCK_FILE,
+    Claim,
+    claim_file,
+    decode_devices,
+    encode_claim,
+    encode_devices,
+)
 from tests.engines.simulated_process import ENGINE, Simulated, until, yard
 
 Start = Callable[..., Simulated]
@@ -123,6 +132,17 @@ def test_sigterm_while_loading_ends_it(start: Start) -> None:
     until(lambda: "Starting to load" in engine.log.read_text() or "max model len" in engine.log.read_text(), "loading")
     engine.process.send_signal(signal.SIGTERM)
     assert engine.exit_code() == 0
+
+
+def test_it_ends_when_its_gpu_falls_off_the_bus(start: Start, tmp_path: Path) -> None:
+    directory = yard(tmp_path / "yard")
+    engine = start(directory).ready()
+    gpus = decode_devices((directory / DEVICES_FILE).read_bytes())
+    draft = directory / "devices.new"
+    draft.write_bytes(encode_devices([replace(gpu, lost=True) for gpu in gpus]))
+    draft.replace(directory / DEVICES_FILE)
+    assert engine.exit_code() == 1
+    assert "CUDA error: unspecified launch failure" in engine.log.read_text()
 
 
 def test_a_claim_says_what_is_held_and_goes_with_the_engine(start: Start, tmp_path: Path) -> None:

@@ -57,19 +57,18 @@ async def test_f51_nothing_begins_on_a_gpu_with_a_grave_error_and_what_runs_ther
         assert sum(event.code == "xid" for event in watcher.events) == 2
 
 
-async def test_f51_a_lost_gpu_is_told_and_comes_back(node: FaultNode) -> None:
+async def test_f51_a_lost_gpu_is_told_its_engine_waits_and_starts_again_when_it_is_back(node: FaultNode) -> None:
     become(node, *GPUS)
     node.start()
     async with watching(node.layout.socket) as watcher:
-        await watcher.until(lambda: watcher.since_s, "the agent streams")
-        await watcher.edit(lambda _: {"a/0": on(node, "a/0", GPUS[0])})
-        await watcher.until_phase("a/0", Phase.READY)
+        await watcher.edit(
+            lambda _: {name: on(node, name, gpu) for name, gpu in zip(("a/0", "b/0"), GPUS, strict=True)}
+        )
+        pids = {name: (await watcher.until_phase(name, Phase.READY)).pid for name in ("a/0", "b/0")}
         become(node, GPUS[0], replace(GPUS[1], lost=True))
         assert await told(watcher, "gpu_lost_began") == "gpu1 is lost"
-        await watcher.edit(lambda there: there | {"b/0": on(node, "b/0", GPUS[1])})
-        await watcher.until(
-            lambda: (one := watcher.instances.get("b/0")) and one.reason and one.reason.code == "gpu_unfit", "b/0 waits"
-        )
+        await watcher.until(lambda: (why := watcher.instances["b/0"].reason) and why.code == "gpu_unfit", "b/0 waits")
         become(node, *GPUS)
         assert await told(watcher, "gpu_lost_ended") == "gpu1 is back"
-        await watcher.until_phase("b/0", Phase.READY)
+        assert (await watcher.until_phase("b/0", Phase.READY)).pid != pids["b/0"]
+        assert watcher.instances["a/0"].pid == pids["a/0"]
