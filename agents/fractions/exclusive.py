@@ -3,8 +3,8 @@
 enter ──► marker ──► EXCLUSIVE_PROCESS … leave ──► default mode ──► no marker
 
 An agent that has the right does it while the daemon runs; without it, clients are looked for in the daemon's list, as
-they are anyway. A GPU that somebody else made exclusive is left so. The marker is there before the mode is set: an
-agent that was killed takes the mode back with the daemon.
+they are anyway. A GPU that somebody else made exclusive, or is on already, is left as it is. The marker is there
+before the mode is set: an agent that was killed takes the mode back with the daemon.
 """
 
 import contextlib
@@ -14,6 +14,7 @@ from agents.board import Board
 from agents.errors import Refused
 from agents.privilege.calls import ComputeMode, SetComputeMode
 from agents.privilege.privileged import Privileged
+from profiles.status import GpuReading
 
 OURSELVES = "gpuyard-agent"
 DEFAULT_MODE = "default"
@@ -30,11 +31,13 @@ class Exclusive:
 
     async def enter(self) -> None:
         """As far as the agent may. Raises OSError."""
-        cards = {card.uuid: card for card in self._board.status().gpu_cards}
-        card = cards.get(self._gpu_uuid)
-        if card is not None and card.compute_mode == DEFAULT_MODE:
-            self._marker.touch(mode=0o600)
-            await self._set(ComputeMode.EXCLUSIVE)
+        status = self._board.status()
+        card = next((one for one in status.gpu_cards if one.uuid == self._gpu_uuid), None)
+        gpu = next((one for one in status.gpus if one.uuid == self._gpu_uuid), None)
+        if card is None or gpu is None or card.compute_mode != DEFAULT_MODE or _is_others(gpu):
+            return
+        self._marker.touch(mode=0o600)
+        await self._set(ComputeMode.EXCLUSIVE)
 
     async def leave(self) -> None:
         """A marker that cannot be removed has it done once more."""
@@ -51,3 +54,8 @@ class Exclusive:
             await self._privileged.do(call, OURSELVES)
         except Refused:
             return  # it cannot be put on record, so it is not done
+
+
+def _is_others(gpu: GpuReading) -> bool:
+    """Whether somebody who is no client of ours would be shut out."""
+    return bool(gpu.claims) or any(process.instance is None for process in gpu.processes)

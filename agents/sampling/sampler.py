@@ -147,12 +147,11 @@ class Owners:
         self._seen.clear()
 
     def _look_up(self, one: tree.Stat) -> str | None:
-        marker = tree.marked(one.pid)
-        if marker is not None:
-            return marker[0] if marker[1] == self._state else None
         roots = self._supervisor.roots()
         above: tree.Stat | None = one
         while above is not None and above.pid > 1:
+            if (marker := tree.marked(above.pid)) is not None:
+                return marker[0] if marker[1] == self._state else None
             if name := roots.get(above.pid) or roots.get(above.session):
                 return name
             above = tree.stat(above.parent)

@@ -6,6 +6,7 @@ from console.render.slices import amount, enforcement
 from console.render.text import UNKNOWN, gib, one_line, plural
 from profiles.clean import clean
 from profiles.plan import Action, GpuMemory, Plan, Step
+from profiles.traits import TRAITS, Way, way
 
 _SIGNS = {
     Action.KEEP: "=", Action.START: "+", Action.STOP: "-", Action.DRAIN: "↓", Action.REPLACE: "±", Action.LIVE: "~",
@@ -38,6 +39,8 @@ def _step_lines(step: Step) -> Iterator[str]:
     for part in step.slices:
         if part.memory_mib is not None or part.mig is not None:
             yield f"      gpu{part.gpu_index}: {amount(part)}, {enforcement(part)}"
+        if way(part) is Way.MPS:
+            yield f"      ! faults kept apart: {TRAITS[Way.MPS].faults}"
     if step.waits:
         yield f"      {one_line(f'! it will wait: {step.waits.text}')}"
     for limit, why in step.not_enforced.items():

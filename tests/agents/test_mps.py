@@ -13,6 +13,7 @@ import msgspec
 import pytest
 
 from agents import state
+from agents.fractions.exclusive import Exclusive
 from agents.fractions.fractions import Fractions
 from agents.fractions.mps import Mps, environment
 from agents.gpus.simulated import Simulated
@@ -26,7 +27,7 @@ from console.demo.mps import install
 from engines.devices import Enforcer, ShareMode, Slice
 from profiles.gpus import GpuCard
 from profiles.model import DesiredInstance, InstanceSpec
-from profiles.status import InternalStatus, Phase
+from profiles.status import GpuProcess, GpuReading, InternalStatus, Phase
 from tests.engines.simulated_process import yard
 from tests.fakes.mps_switches import switch
 from tests.fakes.supervised import Agent
@@ -329,6 +330,15 @@ async def test_with_the_right_nobody_gets_by_the_daemon(room: Room) -> None:
         while len(root.calls) < 2:
             await asyncio.sleep(0.02)
     assert root.calls[1:] == [SetComputeMode(gpu=GPU, to=ComputeMode.DEFAULT)]
+
+
+async def test_nobody_who_is_there_already_is_shut_out(room: Room) -> None:
+    room.mps._privileged = root = Root()
+    room.board.set_gpu_cards((GpuCard(uuid=GPU, compute_mode="default"),))
+    stranger = GpuReading(uuid=GPU, index=0, name="Simulated", processes=(GpuProcess(pid=9, name="whisper"),))
+    room.board.set_gpus((stranger,))
+    await Exclusive(room.layout.state / "exclusive", GPU, room.board, root).enter()
+    assert root.calls == []
 
 
 async def test_a_gpu_that_an_admin_made_exclusive_is_left_so(room: Room) -> None:

@@ -147,6 +147,24 @@ async def test_a_stranger_on_a_gpu_becomes_an_event(parts: tuple[Board, Watched,
     assert f"whisper (bob, {os.getpid()}" in event.text
 
 
+async def test_a_child_that_lost_its_mark_is_its_parent_s(parts: tuple[Board, Watched, Path]) -> None:
+    """As a server of MPS may, which its control daemon starts."""
+    _, supervisor, gpus = parts
+    code = (
+        "import subprocess as s, sys; c = s.Popen(['sleep', '60'], env={'PATH': '/usr/bin:/bin'});"
+        "print(c.pid, flush=True); input(); c.kill(); c.wait()"
+    )
+    env = {tree.MARKER: "_mps-1", tree.MARKER_STATE: str(gpus.parent / "state")}
+    parent = await asyncio.create_subprocess_exec(
+        sys.executable, "-S", "-c", code, env=env, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE
+    )
+    assert parent.stdout is not None
+    pid = int(await parent.stdout.readline())
+    assert Owners(supervisor, gpus.parent / "state").name(GpuProcess(pid=pid)).instance == "_mps-1"
+    assert Owners(supervisor, gpus.parent / "elsewhere").name(GpuProcess(pid=pid)).instance is None
+    await parent.communicate(b"\n")
+
+
 async def test_a_marked_process_of_another_state_is_foreign(parts: tuple[Board, Watched, Path]) -> None:
     _, supervisor, gpus = parts
     state = gpus.parent / "state"

@@ -5,14 +5,17 @@ import msgspec
 from console.app import Yard
 from console.cli.lists import LISTINGS
 from console.render.fractions import SHARING_COLUMNS, part_rows, sharing_row
+from console.render.plan import plan_lines
 from console.render.sharing import sharing_lines
 from console.render.stack import Layer, stacked
 from console.screens.instances import InstancesScreen
 from console.screens.session import Session
 from console.store import Key, Kind
+from engines.devices import Enforcer, Slice
+from profiles.plan import Action, Plan, Step
 from profiles.status import Phase, Reason
 from tests.fakes.fleet import NOW_UNIX_S, FakeOperations
-from tests.fakes.sharing import DAEMON, NODE, shared_store
+from tests.fakes.sharing import DAEMON, NODE, part, shared_store
 
 
 def page(index: int, width: int = 100) -> list[str]:
@@ -59,6 +62,16 @@ def test_the_list_has_a_row_for_each_part_and_for_what_is_free() -> None:
     free = [(row[1], row[4]) for row in rows if row[3] == "free"]
     assert free == [("0", "15.1 GiB"), ("1", "35.0 GiB"), ("2", "1g.10gb at 5"), ("4", "78.3 GiB")]
     assert [row[3] for row in rows if row[1] == "2"] == ["rerank/0", "tagger/0", "free"]
+
+
+def test_a_plan_says_that_mps_keeps_no_faults_apart() -> None:
+    def step(held: Slice) -> Step:
+        return Step(action=Action.START, node=NODE, instance="a/0", slices=(held,))
+
+    mps = step(part(0, memory_mib=1024, memory_enforcer=Enforcer.MPS))
+    told = "      ! faults kept apart: none: an error of one client ends all on the GPU"
+    assert told in list(plan_lines(Plan(title="p", steps=(mps,), nodes=())))
+    assert not any("faults" in line for line in plan_lines(Plan(title="p", steps=(step(part(0)),), nodes=())))
 
 
 def test_json_says_of_each_tenant_what_is_kept_apart() -> None:
