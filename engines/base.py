@@ -55,6 +55,8 @@ class Launch(msgspec.Struct, frozen=True, kw_only=True):
     served_name: str
     port: int
     options: msgspec.Struct
+    targets_s: Mapping[str, tuple[float, ...]] = {}
+    """Latency targets by field of EngineSample: `ttft`, `itl`, `e2e`."""
     directory: str = "."
     """Where `Command.files` will be."""
     host: str = "127.0.0.1"

@@ -63,10 +63,18 @@ def describe(
         served_name=served,
         port=port,
         options=options,
+        targets_s=_targets_s(spec),
         directory=str(directory),
         slices=spec.slices,
     )
     return Described(engine, launch)
+
+
+def _targets_s(spec: InstanceSpec) -> dict[str, tuple[float, ...]]:
+    found: dict[str, tuple[float, ...]] = {}
+    for one in spec.slo.latency:
+        found[one.field] = (*found.get(one.field, ()), one.target_s)
+    return found
 
 
 def choose_port(spec: InstanceSpec, kept: int | None, taken: Iterable[int]) -> int:

@@ -8,6 +8,7 @@ import msgspec
 
 from engines.abilities import Liveness, SignalStep, one_token
 from engines.base import Command, EngineSample, Launch, LoadProgress, Probe
+from engines.bounds import with_targets
 from engines.devices import Enforcer, Slice
 from engines.fitting import CONTEXT_MIB, ratio_of_gpu
 from engines.launching import flags, local_files, named_files, options_given, tensor_parallel, visible_devices
@@ -18,6 +19,19 @@ from engines.vocabulary import Vocabulary
 _LIVE_TOKENS = "sglang:realtime_tokens_total"
 _PREFIXES = "sglang:prefill_effective_tokens_total"
 _ANSWERS = "sglang:http_responses_total"
+
+_BOUNDS_S = {
+    "ttft": (0.1, 0.2, 0.4, 0.6, 0.8, 1, 2, 4, 6, 8, 10, 20, 40, 60, 80, 100, 200, 400),
+    "itl": (0.002, 0.004, 0.006, 0.008, 0.01, 0.015, 0.02, 0.025, 0.03, 0.035, 0.04, 0.06, 0.08, 0.1, 0.2, 0.4, 0.6,
+            0.8, 1, 2, 4, 6, 8),
+    "e2e": (0.1, 0.2, 0.4, 0.6, 0.8, 1, 2, 4, 6, 8, 10, 20, 40, 60, 80, 100, 200, 400, 600, 1200, 1800, 2400),
+}  # fmt: skip
+"""SGLang's own bounds, 0.5.23."""
+_BUCKETS = {
+    "ttft": "bucket_time_to_first_token",
+    "itl": "bucket_inter_token_latency",
+    "e2e": "bucket_e2e_request_latency",
+}
 
 WORDS = Vocabulary(
     totals={
@@ -92,6 +106,8 @@ class Sglang:
         python = PurePath(options.program).name.startswith("python")
         values = options_given(options)
         values["tp_size"] = tensor_parallel(options.tp_size, launch.slices, options.pp_size, options.dp_size)
+        for field, among in with_targets(_BOUNDS_S, launch.targets_s).items():
+            values[_BUCKETS[field]] = values[_BUCKETS[field]] or among
         address = {"served_model_name": launch.served_name, "host": launch.host, "port": launch.port}
         return Command(
             argv=(

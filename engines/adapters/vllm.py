@@ -8,11 +8,21 @@ import msgspec
 
 from engines.abilities import Liveness, SignalStep, one_token
 from engines.base import Command, EngineSample, Launch, LoadProgress, Probe
+from engines.bounds import with_targets
 from engines.devices import Slice
 from engines.fitting import ratio_of_gpu
 from engines.launching import flags, local_files, named_files, options_given, tensor_parallel, visible_devices
 from engines.options.vllm import SPELLINGS, Options
 from engines.vocabulary import Vocabulary
+
+_BOUNDS_S = {
+    "ttft": (0.001, 0.005, 0.01, 0.02, 0.04, 0.06, 0.08, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10, 20, 40, 80, 160, 640,
+             2560),
+    "itl": (0.01, 0.025, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.75, 1, 2.5, 5, 7.5, 10, 20, 40, 80),
+    "e2e": (0.3, 0.5, 0.8, 1, 1.5, 2, 2.5, 5, 10, 15, 20, 30, 40, 50, 60, 120, 240, 480, 960, 1920, 7680),
+}  # fmt: skip
+"""vLLM's own bounds, 0.32.0."""
+_FAMILIES = {"ttft": "time_to_first_token", "itl": "inter_token_latency", "e2e": "request_latency"}
 
 WORDS = Vocabulary(
     totals={
@@ -83,6 +93,9 @@ class Vllm:
         values["tensor_parallel_size"] = tensor_parallel(
             options.tensor_parallel_size, launch.slices, options.pipeline_parallel_size, options.data_parallel_size
         )
+        bounds = with_targets(_BOUNDS_S, launch.targets_s)
+        told = {_FAMILIES[field]: list(among) for field, among in bounds.items()}
+        values["custom_histogram_buckets"] = told | options.custom_histogram_buckets
         address = {"served_model_name": launch.served_name, "host": launch.host, "port": launch.port}
         return Command(
             argv=(

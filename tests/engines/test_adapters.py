@@ -117,6 +117,17 @@ def test_vllm_spreads_over_its_gpus_unless_told() -> None:
         assert argv[argv.index("--tensor-parallel-size") + 1] == wanted
 
 
+def test_vllm_has_targets_among_its_bounds_unless_somebody_chose_his_own() -> None:
+    chosen = launch("vllm", "m", custom_histogram_buckets={"inter_token_latency": [0.02]})
+    asked = msgspec.structs.replace(chosen, targets_s={"ttft": (0.8, 0.5), "itl": (0.045,), "e2e": (10.0,)})
+    argv = registry.get("vllm").command(asked).argv
+    told = json.loads(argv[argv.index("--custom-histogram-buckets") + 1])
+    assert told.keys() == {"time_to_first_token", "inter_token_latency"}
+    assert told["time_to_first_token"][9:13] == [0.5, 0.75, 0.8, 1]
+    assert told["inter_token_latency"] == [0.02]
+    assert "--custom-histogram-buckets" not in registry.get("vllm").command(launch("vllm", "m")).argv
+
+
 def test_llama_server_with_a_file() -> None:
     made = command("llama_cpp", "models/m.gguf", GPU, ctx_size=4096, parallel=4, n_gpu_layers="all", flash_attn="on")
     assert made.argv == (

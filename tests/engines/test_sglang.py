@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import msgspec
+
 from engines import registry
 from engines.abilities import Stops
 from engines.base import LoadProgress, Progress
@@ -78,3 +80,13 @@ def test_the_steps_of_a_start() -> None:
 def test_it_ends_by_one_signal_that_is_heard_late() -> None:
     assert isinstance(ENGINE, Stops)
     assert [(step.signal, step.wait_s) for step in ENGINE.stop(launch("sglang", "m"))] == [("SIGTERM", 30.0)]
+
+
+def test_targets_are_among_the_bounds_unless_somebody_chose_his_own() -> None:
+    asked = launch("sglang", "m", bucket_e2e_request_latency=[1.0])
+    asked = msgspec.structs.replace(asked, targets_s={"ttft": (0.8,), "itl": (0.05,), "e2e": (30.0,)})
+    argv = ENGINE.command(asked).argv
+    assert "--bucket-time-to-first-token" not in argv, "0.8 is one of them already"
+    at = argv.index("--bucket-inter-token-latency")
+    assert argv[at + 11 : at + 15] == ("0.04", "0.05", "0.06", "0.08")
+    assert argv[argv.index("--bucket-e2e-request-latency") + 1] == "1.0"
