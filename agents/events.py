@@ -22,6 +22,7 @@ from msgspec.structs import replace
 from agents.failpoints import reach
 from agents.state import set_aside, write_atomic
 from profiles.clean import clean
+from profiles.finding import Severity
 from profiles.status import Event, EventKind
 
 KEPT = 5000
@@ -70,6 +71,7 @@ class EventLog:
         author: str = "",
         code: str = "",
         gpu: str | None = None,
+        severity: Severity | None = None,
     ) -> None:
         """Number, write and announce an event; while the disk refuses, hold it for `flush`."""
         event = Event(
@@ -81,6 +83,7 @@ class EventLog:
             author=clean(author),
             code=code,
             gpu=gpu,
+            severity=severity,
         )
         if len(self._held) < HELD_AT_MOST:
             self._held.append(event)

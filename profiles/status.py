@@ -12,6 +12,7 @@ from engines.base import Histogram, LoadProgress
 from engines.devices import MigSlot, Slice, Timeslice
 from profiles.burn import Misses
 from profiles.canary import CanaryReading
+from profiles.finding import Severity
 from profiles.gpus import GpuCard, GpuErrors, GpuHealth, MigDevice, MigState, Recovery, Xid
 from profiles.isolation import Isolation, NodeIsolation
 from profiles.kept import Kept
@@ -290,3 +291,5 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
     code: str = ""
     gpu: str | None = None
     """The uuid of the GPU that it is about."""
+    severity: Severity | None = None
+    """Where it says by itself how bad it is."""

@@ -7,12 +7,18 @@ from msgspec.structs import replace
 from agents.events import EventLog
 from agents.gpus.source import Frame
 from agents.sampling.xidlog import XidLog
+from profiles.finding import Severity
 from profiles.gpuhealth import SAID, judge
 from profiles.gpus import GpuHealth
 from profiles.status import EventKind, GpuReading, Reason
 
 TOLD = frozenset({GpuHealth.OK, GpuHealth.DEGRADED, GpuHealth.DRAIN})
 """That one is lost, or not readable, is told by those who notice it."""
+
+
+SEVERITY = {
+    GpuHealth.OK: Severity.OK, GpuHealth.DEGRADED: Severity.WARNING, GpuHealth.DRAIN: Severity.PROBLEM
+}  # fmt: skip
 
 
 class GpuHealthWatch:
@@ -41,4 +47,4 @@ class GpuHealthWatch:
 
     def _tell(self, gpu: GpuReading, health: GpuHealth, reason: Reason | None) -> None:
         text = f"gpu{gpu.index} is {SAID[health]}" + (f": {reason.text} — {reason.hint}" if reason else " again")
-        self._events.append(EventKind.GPU, text, code=f"gpu_{health}", gpu=gpu.uuid)
+        self._events.append(EventKind.GPU, text, code=f"gpu_{health}", gpu=gpu.uuid, severity=SEVERITY[health])

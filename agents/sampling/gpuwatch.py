@@ -12,10 +12,13 @@ from typing import NamedTuple
 
 from agents.events import EventLog
 from agents.limits import Bucket
+from profiles.finding import Severity
 from profiles.status import EventKind, GpuProcess, GpuReading, GpuState
 
 ORDINARY = frozenset({"sw_power_cap", "sync_boost"})
 """Why clocks are lower on a GPU that simply works hard."""
+
+SEVERITY = {"gpu_lost_began": Severity.PROBLEM, "throttle_began": Severity.WARNING}
 
 EVENTS_BURST = 20
 EVENTS_PER_S = 0.2
@@ -115,7 +118,8 @@ class GpuWatch:
             text = f"{self._left_out} changes of GPUs before this one were too many to be told"
             self._events.append(EventKind.GPU, text, code="gpu_events_left_out")
             self._left_out = 0
-        self._events.append(EventKind.GPU, happening.text, code=happening.code, gpu=happening.gpu)
+        severity = SEVERITY.get(happening.code)
+        self._events.append(EventKind.GPU, happening.text, code=happening.code, gpu=happening.gpu, severity=severity)
 
 
 def _held(gpu: GpuReading) -> Iterable[tuple[Hashable, Held]]:

@@ -143,7 +143,9 @@ class XidLog:
         ago_s = self._wall() - at_unix_s
         then = f", {ago_s / 60:.0f} min ago" if ago_s >= 60 else ""
         text = f"{name} XID {number}: {found.text}{own}{more}{then} — {found.advice}"
-        self._events.append(EventKind.GPU, text, code="xid", gpu=uuid or None, instance=instance)
+        self._events.append(
+            EventKind.GPU, text, code="xid", gpu=uuid or None, instance=instance, severity=found.severity
+        )
 
     def _of(self, uuid: str) -> Mapping[str, Standing]:
         return self._record.standing.get(uuid, {})

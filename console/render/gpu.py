@@ -6,6 +6,7 @@ from console.render.entries import entry, long_entry
 from console.render.figures import bar, moment
 from console.render.fit import Line
 from console.render.gpus import gpu_state
+from console.render.pulse import event_tone
 from console.render.sharing import sharing_lines
 from console.render.table import Tone
 from console.render.text import NOT_AVAILABLE, age, gib, number, percent
@@ -196,7 +197,7 @@ def _events(store: Store, view: NodeView, gpu: GpuReading) -> list[Line]:
     lines: list[Line] = []
     for event in found:
         at = moment(event.at_unix_s - view.clock_skew_s, store.wall())
-        lines.append(entry("" if lines else "Events", f"{at}  {event.text}"))
+        lines.append(entry("" if lines else "Events", f"{at}  {event.text}", event_tone(event)))
     return lines or [entry("Events", "none since this console connected", Tone.DIM)]
 
 

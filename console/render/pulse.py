@@ -15,6 +15,7 @@ from console.render.nodes import state_cell
 from console.render.table import Tone
 from console.render.text import age
 from console.store import NodeView, Store
+from profiles.finding import Severity
 from profiles.gpuhealth import SAID
 from profiles.gpus import GpuHealth
 from profiles.status import PROBLEM, Event, GpuState
@@ -71,6 +72,10 @@ def problem_line(store: Store, width: int) -> list[Line]:
     return [tuple(spans)]
 
 
+def event_tone(event: Event) -> Tone:
+    return {Severity.PROBLEM: Tone.BAD, Severity.WARNING: Tone.WARN}.get(event.severity or Severity.INFO, Tone.PLAIN)
+
+
 def _newest_first(view: NodeView) -> Iterator[tuple[float, str, Event]]:
     return ((event.at_unix_s - view.clock_skew_s, view.name, event) for event in reversed(view.events))
 
@@ -88,7 +93,11 @@ def changes(store: Store, count: int) -> list[Line]:
         what = f"{event.instance}  {event.text}" if event.instance else event.text
         by = f"   {event.author}" if event.author else ""
         lines.append(
-            ((f" {moment(at, store.wall())}  ", Tone.DIM), (f"{node:<12.12}  {what}", Tone.PLAIN), (by, Tone.DIM))
+            (
+                (f" {moment(at, store.wall())}  ", Tone.DIM),
+                (f"{node:<12.12}  {what}", event_tone(event)),
+                (by, Tone.DIM),
+            )
         )
     if not events:
         lines.append(((" none since this console connected", Tone.DIM),))

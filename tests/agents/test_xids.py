@@ -17,6 +17,7 @@ from agents.gpus.source import DriverXid, Frame
 from agents.sampling.gpuhealth import GpuHealthWatch
 from agents.sampling.witnesses import Witness, Witnesses
 from agents.sampling.xidlog import QUIET_S, XidLog
+from profiles.finding import Severity
 from profiles.gpus import GpuCard, GpuHealth, Recovery, Xid
 from profiles.status import GpuProcess, GpuReading, GpuSource, GpuSourceKind
 from tests.fakes.nvml.driver import FakeDriver
@@ -134,7 +135,7 @@ def test_one_from_both_is_counted_once_and_drains_the_gpu(node: Node) -> None:
         "gpu1 XID 79: the GPU has fallen off the bus — power-cycle the node; if it repeats: seating, power, heat"
     ]
     event = node.events.after(0, 1)[0]
-    assert (event.code, event.gpu) == ("xid", "GPU-1")
+    assert (event.code, event.gpu, event.severity) == ("xid", "GPU-1", Severity.PROBLEM)
 
 
 def test_an_error_of_a_process_is_told_of_its_instance_and_leaves_the_gpu_well(node: Node) -> None:
