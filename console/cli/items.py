@@ -1,13 +1,18 @@
 """What the lists print as JSON: plain data, units in the names, quantiles in place of histograms."""
 
+from collections.abc import Sequence
+
 import msgspec
 
+from console.recorded import Latency
 from console.render.burn import Burns, burns
 from console.render.services import ServiceView
+from console.render.windows import LONGER_S, observed
 from console.store import NodeView, Store
 from engines.base import Histogram
 from profiles.burn import WINDOWS_S
 from profiles.cordon import NODE
+from profiles.history import HISTOGRAMS
 from profiles.revision import Revision
 from profiles.sharing import sharing
 from profiles.slo import quantile
@@ -72,7 +77,22 @@ def instance_item(view: NodeView, status: InstanceStatus) -> Item:
 
 def service_item(service: ServiceView) -> Item:
     item: Item = msgspec.to_builtins(service)
+    item |= msgspec.to_builtins(service.traffic)
+    del item["traffic"], item["goodput"]
+    good = service.goodput
+    item["goodput_per_s"] = good and {"low": good[0], "high": good[1]}
     return item | {"ttft": _quantiles(service.ttft), "itl": _quantiles(service.itl), "burns": _burns(service.burns)}
+
+
+def window_item(told: Sequence[Latency | None]) -> Item:
+    """Field → window → quantiles over it, and how much of it a node has seen; of the replicas together."""
+    known = [one for one in told if one is not None]
+    item: Item = {}
+    for field in HISTOGRAMS:
+        found = {name: observed(known, field, window_s) for name, window_s in LONGER_S.items()}
+        item[field] = {f"{LONGER_S[name]:.0f}s": {"seen_s": seen_s, "quantiles": _quantiles(histogram)}
+                       for name, (histogram, seen_s) in found.items()}  # fmt: skip
+    return item
 
 
 def event_item(view: NodeView, event: Event) -> Item:

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from console.cli.output import CommandFailed, Exit
 from console.cli.session import NO_ANSWER, Reached
 from console.render.table import natural
+from console.store import Kind
 from profiles.status import Reason
 
 Target = tuple[str, str]
@@ -25,6 +26,20 @@ def find_instance(found: Reached, name: str) -> Target:
         hint = f"say which: {', '.join(instance for _, instance in targets)}"
         raise CommandFailed(Exit.USAGE, Reason("ambiguous", f"{name} has {len(targets)} replicas", hint))
     return targets[0]
+
+
+def find_service(found: Reached, name: str) -> str:
+    """`chat`, or `PROFILE:chat` where two profiles use the name → the name of its key. Raises CommandFailed."""
+    known = sorted(key.name for key in found.store.keys(Kind.SERVICE))
+    fits = [key for key in known if name in (key, key.partition(":")[2])]
+    if len(fits) == 1:
+        return fits[0]
+    if fits:
+        raise CommandFailed(
+            Exit.USAGE, Reason("ambiguous", f"{name} is of two profiles", f"say which: {', '.join(fits)}")
+        )
+    hint = f"services: {', '.join(key.partition(':')[2] for key in known) or 'none'}"
+    raise CommandFailed(max(Exit.USAGE, found.say_lost()), Reason("not_found", f"no service is called {name}", hint))
 
 
 def find_logged(found: Reached, name: str) -> Target:

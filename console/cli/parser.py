@@ -20,7 +20,7 @@ CHANGES = {
     "drain": "let running requests finish and hold it empty, its model loaded, until it is started",
     "restart": "drain, stop and start anew, wait until ready",
 }
-DESCRIBED = ("node", "gpu", "process", "instance")
+DESCRIBED = ("node", "gpu", "process", "service", "instance")
 _NAMES = "`chat/0`, `chat` for all its replicas, or `NODE:chat/0`"
 _FORMATS = ("table", "wide", "json", "name")
 _USAGE = 64
@@ -137,7 +137,7 @@ def _add_describe(
     text = "one thing in full: how it is, why, what is wanted of it, what happened"
     describe = _add(verbs, "describe", text, "console.cli.describe", "run", [common])
     describe.add_argument("kind", metavar="KIND", choices=DESCRIBED, help=", ".join(DESCRIBED))
-    describe.add_argument("name", metavar="NAME", help="a node's name, `NODE/0`, or `chat/0`, `NODE:chat/0`")
+    describe.add_argument("name", metavar="NAME", help="a node's name, `NODE/0`, `chat`, or `chat/0`, `NODE:chat/0`")
 
 
 def _add_logs(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]", common: argparse.ArgumentParser) -> None:

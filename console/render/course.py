@@ -1,4 +1,4 @@
-"""How a latency went: a quantile over the last minute, step by step, from what the node remembers."""
+"""How a latency went: a quantile over the last minute, step by step, for 15 min, as the node remembers."""
 
 from math import inf, nan
 
@@ -7,6 +7,7 @@ from profiles.history import rolling
 from profiles.slo import quantile
 
 WINDOW_S = 60.0
+LAST_S = 900.0
 
 
 def course(told: Latency, field: str, q: float) -> list[float]:
@@ -15,4 +16,5 @@ def course(told: Latency, field: str, q: float) -> list[float]:
     if series is None:
         return []
     found = [quantile(one, q) if one else None for one in rolling(series, round(WINDOW_S / told.step_s))]
+    found = found[-round(LAST_S / told.step_s) :]
     return [nan if one is None else one.low_s if one.high_s == inf else one.high_s for one in found]

@@ -1,15 +1,14 @@
 """One instance in full, as lines."""
 
-from collections.abc import Mapping
 from math import isnan
 
 import msgspec
-from rich.cells import cell_len
 
+from console.recorded import Latency
 from console.render.cordons import said
 from console.render.course import course
 from console.render.entries import LABEL, entry, long_entry
-from console.render.figures import bar, latency, moment
+from console.render.figures import bar, moment
 from console.render.fit import Line
 from console.render.instances import phase_cell, where
 from console.render.load import load_text
@@ -18,12 +17,11 @@ from console.render.spark import scale, spark
 from console.render.table import Tone
 from console.render.text import NOT_AVAILABLE, age, number, percent, rate
 from console.render.text import latency as seconds
+from console.render.windows import latency_lines
 from console.store import Key, NodeState, NodeView, Store
 from profiles.cordon import NODE
 from profiles.model import InstanceSpec
 from profiles.status import EngineReading, InstanceStatus, Phase
-
-_LATENCIES = (("TTFT", "ttft"), ("ITL", "itl"), ("E2E", "e2e"), ("Queue", "queue"))
 
 
 def instance_lines(store: Store, key: Key, width: int) -> list[Line]:
@@ -37,7 +35,7 @@ def instance_lines(store: Store, key: Key, width: int) -> list[Line]:
         (),
         *_serving(status.reading, width),
         (),
-        *_latencies(status.reading, width),
+        *latency_lines([status.reading] if status.reading else [], _told(store, key), width),
         *_canary(store, view, status, width),
         (),
         *_series(store, key, width),
@@ -106,23 +104,6 @@ def _serving(reading: EngineReading | None, width: int) -> list[Line]:
     return lines
 
 
-def _latencies(reading: EngineReading | None, width: int) -> list[Line]:
-    window = f"over {reading.window_s:.0f} s" if reading and reading.window_s else ""
-    lines: list[Line] = [((f" {'Latency':<{LABEL}}{'p50':>12}{'p95':>12}{'p99':>12}   {window}", Tone.DIM),)]
-    absent: Mapping[str, str] = reading.absent if reading else {}
-    for label, field in _LATENCIES:
-        histogram = getattr(reading, field) if reading else None
-        cells = [latency(histogram, q, field, absent) for q in (0.5, 0.95, 0.99)]
-        figures = "".join(f"{cell.text:>12}" for cell in cells)
-        why = f"   {absent[field]}" if field in absent else ""
-        row: Line = ((f" {label:<{LABEL}}", Tone.DIM), (figures, cells[0].tone))
-        if cell_len(why) <= width - LABEL - len(figures) - 1:
-            lines.append((*row, (why, Tone.DIM)))
-        else:
-            lines += [row, *long_entry("", why, width, Tone.DIM)]
-    return lines
-
-
 def _canary(store: Store, view: NodeView, status: InstanceStatus, width: int) -> list[Line]:
     canary = status.canary
     if canary is None:
@@ -150,6 +131,11 @@ def _series(store: Store, key: Key, width: int) -> list[Line]:
             (f" {label:<{LABEL}}", Tone.DIM), (spark(values, room, top), Tone.PLAIN), (f"  0–{top:,.0f}", Tone.DIM),
         ))  # fmt: skip
     return [*lines, *_courses(store, key, room)]
+
+
+def _told(store: Store, key: Key) -> list[Latency]:
+    told = store.recorded.latency.get(key)
+    return [told] if told else []
 
 
 def _courses(store: Store, key: Key, room: int) -> list[Line]:

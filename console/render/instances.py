@@ -9,6 +9,7 @@ from console.render.money import money_cell
 from console.render.slices import part_cell
 from console.render.table import Cell, Column, Row, Tone
 from console.render.text import age
+from console.render.traffic import ERRORS_COLUMN, MORE_COLUMNS, errors_cell, more_cells, traffic
 from console.spending import of_instance, per_million
 from console.store import Key, NodeState, NodeView, Store
 from profiles.status import PROBLEM, InstanceStatus, Phase
@@ -20,6 +21,7 @@ INSTANCE_COLUMNS = (
     Column("part", "Part", 8, priority=6),
     Column("engine", "Engine", 9, priority=7),
     Column("requests", "Req/s", 6, right=True, priority=2),
+    ERRORS_COLUMN,
     Column("tokens", "Tok/s", 7, right=True, priority=4),
     Column("ttft", "TTFT p95", 10, right=True, priority=2),
     Column("itl", "ITL p95", 9, right=True, priority=5),
@@ -29,6 +31,7 @@ INSTANCE_COLUMNS = (
     Column("kv", "KV %", 4, right=True, priority=4),
     Column("cost", "$/h", 6, right=True, priority=6),
     Column("million", "$/1M", 6, right=True, priority=7),
+    *MORE_COLUMNS,
     Column("for", "For", 6, right=True, priority=6),
     Column("why", "Why", 26, priority=2, grow=True, least=14),
 )
@@ -49,6 +52,7 @@ def instance_row(store: Store, key: Key) -> Row | None:
         return None
     said_ = status.reading
     absent = said_.absent if said_ else {}
+    does = traffic([said_] if said_ else [])
     cost = of_instance(store.sheet, view, status)
     for_s = store.wall() + view.clock_skew_s - status.since_unix_s
     cells = (
@@ -58,6 +62,7 @@ def instance_row(store: Store, key: Key) -> Row | None:
         part_cell(status.slices),
         Cell(status.engine, status.engine, Tone.DIM),
         said(said_.requests_per_s if said_ else None, "requests_per_s", absent, 1),
+        errors_cell(does, absent),
         said(said_.generation_tok_s if said_ else None, "generation_tok_s", absent),
         first_token(status),
         latency(said_.itl if said_ else None, 0.95, "itl", absent),
@@ -67,6 +72,7 @@ def instance_row(store: Store, key: Key) -> Row | None:
         said(hundred(said_.kv_usage_ratio) if said_ else None, "kv_usage_ratio", absent),
         money_cell(cost),
         money_cell(per_million(cost, [said_.generation_tok_s if said_ else None])),
+        *more_cells(does, absent),
         Cell(age(for_s if for_s < 3600 else for_s // 60 * 60), status.since_unix_s, Tone.DIM),
         Cell(instance_why(store, view, status), tone=Tone.DIM if view.state is NodeState.UP else Tone.WARN),
     )

@@ -10,21 +10,25 @@ The worst of a service, worst first:
     any other phase, as on the instances screen
 """
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import msgspec
 
 from console.render.burn import Burns, burn_cell, burning, burns, worst_of
-from console.render.figures import hundred, latency, moment, said, total
+from console.render.figures import hundred, latency, moment, said
+from console.render.goodput import Goodput, all_good, good_cell, goodput
 from console.render.instances import PHASE_ORDER, instance_why, phase_cell, where
 from console.render.money import money_cell
 from console.render.table import Cell, Column, Row, Tone, natural, rank
+from console.render.traffic import ERRORS_COLUMN, MORE_COLUMNS, Traffic, errors_cell, more_cells, traffic
+from console.render.windows import absent_of
 from console.spending import of_instance, per_million
 from console.store import Key, Kind, NodeState, NodeView, Store
 from engines.base import Histogram
 from profiles import slo
 from profiles.model import Wanted
-from profiles.status import PROBLEM, EngineReading, InstanceStatus, Phase
+from profiles.status import PROBLEM, InstanceStatus, Phase
 
 SERVICE_COLUMNS = (
     Column("service", "Service", 14, priority=1, names=True),
@@ -33,6 +37,7 @@ SERVICE_COLUMNS = (
     Column("burn_5m", "5m", 5, right=True, priority=3),
     Column("burn_1h", "1h", 5, right=True, priority=4),
     Column("requests", "Req/s", 6, right=True, priority=2),
+    ERRORS_COLUMN,
     Column("tokens", "Tok/s", 7, right=True, priority=7),
     Column("ttft", "TTFT p95", 10, right=True, priority=2),
     Column("itl", "ITL p95", 9, right=True, priority=5),
@@ -43,6 +48,8 @@ SERVICE_COLUMNS = (
     Column("since", "Since", 8, priority=4),
     Column("where", "Where", 12, priority=3),
     Column("why", "Why", 26, priority=2, grow=True, least=13),
+    Column("goodput", "Good/s", 6, right=True, priority=9),
+    *MORE_COLUMNS,
     Column("engine", "Engine", 9, priority=8),
     Column("profile", "Profile", 10, priority=8, names=True),
     Column("model", "Model", 20, priority=9, grow=True),
@@ -80,9 +87,8 @@ class ServiceView(msgspec.Struct, frozen=True, kw_only=True):
     where: str
     why: str
     since_unix_s: float
-    requests_per_s: float | None
-    generation_tok_s: float | None
-    waiting: float | None
+    traffic: Traffic
+    goodput: Goodput | None
     kv_usage_ratio: float | None
     ttft: Histogram | None
     itl: Histogram | None
@@ -90,7 +96,7 @@ class ServiceView(msgspec.Struct, frozen=True, kw_only=True):
     """Of the replicas whose GPUs have a price; None where none has."""
     burns: Burns
     """Of the replica that is worst off in each window."""
-    absent: dict[str, str]
+    absent: Mapping[str, str]
     """Field → why no replica ever says it."""
 
 
@@ -122,22 +128,31 @@ def service_row(store: Store, key: Key) -> Row | None:
         worst.cell,
         burn_cell(view.burns[1]),
         burn_cell(view.burns[2]),
-        said(view.requests_per_s, "requests_per_s", view.absent, 1),
-        said(view.generation_tok_s, "generation_tok_s", view.absent),
+        said(view.traffic.requests_per_s, "requests_per_s", view.absent, 1),
+        errors_cell(view.traffic, view.absent),
+        said(view.traffic.generation_tok_s, "generation_tok_s", view.absent),
         latency(view.ttft, 0.95, "ttft", view.absent),
         latency(view.itl, 0.95, "itl", view.absent),
-        said(view.waiting, "waiting", view.absent),
+        said(view.traffic.waiting, "waiting", view.absent),
         said(hundred(view.kv_usage_ratio), "kv_usage_ratio", view.absent),
-        money_cell(per_million(view.microusd_h, [view.generation_tok_s])),
+        money_cell(per_million(view.microusd_h, [view.traffic.generation_tok_s])),
         money_cell(view.microusd_h),
         Cell("" if calm or worst.why else moment(view.since_unix_s, store.wall()), view.since_unix_s, Tone.DIM),
         Cell(", ".join(view.nodes), view.nodes[0], Tone.DIM) if calm else Cell(view.where, view.where),
         Cell("" if view.why == WITHIN else view.why, tone=Tone.DIM),
+        good_cell(view.goodput),
+        *more_cells(view.traffic, view.absent),
         Cell(view.engine, view.engine, Tone.DIM),
         Cell(view.profile, view.profile, Tone.DIM),
         Cell(view.model, view.model, Tone.DIM),
     )
     return Row(key, cells, dim=all(node.state is not NodeState.UP for node, _ in members))
+
+
+def service_view(store: Store, key: Key) -> ServiceView | None:
+    """`key` names a service."""
+    members = _members(store, key)
+    return _view(store, members) if members else None
 
 
 def worst_replica(store: Store, key: Key) -> Key | None:
@@ -177,15 +192,14 @@ def _view(store: Store, members: list[Member]) -> ServiceView:
         where=where(status, node.name) if seen else node.name,
         why=instance_why(store, node, status) or worst.why,
         since_unix_s=status.since_unix_s - node.clock_skew_s if seen else store.wall() - (store.age_s(node) or 0.0),
-        requests_per_s=total(reading.requests_per_s for reading in readings),
-        generation_tok_s=total(reading.generation_tok_s for reading in readings),
-        waiting=total(reading.waiting for reading in readings),
+        traffic=traffic(readings),
+        goodput=all_good(goodput(view, status) for view, status in members if view.counted),
         kv_usage_ratio=max(fullness, default=None),
         ttft=slo.merge(reading.ttft for reading in readings if reading.ttft is not None),
         itl=slo.merge(reading.itl for reading in readings if reading.itl is not None),
         microusd_h=sum(costs) if costs else None,
         burns=worst_of(burns(view, status) for view, status in members if view.counted),
-        absent=_absent(readings),
+        absent=absent_of(readings),
     )
 
 
@@ -224,11 +238,3 @@ def _burning(members: list[Member]) -> Worst | None:
         member,
         why or WITHIN,
     )
-
-
-def _absent(readings: list[EngineReading]) -> dict[str, str]:
-    if not readings:
-        return {}
-    return {
-        field: why for field, why in readings[0].absent.items() if all(field in reading.absent for reading in readings)
-    }

@@ -198,11 +198,11 @@ def test_services_add_their_replicas_up_and_leave_lost_nodes_out():
     store = filled()
     found = {service.name: service for service in services(store)}
     assert (found["llama-70b"].ready, found["llama-70b"].replicas) == (2, 3)
-    assert found["qwen3-32b"].requests_per_s == pytest.approx(88.4)
+    assert found["qwen3-32b"].traffic.requests_per_s == pytest.approx(88.4)
     assert found["rerank"].worst == "down"
     store.link("fra-1", NodeState.UNREACHABLE)
     lost = {service.name: service for service in services(store)}["llama-70b"]
-    assert (lost.ready, lost.wanted, lost.worst, lost.requests_per_s) == (0, 3, "unseen", None)
+    assert (lost.ready, lost.wanted, lost.worst, lost.traffic.requests_per_s) == (0, 3, "unseen", None)
 
 
 def test_a_table_is_aligned_and_not_cut_without_a_terminal(capsys):

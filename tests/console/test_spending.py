@@ -73,7 +73,7 @@ def test_a_million_tokens_by_hand() -> None:
     """qwen3-32b makes 2 × 44.2 × 150 tokens a second on four GPUs: 11.80 $/h ÷ (13,260 × 0.0036)."""
     (qwen,) = [one for one in services(filled()) if one.name == "qwen3-32b"]
     assert qwen.microusd_h == 4 * H100
-    assert qwen.generation_tok_s == pytest.approx(13_260)
+    assert qwen.traffic.generation_tok_s == pytest.approx(13_260)
 
 
 def test_the_lines_and_the_json_say_the_same() -> None:
