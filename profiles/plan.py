@@ -48,6 +48,14 @@ class Change(msgspec.Struct, frozen=True):
     old: str
     new: str
 
+    @property
+    def restarts(self) -> bool:
+        """Whether an engine has to start anew for it; InstanceSpec.launch_key has the same keys."""
+        return self.key.split(".")[0] in _RESTARTS
+
+
+_RESTARTS = frozenset({"engine", "model", "gpus", "port", "options", "env", "limits"})
+
 
 class Step(msgspec.Struct, frozen=True, kw_only=True):
     """What happens to one instance; a cordon names what it is about instead: `GPU 3`, `the node`."""

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from console.render.slices import amount, enforcement
 from console.render.text import UNKNOWN, gib, one_line, plural
 from profiles.clean import clean
-from profiles.plan import Action, GpuMemory, Plan, Step
+from profiles.plan import Action, Change, GpuMemory, Plan, Step
 from profiles.traits import TRAITS, Way, way
 
 _SIGNS = {
@@ -35,7 +35,7 @@ def _step_lines(step: Step) -> Iterator[str]:
     yield f"  {_SIGNS[step.action]} {step.action:<8} {step.instance}  on {step.node}"
     if step.action in (Action.REPLACE, Action.LIVE, Action.CORDON):
         for change in step.changes:
-            yield f"      {one_line(f'{change.key}: {change.old or UNKNOWN} → {change.new or UNKNOWN}')}"
+            yield f"      {one_line(_change_text(step.action, change))}"
     for part in step.slices:
         if part.memory_mib is not None or part.mig is not None:
             yield f"      gpu{part.gpu_index}: {amount(part)}, {enforcement(part)}"
@@ -45,6 +45,11 @@ def _step_lines(step: Step) -> Iterator[str]:
         yield f"      {one_line(f'! it will wait: {step.waits.text}')}"
     for limit, why in step.not_enforced.items():
         yield f"      {one_line(f'! {limit} is not enforced: {why}')}"
+
+
+def _change_text(action: Action, change: Change) -> str:
+    how = "" if action is not Action.REPLACE else " (restart)" if change.restarts else " (live)"
+    return f"{change.key}: {change.old or UNKNOWN} → {change.new or UNKNOWN}{how}"
 
 
 def _memory_lines(memory: Sequence[GpuMemory]) -> Iterator[str]:

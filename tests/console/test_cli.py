@@ -256,6 +256,14 @@ def test_what_a_file_says_is_harmless_in_a_plan_and_in_talk(capsys):
     assert capsys.readouterr().err == "gpuyard: no node \\u202e\n"
 
 
+def test_a_plan_says_of_each_key_whether_it_needs_a_restart() -> None:
+    keys = (Change("options.seed", "1", "2"), Change("slo.errors_ratio", "", "0.1"))
+    step = Step(action=Action.REPLACE, node="a", instance="chat/0", changes=keys)
+    assert list(plan_lines(Plan(title="p r2", steps=(step,), nodes=())))[2:] == [
+        "      options.seed: 1 → 2 (restart)", "      slo.errors_ratio: – → 0.1 (live)",
+    ]  # fmt: skip
+
+
 def test_a_user_without_a_name_is_a_number(monkeypatch):
     monkeypatch.setenv("LOGNAME", "ana")
     assert author() == "ana"

@@ -1,5 +1,7 @@
 """Plans: what they keep, start, replace and prune, and that applying one gives what was wanted."""
 
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -7,7 +9,9 @@ from msgspec.structs import replace
 
 from engines.devices import Slice
 from profiles.model import Desired, DesiredInstance, InstanceSpec, Wanted
+from profiles.objectives import Slo
 from profiles.plan import Action, Change, Plan, Verb, changes, plan_profile, plan_verb
+from profiles.resources import Limits
 from profiles.restart import Restart
 
 NODES = ("n1", "n2")
@@ -75,6 +79,22 @@ def test_the_restart_rule_is_changed_live() -> None:
     plan = plan_profile("p", {"n1": [spec(restart=Restart(max_exits=9))]}, {"n1": holding(spec())})
     assert actions(plan) == [(Action.LIVE, "a/0")]
     assert plan.steps[0].changes == (Change("restart.max_exits", "5", "9"),)
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"engine": "sglang"}, {"model": "m2"}, {"slices": (Slice(gpu_uuid="A", gpu_index=0),)}, {"port": 9000},
+        {"options": {"seed": 1}}, {"env": {"A": "b"}}, {"limits": Limits(memory_mib=9)},
+        {"restart": Restart(max_exits=9)}, {"wanted": Wanted.DRAINED}, {"drain_s": 9.0}, {"priority": 150},
+        {"slo": Slo(errors_ratio=0.5)},
+    ],
+    ids=lambda changed: next(iter(changed)),
+)  # fmt: skip
+def test_a_key_says_whether_an_engine_has_to_start_anew_for_it(changed: dict[str, Any]) -> None:
+    old, new = spec(), spec(**changed)
+    (change,) = changes(old, new)
+    assert change.restarts == (old.launch_key() != new.launch_key())
 
 
 NOW = {"wanted": Wanted.STOPPED, "drain_s": 0.0}
