@@ -11,7 +11,7 @@ import msgspec
 
 from engines import registry
 from engines.base import BadOptions
-from engines.devices import Slice
+from engines.devices import ShareMode, Slice
 from engines.fitting import fitted
 from profiles.account import Held
 from profiles.cordon import refusal
@@ -111,6 +111,8 @@ def _slices(
         if isinstance(part, NoPart):
             raise _Refused(f"{node}: {part.reason}", part.hint)
         found.append(part)
+    if len(found) > 1 and found[0].share_mode is ShareMode.MPS:
+        raise _Refused("by MPS an engine has a part of one GPU, not of several", "list one device for each replica")
     try:
         fitted(engine, service.options, found)
     except BadOptions as error:

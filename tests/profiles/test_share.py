@@ -113,6 +113,16 @@ def test_replicas_get_a_mig_device_each_and_what_leaves_gives_its_own() -> None:
     assert place(renamed, nodes, desired, prunes=False).unplaceable
 
 
+@pytest.mark.parametrize(
+    "request_",
+    [GpuRequest(("n/0", "n/1"), memory="8GiB", compute="30%"), GpuRequest(("n/0", "n/1"), mig="1g.10gb")],
+)
+def test_what_one_engine_cannot_have_of_several_gpus(request_: GpuRequest) -> None:
+    profile = Profile(1, "p", {"a": Service("m", engine="vllm", gpus=request_)})
+    (refused,) = place(profile, node(gpu(), gpu(1))).unplaceable
+    assert refused.hint == "list one device for each replica"
+
+
 def test_a_part_that_leaves_nothing_for_the_model_is_refused() -> None:
     request = GpuRequest(("n/0",), memory="600MiB")
     (refused,) = place(Profile(1, "p", {"a": Service("m", engine="vllm", gpus=request)}), node(gpu())).unplaceable
