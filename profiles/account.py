@@ -5,7 +5,7 @@
 What an instance keeps is its request; where nobody could take back what it has above that, its limit.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import msgspec
 from msgspec.structs import replace
@@ -81,6 +81,11 @@ def reserved_mib(total_mib: int | None, claims: Iterable[GpuClaim]) -> int | Non
 
 def on(gpu: GpuReading, parts: Iterable[Slice]) -> tuple[Slice, ...]:
     return tuple(part for part in parts if part.gpu_uuid == gpu.uuid)
+
+
+def same(some: Sequence[Slice], others: Sequence[Slice]) -> bool:
+    """Whether they are the same parts; an index is only a label."""
+    return [replace(part, gpu_index=0) for part in some] == [replace(part, gpu_index=0) for part in others]
 
 
 def tenants(gpu: GpuReading, held: Held) -> dict[str, tuple[Slice, ...]]:

@@ -8,8 +8,8 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from msgspec.structs import replace
 
-from profiles.account import Held, kept_mib, tenants, without
-from profiles.ledger import refusal, refused_by_book
+from profiles.account import Held, kept_mib, same, tenants, without
+from profiles.ledger import out_of_reach, refusal, refused_by_book
 from profiles.memory import allocatable_mib
 from profiles.model import Desired, DesiredInstance, Wanted
 from profiles.plan import Action, GpuMemory, Plan, Step
@@ -56,9 +56,13 @@ def _refused(
 ) -> tuple[Reason | None, bool]:
     """Why there is no room, and whether waiting may help."""
     slices, readings = owned.spec.slices, list(gpus)
+    then = [_then(gpu, others) for gpu in readings]
+    if before and before.spec.wanted is not Wanted.STOPPED and same(before.spec.slices, slices):
+        gone = out_of_reach(slices, then)  # it keeps its place, whoever came meanwhile
+        return (gone.reason() if gone else None), True
     if found := refused_by_book(slices, readings, others):
         return found.reason(), False
-    now = refusal(slices, [_then(gpu, others) for gpu in readings], others)
+    now = refusal(slices, then, others)
     is_new = before is None or before.spec.gpus() != owned.spec.gpus()
     return (now.reason(), not is_new) if now else (None, False)
 

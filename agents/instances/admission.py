@@ -18,7 +18,7 @@ from agents.board import Board
 from agents.instances.claims import Claimed, Claims
 from agents.instances.turns import Turns
 from engines.devices import Slice
-from profiles.account import Held
+from profiles.account import Held, same
 from profiles.ledger import Ledger, Refusal, out_of_reach, refusal, unused
 from profiles.model import InstanceSpec
 from profiles.status import GpuReading, Reason
@@ -85,14 +85,14 @@ class Admission:
         if wanted is None:
             self._waiting.pop(instance, None)
             self._turns.leave(instance)
-        if wanted is None or not self._has(instance, wanted.slices):
+        if wanted is None or not same(self._ledger.held.get(instance, ()), wanted.slices):
             self._ledger.release(instance)
             self._claims.release(instance)
 
     def _room(self, instance: str, spec: InstanceSpec, gpus: Sequence[GpuReading]) -> Refusal | None:
         if not spec.slices:
             return None
-        kept = self._has(instance, spec.slices)
+        kept = same(self._ledger.held.get(instance, ()), spec.slices)
         if kept:
             found = out_of_reach(spec.slices, gpus)
         else:
@@ -116,10 +116,6 @@ class Admission:
         if found:
             self._ledger.release(instance)
         return found
-
-    def _has(self, instance: str, slices: tuple[Slice, ...]) -> bool:
-        held = self._ledger.held.get(instance, ())
-        return [replace(part, gpu_index=0) for part in held] == [replace(part, gpu_index=0) for part in slices]
 
     def _ahead(self, instance: str, spec: InstanceSpec) -> Held:
         """Those that wait and come first, the first of them first."""

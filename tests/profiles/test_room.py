@@ -67,15 +67,24 @@ def test_what_the_plan_takes_away_is_in_nobodys_way() -> None:
     ).blockers
 
 
-def test_a_new_one_is_refused_for_strangers_and_one_that_was_there_will_wait() -> None:
+def test_a_new_one_is_refused_for_strangers_and_one_that_was_there_before_will_wait() -> None:
     taken = gpu(0, process(60_000))
     text = "needs 30,000 MiB of GPU 0, which has 20,130 to give; best is GPU 1 with 80,130"
     assert blocked(planned([], [spec("a/0", part(30_000))], taken, gpu(1))) == [f"a/0 on n: {text}"]
-    there = spec("a/0", part(30_000))
-    before = desired(there)
-    again = with_room(plan_verb(Verb.RESTART, [("n", "a/0")], before), before, node(taken, gpu(1)))
+    before = desired(spec("a/0", part(30_000), wanted=Wanted.STOPPED))
+    again = with_room(plan_verb(Verb.START, [("n", "a/0")], before), before, node(taken, gpu(1)))
     assert not again.blockers
     assert [step.waits.text for step in again.steps if step.waits] == [text]
+
+
+def test_what_runs_keeps_its_place_on_a_gpu_that_is_there() -> None:
+    before = desired(spec("a/0", part(30_000)), spec("b/0", part()))
+    plan = plan_verb(Verb.RESTART, [("n", "a/0")], before)
+    beside = with_room(plan, before, node(gpu(0, process(60_000))))
+    assert (beside.blockers, [step.waits for step in beside.steps]) == ((), [None])
+    lost = with_room(plan, before, node(gpu(state=GpuState.LOST)))
+    assert [step.waits.text for step in lost.steps if step.waits] == ["GPU 0 is lost"]
+    assert not lost.blockers
 
 
 def test_a_late_reading_is_not_held_against_a_plan_and_a_silent_node_is_not_judged() -> None:
