@@ -1,6 +1,6 @@
 """What a GPU answers to a round of questions, and why it does not answer some."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import TypeVar
 
 from agents.gpus import nvml
@@ -15,12 +15,12 @@ class Answers:
         self.absent: dict[str, str] = {}
         self.lost = False
 
-    def ask(self, figure: str, call: Callable[[], T]) -> T | None:
-        """The answer, or None with the reason in `absent`."""
+    def ask(self, figure: str, call: Callable[[], T], lost_by: Collection[int] = nvml.GONE) -> T | None:
+        """The answer, or None with the reason in `absent`. One of `lost_by` is of a GPU that is gone."""
         try:
             return call()
         except nvml.NvmlError as error:
-            self.lost = self.lost or error.value in nvml.LOST
+            self.lost = self.lost or error.value in lost_by
             self.absent[figure] = nvml.absence(error.value)
             return None
 

@@ -24,6 +24,8 @@ from profiles.status import GpuSource, GpuSourceKind, GpuState
 
 STALE_S = 2.0
 STALLED_S = 10.0
+FIRST_S = 90.0
+"""Until the first reading: without persistence mode the driver brings up one GPU after the other, seconds for each."""
 RETRY_S = 300.0
 """Between looks for a driver on a machine without GPUs; no process stays in between."""
 RESTART_S = 1.0
@@ -52,6 +54,7 @@ class Reader:
         command: tuple[str, ...] | None = None,
         stale_s: float = STALE_S,
         stalled_s: float = STALLED_S,
+        first_s: float = FIRST_S,
     ) -> None:
         self._show = show
         # -P: a directory called `agents` where the agent was started is not ours.
@@ -60,6 +63,7 @@ class Reader:
         )  # fmt: skip
         self._stale_s = stale_s
         self._stalled_s = stalled_s
+        self._first_s = first_s
         self._last = Frame(GpuSource(GpuSourceKind.NONE, "not read yet"))
         self._last_at_unix_s: float | None = None
         self._frames = 0
@@ -165,7 +169,7 @@ class Reader:
                     line = await stream.readline()
             except TimeoutError:
                 silent_s += self._stale_s
-                if silent_s >= self._stalled_s:
+                if silent_s >= (self._stalled_s if self._frames else self._first_s):
                     text = f"the GPU reader stalled: silent for {silent_s:.0f} s, it is replaced once it is gone"
                     self._grow_old(text, stalled=True)
                     return True

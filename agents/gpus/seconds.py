@@ -61,7 +61,7 @@ class Seconds:
 
     def read(self, answers: Answers, now_s: float) -> GpuReading:
         """Without processes and what else is asked less often; of a lost GPU, whatever it still said."""
-        held = answers.ask("memory_total_mib", partial(memory.read, self._handle))
+        held = answers.ask("memory_total_mib", partial(memory.read, self._handle), nvml.LOST)
         if answers.lost:
             return self._known
         told = self._fields.read(now_s)

@@ -207,6 +207,15 @@ async def test_a_silent_reader_is_stale_then_replaced(directory: Path) -> None:
     assert "silent" in next(frame for frame in shown if frame.gpus[0].state is GpuState.STALE).source.note
 
 
+async def test_the_first_reading_may_take_longer_than_the_others(directory: Path) -> None:
+    code = "import sys,time; from agents.gpus.child import *; time.sleep(0.8); sys.exit(main(sys.argv[1:]))"
+    command = (sys.executable, "-c", code, "--simulated", str(directory))
+    shown: list[Frame] = []
+    reader = Reader(shown.append, command=command, stale_s=0.1, stalled_s=0.2, first_s=20)
+    frame = await frames_until(reader, shown, lambda frame: bool(frame.gpus) or "stalled" in frame.source.note)
+    assert frame.gpus[0].state is GpuState.OK
+
+
 async def test_the_reader_ends_when_its_stdin_does(directory: Path) -> None:
     child = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "agents.gpus", "--simulated", str(directory),

@@ -91,6 +91,15 @@ def test_a_lost_gpu_keeps_its_row_and_comes_back(driver: FakeDriver, code: int) 
     assert [gpu.state for gpu in reader.read().gpus] == [GpuState.OK, GpuState.OK]
 
 
+def test_an_unknown_error_of_one_call_loses_no_gpu(driver: FakeDriver) -> None:
+    driver.set({"gpu0.fault.nvmlDeviceGetMarginTemperature": 999})
+    gpu = first()
+    assert (gpu.state, gpu.margin_c, gpu.temperature_c) == (GpuState.OK, None, 30.0)
+    assert gpu.absent == {"margin_c": "Unknown Error"}
+    driver.set({"gpu0.fault.nvmlDeviceGetMarginTemperature": 15})
+    assert first().state is GpuState.LOST
+
+
 def test_a_gpu_is_its_uuid_whatever_its_number(driver: FakeDriver) -> None:
     driver.add()
     driver.set({"gpu0.busy": 11, "gpu1.busy": 22})
