@@ -5,8 +5,9 @@ from collections.abc import Sequence
 import msgspec
 
 from console.recorded import Latency
-from console.render.burn import Burns, burns
+from console.render.burn import Burns, burns, node_burns
 from console.render.services import ServiceView
+from console.render.traffic import of_nodes
 from console.render.windows import LONGER_S, observed
 from console.store import NodeView, Store
 from engines.base import Histogram
@@ -47,6 +48,8 @@ def node_item(store: Store, view: NodeView) -> Item:
         "gpus": len(view.gpus) if status else None,
         "instances": len(view.instances) if status else None,
         "cordon": _plain(view.desired.cordons.get(NODE)),
+        "traffic": _plain(of_nodes([view])) if view.counted else None,
+        "burn": _burns(node_burns(view)) if view.counted else None,
         "troubles": [_plain(one) for one in status.troubles] if status else [],
     }
 

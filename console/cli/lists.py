@@ -11,14 +11,18 @@ from console.cli.output import Format, print_json
 from console.cli.session import hear_events, inventory_of, reached
 from console.cli.table import print_table
 from console.render import cordons
+from console.render.burn import burns, times
 from console.render.fractions import PART_COLUMNS, part_rows
 from console.render.gpus import GPU_COLUMNS, MORE_COLUMNS, gpu_row, more_cells
 from console.render.instances import INSTANCE_COLUMNS, instance_row
+from console.render.money import dollars
 from console.render.nodes import NODE_COLUMNS, label_words, node_row
 from console.render.pulse import problems
 from console.render.services import SERVICE_COLUMNS, service_row, services
 from console.render.table import Cell, Column, Row, rank_of_name
-from console.render.text import clock, one_line, plural
+from console.render.text import UNKNOWN, clock, number, one_line, plural, rate
+from console.render.traffic import of_nodes
+from console.spending import of_fleet
 from console.store import Key, Kind, NodeState, NodeView, Store
 from profiles.status import Event, Phase
 
@@ -87,6 +91,7 @@ def _print_status(output: Format, store: Store) -> None:
         return
     if output is not Format.NAME:
         print(_summary(store))
+        print(serving_line(store))
     for text, _ in found:
         print(one_line(text))
 
@@ -102,6 +107,17 @@ def _summary(store: Store) -> str:
     cordoned = cordons.count([view for view in views if view.counted])
     told = f"{up} of {plural(len(views), 'node')} up   {plural(gpus, 'GPU')}   {instances}"
     return f"{told}   {cordoned}" if cordoned else told
+
+
+def serving_line(store: Store) -> str:
+    """`req/s 112.3   tokens/s 16,845   worst burn 17.8× llama-70b/0   $70.80/h`."""
+    does = of_nodes(store.nodes.values())
+    burnt = [(found.low, found.high, status.name, found) for view, status in store.instances()
+             if view.counted and (found := burns(view, status)[0]) is not None]  # fmt: skip
+    worst = f"{times(max(burnt)[3])} {max(burnt)[2]}" if burnt else UNKNOWN
+    bill = of_fleet(store)
+    money = f"   {dollars(bill.total)}/h" if bill.total else ""
+    return f"req/s {rate(does.requests_per_s)}   tokens/s {number(does.generation_tok_s)}   worst burn {worst}{money}"
 
 
 def _events(store: Store) -> list[tuple[float, NodeView, Event]]:

@@ -29,6 +29,11 @@ def burns(view: NodeView, status: InstanceStatus) -> Burns:
     )
 
 
+def node_burns(view: NodeView) -> Burns:
+    """Of the instance that is worst off in each window."""
+    return worst_of(burns(view, status) for status in view.instances.values())
+
+
 def burning(view: NodeView, status: InstanceStatus) -> str:
     """Which of its objectives it burns most in the last minute: `TTFT p95 over 800 ms`."""
     owned = view.desired.instances.get(status.name)

@@ -2,7 +2,9 @@
 
 from collections.abc import Sequence
 
+from console.render.money import dollars
 from console.render.text import plural
+from console.spending import of_instance
 from console.store import Key, Kind, Store
 from profiles.plan import Action, Plan, Step, Verb
 from profiles.status import Phase
@@ -12,6 +14,8 @@ DOWN = "take down"
 
 _WORDS = {Verb.START: "Start", Verb.STOP: "Stop", Verb.RESTART: "Restart", Verb.DRAIN: "Drain",
           Verb.STOP_NOW: "Stop at once", DOWN: "Take down"}  # fmt: skip
+
+_ENDS = frozenset({Verb.STOP, Verb.STOP_NOW, DOWN})
 
 
 def consequence(what: str, plan: Plan, store: Store) -> str:
@@ -32,8 +36,17 @@ def consequence(what: str, plan: Plan, store: Store) -> str:
     if what == Verb.START:
         return f"{_WORDS[what]} {names} on {where}. {waits}".rstrip()
     in_flight = plural(round(flying), "request") if known else "an unknown number of requests"
-    said = (f"{_WORDS[what]} {names} on {where}: {in_flight} in flight.", _capacity(steps, store), waits)
+    freed = _freed(steps, store) if what in _ENDS else ""
+    said = (f"{_WORDS[what]} {names} on {where}: {in_flight} in flight.", _capacity(steps, store), freed, waits)
     return " ".join(filter(None, said))
+
+
+def _freed(steps: Sequence[Step], store: Store) -> str:
+    """`Frees $11.80/h.`: what others may have for it; the machine costs what it costs."""
+    views = [(store.nodes[step.node], step.instance) for step in steps]
+    costs = [of_instance(store.sheet, view, status) for view, name in views if (status := view.instances.get(name))]
+    known = sum(cost for cost in costs if cost is not None)
+    return f"Frees {dollars(known)}/h." if known else ""
 
 
 def _capacity(steps: Sequence[Step], store: Store) -> str:

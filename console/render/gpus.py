@@ -1,12 +1,13 @@
 """Rows of GPUs: how busy, how full, whose."""
 
+from console.render.burn import burn_cell, burns, worst_of
 from console.render.cordons import SIGN, cordon_of, is_cordoned
 from console.render.cordons import said as cordon_said
-from console.render.figures import bar, hundred, said, total
+from console.render.figures import bar, first_token, hundred, said, total
 from console.render.gpusigns import health_cell, signs_cell, throttled
 from console.render.memorybar import memory_bar
 from console.render.money import money_cell
-from console.render.table import Cell, Column, Row, Tone
+from console.render.table import Cell, Column, Row, Tone, rank
 from console.render.text import UNKNOWN, age, gib
 from console.spending import of_gpus
 from console.store import Key, NodeState, NodeView, Store
@@ -30,6 +31,8 @@ GPU_COLUMNS = (
     Column("temperature", "°C", 4, right=True, priority=5),
     Column("cost", "$/h", 6, right=True, priority=5),
     Column("idle", "Idle $", 6, right=True, priority=8),
+    Column("ttft", "TTFT p95", 10, right=True, priority=8),
+    Column("burn", "Burn 1m", 8, right=True, priority=7),
     Column("signs", "Signs", 15, priority=4),
     Column("tenants", "Tenants", 14, priority=2, grow=True),
 )
@@ -71,6 +74,7 @@ def gpu_row(store: Store, key: Key) -> Row | None:
         said(gpu.power_w, "power_w", gpu.absent),
         said(gpu.temperature_c, "temperature_c", gpu.absent),
         *_money(store, view, gpu),
+        *_worst_tenant(view, gpu),
         signs_cell(gpu, store.wall() + view.clock_skew_s),
         _tenants(view, gpu, store.wall()),
     )
@@ -84,6 +88,14 @@ def _money(store: Store, view: NodeView, gpu: GpuReading) -> tuple[Cell, Cell]:
         return money_cell(None), money_cell(None)
     idle = money_cell(bill.idle)
     return money_cell(bill.total), idle._replace(tone=Tone.WARN) if bill.idle else idle._replace(tone=Tone.DIM)
+
+
+def _worst_tenant(view: NodeView, gpu: GpuReading) -> tuple[Cell, Cell]:
+    """TTFT p95 of the slowest tenant, and the burn of the one that burns most: no fault of the GPU, so plain."""
+    held = [one for one in view.instances.values() if any(part.gpu_uuid == gpu.uuid for part in one.slices)]
+    known = [cell for one in held if isinstance((cell := first_token(one)).sort, float)]
+    slowest = max(known, key=rank, default=Cell(UNKNOWN, tone=Tone.DIM))
+    return slowest, burn_cell(worst_of(burns(view, one) for one in held)[0])._replace(tone=Tone.PLAIN)
 
 
 def more_cells(gpu: GpuReading) -> list[Cell]:

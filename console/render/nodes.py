@@ -2,10 +2,12 @@
 
 from collections.abc import Mapping
 
+from console.render.burn import burn_cell, node_burns
 from console.render.cordons import SIGN, is_cordoned, node_cordons
-from console.render.figures import total
+from console.render.figures import said, total
 from console.render.table import Cell, Column, Row, Tone
 from console.render.text import UNKNOWN, age, gib, number, percent
+from console.render.traffic import of_nodes
 from console.store import Key, NodeState, NodeView, Store
 from profiles.status import GpuSourceKind, GpuState, Phase
 
@@ -19,6 +21,9 @@ NODE_COLUMNS = (
     Column("total", "of GiB", 7, right=True, priority=4),
     Column("power", "Power W", 7, right=True, priority=4),
     Column("ready", "Ready", 7, right=True, priority=2),
+    Column("requests", "Req/s", 6, right=True, priority=8),
+    Column("tokens", "Tok/s", 7, right=True, priority=8),
+    Column("burn", "Burn 1m", 8, right=True, priority=6),
     Column("agent", "Agent %", 7, right=True, priority=7),
     Column("trip", "Trip ms", 7, right=True, priority=7),
     Column("isolation", "Isolation", 11, priority=8),
@@ -61,6 +66,7 @@ def node_row(store: Store, key: Key) -> Row | None:
     cost = view.status.host.agent_cpu_ratio if view.status else None
     trip_ms = None if view.round_trip_s is None else 1000 * view.round_trip_s
     seen, held = view.status is not None, view.status.isolation if view.status else None
+    does = of_nodes([view])
     cells = (
         state,
         Cell(view.name, view.name),
@@ -71,6 +77,9 @@ def node_row(store: Store, key: Key) -> Row | None:
         Cell(gib(of), of, Tone.DIM),
         Cell(number(power), power),
         Cell(f"{ready}/{len(view.instances)}" if seen else UNKNOWN, float(ready)),
+        said(does.requests_per_s, "", {}, 1),
+        said(does.generation_tok_s, "", {}),
+        burn_cell(node_burns(view)[0])._replace(tone=Tone.PLAIN),  # its instances', not its own
         Cell(UNKNOWN if cost is None else f"{100 * cost:.1f}", cost, Tone.DIM),
         Cell(UNKNOWN if trip_ms is None else f"{trip_ms:.1f}", trip_ms, Tone.DIM),
         Cell(held.tier.replace("_", " ") if held else UNKNOWN, held.tier if held else None, Tone.DIM),
@@ -92,11 +101,11 @@ def _node_why(store: Store, view: NodeView, tone: Tone) -> Cell:
     status = view.status
     cordoned = node_cordons(view, store.wall()) if status else []
     keys = "its host changes its keys, and proves the new ones" if view.new_keys else ""
-    said = [part for part in (why, last, keys, *cordoned) if part]
-    if not said and status and status.gpu_source.note:
-        said = [status.gpu_source.note]
+    told = [part for part in (why, last, keys, *cordoned) if part]
+    if not told and status and status.gpu_source.note:
+        told = [status.gpu_source.note]
         tone = Tone.DIM if view.state is NodeState.UP and status.gpu_source.kind is GpuSourceKind.SIMULATED else tone
-    elif not said and view.state is NodeState.UP:
+    elif not told and view.state is NodeState.UP:
         tone = Tone.DIM
     remark = status.kept.remark() if status and status.kept and view.state is NodeState.UP else ""
-    return Cell("; ".join(filter(None, (*said, remark))), tone=tone)
+    return Cell("; ".join(filter(None, (*told, remark))), tone=tone)

@@ -3,12 +3,13 @@
 Sums and shares are of those that say so; None where nobody does.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 
 from console.render.figures import hundred, said, total
 from console.render.table import Cell, Column
+from console.store import NodeView
 from profiles.status import EngineReading
 
 ERRORS_COLUMN = Column("errors", "Err %", 5, right=True, priority=6)
@@ -44,6 +45,12 @@ def traffic(readings: Sequence[EngineReading]) -> Traffic:
         prefix_cache_hit_ratio=_hits(readings),
         preemptions_per_s=total(reading.preemptions_per_s for reading in readings),
     )
+
+
+def of_nodes(views: Iterable[NodeView]) -> Traffic:
+    """What all engines there do together; what a node said last that does not answer is in no sum."""
+    told = (status.reading for view in views if view.counted for status in view.instances.values())
+    return traffic([reading for reading in told if reading is not None])
 
 
 def errors_cell(found: Traffic, absent: Mapping[str, str]) -> Cell:

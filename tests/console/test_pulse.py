@@ -125,4 +125,4 @@ def test_a_question_says_what_capacity_is_left():
     desired = {name: view.desired for name, view in store.nodes.items()}
     plan = plan_verb(Verb.STOP, [("fra-1", "llama-70b/0"), ("fra-2", "qwen3-32b/0"), ("fra-2", "qwen3-32b/1")], desired)
     words = consequence(Verb.STOP, plan, store)
-    assert words.endswith("in flight. llama-70b keeps 1 of 2 ready. qwen3-32b keeps 0 of 2 ready.")
+    assert words.endswith("in flight. llama-70b keeps 1 of 2 ready. qwen3-32b keeps 0 of 2 ready. Frees $23.60/h.")

@@ -7,6 +7,7 @@ from msgspec.structs import replace
 
 from console.app import Yard
 from console.render.bill import bill_item, bill_lines, spent_now
+from console.render.consequence import consequence
 from console.render.gpus import GPU_COLUMNS, gpu_row
 from console.render.services import services
 from console.screens.session import Session
@@ -14,6 +15,7 @@ from console.spending import BY, grouped, of_fleet, of_instance, of_node
 from console.store import Key, Kind, NodeState
 from console.widgets.lines import Lines
 from profiles.money import MICRO
+from profiles.plan import Verb, plan_verb
 from profiles.prices import Sheet
 from profiles.status import Phase
 from tests.fakes.fleet import FakeOperations, filled
@@ -101,3 +103,14 @@ async def test_the_cost_screen_says_whose_money_by_turns() -> None:
         shown = "\n".join("".join(text for text, _ in line) for line in app.screen.query_one("#detail", Lines).lines)
         assert "By instance" in shown
         assert "fra-1:llama-70b/0" in shown
+
+
+def test_the_question_before_a_stop_says_what_it_frees() -> None:
+    store = filled()
+    desired = {view.name: view.desired for view in store.nodes.values()}
+    for verb, said in ((Verb.STOP, True), (Verb.STOP_NOW, True), (Verb.RESTART, False), (Verb.DRAIN, False)):
+        plan = plan_verb(verb, [("fra-1", "llama-70b/0")], desired)
+        assert ("Frees $11.80/h." in consequence(verb, plan, store)) is said
+    store.sheet = Sheet()
+    plan = plan_verb(Verb.STOP, [("fra-1", "llama-70b/0")], desired)
+    assert "Frees" not in consequence(Verb.STOP, plan, store)

@@ -5,13 +5,16 @@ from collections.abc import Iterable
 import pytest
 from msgspec.structs import replace
 
+from console.cli.lists import serving_line
 from console.recorded import Latency
 from console.render.fit import Line
 from console.render.goodput import all_good, good_cell, goodput
+from console.render.gpus import GPU_COLUMNS, gpu_row
+from console.render.nodes import NODE_COLUMNS, node_row
 from console.render.service import service_lines
 from console.render.traffic import traffic
 from console.render.windows import latency_lines, observed
-from console.store import Key, Kind, Store
+from console.store import Key, Kind, NodeState, Store
 from profiles.burn import Misses
 from profiles.history import HistogramSeries
 from profiles.slo import bucket
@@ -107,3 +110,33 @@ def test_the_page_of_a_service_adds_its_replicas_up() -> None:
     ]
     assert sum(line.startswith(" llama-70b/") for line in lines) == 3
     assert "no replica any more" in texts(service_lines(store, LLAMA._replace(name="p:gone"), 120))[1]
+
+
+def test_a_gpu_shows_its_worst_tenant() -> None:
+    store = filled()
+
+    def cells(index: int) -> tuple[str, str]:
+        row = gpu_row(store, Key(Kind.GPU, "fra-1", f"GPU-fra-1-{index}"))
+        assert row is not None
+        found = {column.id: cell.text for column, cell in zip(GPU_COLUMNS, row.cells, strict=True)}
+        return found["ttft"], found["burn"]
+
+    assert cells(0) == ("2.5–5 s", "17.8×")
+    view = store.nodes["fra-1"]
+    view.instances["llama-70b/1"] = replace(view.instances["llama-70b/1"], slices=view.instances["llama-70b/0"].slices)
+    assert cells(0) == ("2.5–5 s", "17.8×"), "the other one is faster"
+    assert cells(7) == ("–", "–")
+
+
+def test_a_node_is_as_well_as_its_worst_instance() -> None:
+    row = node_row(filled(), Key(Kind.NODE, "fra-1"))
+    assert row is not None
+    found = {column.id: cell.text for column, cell in zip(NODE_COLUMNS, row.cells, strict=True)}
+    assert (found["requests"], found["tokens"], found["burn"]) == ("23.9", "3,585", "17.8×")
+
+
+def test_the_fleet_in_a_line() -> None:
+    assert serving_line(filled()) == "req/s 112.3   tokens/s 16,845   worst burn 17.8× llama-70b/0   $70.80/h"
+    store = filled()
+    store.link("fra-1", NodeState.UNREACHABLE)
+    assert "worst burn 0.2×" in serving_line(store), "what a lost node said last is in no sum"
