@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 
 from console.store import NodeView, Store
 from engines.devices import Slice
+from profiles.budgets import KINDS, Over, over
 from profiles.cost import Bill, GpuUse, add, bill
 from profiles.gputypes import type_of
 from profiles.money import a_million_tokens
@@ -69,6 +70,12 @@ def grouped(store: Store, by: str) -> dict[str, int]:
                 key = BY[by](view, view.instances[name])
                 found[key] = found.get(key, 0) + part
     return found
+
+
+def over_budget(store: Store) -> list[Over]:
+    """Budgets that a day at this rate goes over."""
+    budgets = store.sheet.budgets
+    return over(budgets, {kind: grouped(store, kind) for kind in KINDS}) if budgets else []
 
 
 def tokens(store: Store, by: str) -> dict[str, float]:

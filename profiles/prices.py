@@ -13,6 +13,7 @@ from pathlib import Path
 
 import msgspec
 
+from profiles.budgets import Budget, BudgetsRequest, parse_budgets
 from profiles.conform import convert
 from profiles.document import Document, Where
 from profiles.gputypes import types
@@ -53,7 +54,8 @@ class PriceRow(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
 class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     gpuyard: int
-    prices: list[PriceRow]
+    prices: list[PriceRow] = []
+    budgets: BudgetsRequest = BudgetsRequest()
 
 
 class Price(msgspec.Struct, frozen=True, kw_only=True):
@@ -77,8 +79,9 @@ class Price(msgspec.Struct, frozen=True, kw_only=True):
 class Sheet:
     """Rows with their prices; the earlier file's win. An empty sheet prices nothing."""
 
-    def __init__(self, rows: Sequence[tuple[PriceRow, Price]] = ()) -> None:
+    def __init__(self, rows: Sequence[tuple[PriceRow, Price]] = (), budgets: Sequence[Budget] = ()) -> None:
         self.rows = tuple(rows)
+        self.budgets = tuple(budgets)
         self._found: dict[tuple[str | None, str, str], Price | None] = {}
 
     def of(self, gpu: str | None, site: str = "", node: str = "") -> Price | None:
@@ -99,11 +102,11 @@ class Sheet:
 
 def load(own: Path | None) -> Sheet:
     """The user's file, where there is one, before ours. Raises FileError with the place."""
-    documents = [read(path) for path in (own, FILE) if path is not None]
-    return Sheet(tuple(row for document in documents for row in parse(document)))
+    sheets = [parse(read(path)) for path in (own, FILE) if path is not None]
+    return Sheet([row for one in sheets for row in one.rows], [budget for one in sheets for budget in one.budgets])
 
 
-def parse(document: Document) -> Sequence[tuple[PriceRow, Price]]:
+def parse(document: Document) -> Sheet:
     """Raises FileError: a unit that does not fit, a GPU that nobody knows, two rows for one thing."""
     file = convert(document, _File)
     if file.gpuyard != VERSION:
@@ -117,7 +120,7 @@ def parse(document: Document) -> Sequence[tuple[PriceRow, Price]]:
             raise document.error(("prices", place), message, "keep one, or say `site:` or `node:`")
         seen.add(key)
         found.append((row, _price(document, ("prices", place), row)))
-    return found
+    return Sheet(found, parse_budgets(document, file.budgets))
 
 
 def _price(document: Document, here: Where, row: PriceRow) -> Price:

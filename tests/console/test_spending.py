@@ -9,11 +9,13 @@ from console.app import Yard
 from console.render.bill import bill_item, bill_lines, spent_now
 from console.render.consequence import consequence
 from console.render.gpus import GPU_COLUMNS, gpu_row
+from console.render.pulse import problems
 from console.render.services import services
 from console.screens.session import Session
 from console.spending import BY, grouped, of_fleet, of_instance, of_node
 from console.store import Key, Kind, NodeState
 from console.widgets.lines import Lines
+from profiles.budgets import Budget
 from profiles.money import MICRO
 from profiles.plan import Verb, plan_verb
 from profiles.prices import Sheet
@@ -114,3 +116,18 @@ def test_the_question_before_a_stop_says_what_it_frees() -> None:
     store.sheet = Sheet()
     plan = plan_verb(Verb.STOP, [("fra-1", "llama-70b/0")], desired)
     assert "Frees" not in consequence(Verb.STOP, plan, store)
+
+
+def test_over_budget_is_a_problem_and_is_in_the_bill() -> None:
+    """llama-70b has 12 GPUs: 35.40 $/h, 849.60 $ a day; qwen3-32b 283.20 $."""
+    store = filled()
+    budgets = [Budget(kind="service", name=name, microusd_day=600 * MICRO) for name in ("llama-70b", "qwen3-32b")]
+    store.sheet = Sheet(store.sheet.rows, budgets)
+    said = "service llama-70b spends $849.60 a day of $600.00"
+    assert [text for text, _ in problems(store) if "spends" in text] == [said]
+    bill = of_fleet(store)
+    assert [line for line in bill_lines(bill, store) if "budget" in line] == [f"over budget   {said}"]
+    over = bill_item(bill, store)["over_budget"]
+    assert over == [{"service": "llama-70b", "usd_day": 849.6, "budget_usd_day": 600.0}]
+    store.sheet = Sheet(store.sheet.rows)
+    assert not any("budget" in line for line in bill_lines(bill, store))

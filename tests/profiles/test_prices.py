@@ -12,7 +12,7 @@ OWNED = '  - {gpu: A100, date: "2026-01-01", source: invoice, owned: {purchase: 
 
 
 def sheet(rows: str) -> Sheet:
-    return Sheet(tuple(parse(read(f"gpuyard: 1\nprices:\n{rows}", "prices.yaml"))))
+    return parse(read(f"gpuyard: 1\nprices:\n{rows}", "prices.yaml"))
 
 
 def fixed(found: Sheet, gpu: str, site: str = "", node: str = "") -> int | None:
