@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Mapping
 
 from agents.wire import ApplyLayout, LayoutChanging, LayoutPlanned, Layouts, PlanLayout, ReadLayouts, SettleLayout
 from console.operations import Requests
-from profiles.repartition import GpuChange, GpuPlan
+from profiles.repartition import GpuChange, GpuPlan, GpuRecord
 
 PLAN_DEADLINE_S = 30.0
 """A driver that nobody holds open takes seconds for the first question."""
@@ -47,12 +47,17 @@ async def settle_layout(
     return (await fleet.request(node, ask, LayoutChanging)).change
 
 
+async def records(fleet: Requests, node: str) -> tuple[GpuRecord, ...]:
+    """What the node remembers of its GPUs' layouts. Raises RequestFailed."""
+    return (await fleet.request(node, ReadLayouts(), Layouts)).records
+
+
 async def follow(fleet: Requests, node: str, gpu_uuid: str) -> AsyncIterator[GpuChange]:
     """Each phase of the change that is under way, its end last. Raises RequestFailed: it goes on without us."""
     before: GpuChange | None = None
     while before is None or not before.over:
-        records = (await fleet.request(node, ReadLayouts(), Layouts)).records
-        now = next((record.change for record in records if record.gpu_uuid == gpu_uuid), None)
+        found = await records(fleet, node)
+        now = next((record.change for record in found if record.gpu_uuid == gpu_uuid), None)
         if now is not None and now != before:
             before = now
             yield now

@@ -1,8 +1,8 @@
 """A change of a GPU's MIG layout as lines; the command line and the screens show the same.
 
-fra-1 gpu0         0       1       2       3       4       5       6       7
-  now              3g.40gb                         3g.40gb
-  then             3g.40gb                         1g.10gb 1g.10gb
+slot     0       1       2       3       4       5       6       7
+now      ▏3g.40gb                        ▏3g.40gb
+then     ▏3g.40gb                        ▏1g.10gb▏1g.10gb·       ·
 """
 
 from collections.abc import Iterator, Sequence
@@ -13,7 +13,8 @@ from profiles.clean import clean
 from profiles.mig import MigLayout
 from profiles.repartition import BlockerKind, ChangePhase, GpuChange, GpuPlan
 
-SLOT_CELLS = 8
+WIDTH = 80
+_HEAD_CELLS, _SLOT_CELLS = 13, 8
 _FEW, _ALL = 4, 8
 """Slots of memory, on the two kinds of parts that there are."""
 
@@ -30,12 +31,12 @@ _VERBS = {
 }
 
 
-def layout_plan_lines(node: str, plan: GpuPlan) -> Iterator[str]:
+def layout_plan_lines(node: str, plan: GpuPlan, width: int = WIDTH) -> Iterator[str]:
     """What stays, goes and comes, whom that ends, what it needs and what is in its way."""
-    return map(clean, _lines(node, plan))
+    return map(clean, _lines(node, plan, width))
 
 
-def _lines(node: str, plan: GpuPlan) -> Iterator[str]:
+def _lines(node: str, plan: GpuPlan, width: int) -> Iterator[str]:
     change = plan.plan
     yield f"Plan  divide {node} gpu{plan.gpu_index}"
     if plan.undoes:
@@ -43,7 +44,7 @@ def _lines(node: str, plan: GpuPlan) -> Iterator[str]:
     if not change.changes:
         yield f"  = keep     {change.now.text()}"
         return
-    yield from map_lines(change.now, change.wanted)
+    yield from map_lines(change.now, change.wanted, width)
     if change.keep:
         yield f"  = keep     {_listed(change.keep)}; who runs there is not disturbed"
     if change.destroy:
@@ -67,22 +68,25 @@ _BLOCKERS = {
 }
 
 
-def map_lines(now: MigLayout, then: MigLayout) -> Iterator[str]:
+def map_lines(now: MigLayout, then: MigLayout, width: int = WIDTH) -> Iterator[str]:
     """Both layouts over the slots of memory."""
     ends = [slot.start + slot.size for slot in (*now.slots, *then.slots)]
     slots = _FEW if ends and max(ends) <= _FEW else _ALL
-    yield "    slot     " + "".join(f"{number:<{SLOT_CELLS}}" for number in range(slots)).rstrip()
+    cells = min(_SLOT_CELLS, (width - _HEAD_CELLS) // slots)
+    yield "    slot     " + "".join(f"{number:<{cells}}" for number in range(slots)).rstrip()
     for word, layout in (("now", now), ("then", then)):
-        yield f"    {word:<8} {_bar(layout, slots)}"
+        yield f"    {word:<8} {_bar(layout, slots, cells)}"
 
 
-def _bar(layout: MigLayout, slots: int) -> str:
+def _bar(layout: MigLayout, slots: int, width: int) -> str:
+    """`width` cells a slot."""
     if not layout.mode:
         return "not divided"
-    cells = ["·".ljust(SLOT_CELLS)] * slots
+    cells = ["·".ljust(width)] * slots
     for slot in layout.slots:
-        width = slot.size * SLOT_CELLS
-        cells[slot.start] = f"▏{slot.profile[: width - 1]}".ljust(width)
+        room = slot.size * width
+        name = slot.profile if len(slot.profile) < room else f"{slot.profile[: room - 2]}…"
+        cells[slot.start] = f"▏{name}".ljust(room)
         for taken in range(slot.start + 1, slot.start + slot.size):
             cells[taken] = ""
     return "".join(cells).rstrip()

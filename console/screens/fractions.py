@@ -8,6 +8,7 @@ from textual.widget import Widget
 from console.render.fractions import SHARING_COLUMNS, sharing_row
 from console.render.sharing import sharing_lines
 from console.render.table import Row
+from console.screens.dividing import DIVIDE_BINDINGS, DividesGpus
 from console.screens.gpus import GpusScreen
 from console.screens.session import Session
 from console.store import Key, Kind
@@ -15,10 +16,11 @@ from console.widgets.lines import Lines
 from console.widgets.rows import Rows
 
 
-class FractionsScreen(GpusScreen):
-    """The keys are those of the GPUs."""
+class FractionsScreen(DividesGpus, GpusScreen):
+    """The keys are those of the GPUs, and one that divides them."""
 
     columns = SHARING_COLUMNS
+    BINDINGS = [*DIVIDE_BINDINGS]
 
     def __init__(self, session: Session) -> None:
         super().__init__(session)

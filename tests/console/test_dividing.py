@@ -35,6 +35,13 @@ def test_a_plan_draws_both_layouts_and_names_who_is_in_its_way() -> None:
     ]
 
 
+def test_a_narrow_map_keeps_its_slots_and_cuts_names() -> None:
+    plan = GpuPlan(gpu_uuid="GPU-1", gpu_index=0, plan=migration(NOW, THEN))
+    lines = list(layout_plan_lines("n", plan, 64))[1:4]
+    assert max(map(len, lines)) <= 64
+    assert lines[2] == "    then     ▏3g.40gb                ▏1g.1…▏1g.1…·     ·"
+
+
 def test_a_change_of_mode_says_that_the_gpu_is_reset() -> None:
     plan = GpuPlan(gpu_uuid="GPU-1", gpu_index=0, plan=migration(MigLayout(mode=False), layout(ONES)), resets=True)
     lines = list(layout_plan_lines("n", plan))
