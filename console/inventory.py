@@ -12,6 +12,7 @@ import re
 import socket
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Protocol
 
 import msgspec
 from msgspec.structs import replace
@@ -104,10 +105,21 @@ def labelled(inventory: Inventory, terms: Sequence[str]) -> Inventory:
     return replace(inventory, nodes=nodes)
 
 
-def labels_of(node: Node) -> dict[str, str]:
+class Labelled(Protocol):
+    """What labels are read from: a node of the inventory, or the view of one."""
+
+    @property
+    def site(self) -> str: ...
+    @property
+    def owner(self) -> str: ...
+    @property
+    def labels(self) -> Mapping[str, str]: ...
+
+
+def labels_of(node: Labelled) -> dict[str, str]:
     """Its labels, and what it has of a site and an owner under those names."""
     own = {"site": node.site, "owner": node.owner}
-    return node.labels | {key: value for key, value in own.items() if value}
+    return {**node.labels} | {key: value for key, value in own.items() if value}
 
 
 def find(environ: Mapping[str, str] = os.environ) -> Path:

@@ -17,6 +17,7 @@ from msgspec.structs import replace
 
 from agents.wire import MAX_PROFILE_TEXT_BYTES, AnswerT, AnyAsk, DesiredSet, LogPiece, ReadLog, SetDesired
 from console import logs, settling
+from console.inventory import labels_of
 from console.logs import Interrupted
 from console.remote.errors import NodeUnreachable, RequestFailed
 from console.settling import Settling
@@ -82,7 +83,7 @@ class Operations:
 
         `text` is the file that it comes from; a node keeps it with the revision, unless it is too long.
         """
-        placed = place(profile, self._statuses(), self._desired())
+        placed = place(profile, self._statuses(), self._desired(), self._labels())
         plan = _with_blockers(plan_profile(profile.profile, placed.specs, self._desired(), profile.owner), placed)
         kept = text if len(text.encode()) <= MAX_PROFILE_TEXT_BYTES else ""
         return self._told(replace(plan, nodes=tuple(replace(edit, profile_text=kept) for edit in plan.nodes)))
@@ -90,7 +91,7 @@ class Operations:
     def propose_run(self, name: str, service: Service) -> Plan:
         """The plan that adds `service` as `name` to the instances that were started without a file."""
         profile = Profile(gpuyard=1, profile=ADHOC, services={name: service}, defaults=Defaults())
-        placed = place(profile, self._statuses(), self._desired(), prunes=False)
+        placed = place(profile, self._statuses(), self._desired(), self._labels(), prunes=False)
         wanted: dict[str, list[InstanceSpec]] = {node: list(specs) for node, specs in placed.specs.items()}
         for node, document in self._desired().items():
             others = [
@@ -168,6 +169,9 @@ class Operations:
 
     def _desired(self) -> dict[str, Desired]:
         return {name: view.desired for name, view in self._store.nodes.items() if view.counted}
+
+    def _labels(self) -> dict[str, dict[str, str]]:
+        return {name: labels_of(view) for name, view in self._store.nodes.items()}
 
     def _statuses(self) -> Mapping[str, NodeStatus]:
         found = {name: view.observed() for name, view in self._store.nodes.items() if view.counted}

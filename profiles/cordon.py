@@ -43,11 +43,12 @@ def refusal(cordons: Cordons, before: DesiredInstance | None, spec: InstanceSpec
     if before is None or taken:
         for key in (NODE, *taken):
             if key in cordons:
-                return _reason(key, cordons[key])
+                return why_not(key, cordons[key])
     return None
 
 
-def _reason(key: str, cordon: Cordon) -> Reason:
+def why_not(key: str, cordon: Cordon) -> Reason:
+    """Said to whoever would place something new there."""
     why = f" ({cordon.reason})" if cordon.reason else ""
     kind = "node" if key == NODE else "gpu"
     text = f"{called(key, cordon)} is cordoned by {cordon.author or 'nobody'}{why}: nothing new is placed there"

@@ -1,6 +1,7 @@
 """What a service asks of GPUs: as people write it, and what that means.
 
-devices                    each of them whole
+devices                    these, each of them whole
+count, type                so many of one node for each replica, wherever there is room; 1 where only a part is asked
 + memory or portion        a part by memory: `limit` is how far it may go beyond, `compute` what it may use of the SMs
 + mig                      a MIG device of exactly that profile
 """
@@ -16,6 +17,9 @@ from profiles.units import size_mib
 
 LEAST_MIB = 512
 """Under which no CUDA program gets as far as a model."""
+
+MOST_GPUS = 64
+"""Of one node."""
 
 _PERCENT = re.compile(r"([0-9]{1,3})%", re.ASCII)
 _PROFILE = re.compile(r"[1-9]g\.[0-9]{1,3}gb(?:[+-](?:me|gfx)(?:\.all)?)?", re.ASCII)
@@ -51,9 +55,12 @@ class Share(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class GpuRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """GPUs named one by one, as `NODE/INDEX`. Replicas share the list out in order, evenly."""
+    """`devices` are named one by one, as `NODE/INDEX`, and replicas share the list out in order, evenly. Without them,
+    a place is chosen for each replica (profiles.place)."""
 
-    devices: tuple[str, ...] = ()
+    devices: tuple[str, ...] | None = None
+    count: int | None = None
+    type: str | None = None
     memory: str | None = None
     portion: float | None = None
     limit: str | None = None
@@ -83,6 +90,24 @@ class GpuRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         if self.mig is not None and not _PROFILE.fullmatch(self.mig):
             raise BadShare("mig", f"`{self.mig}` is no profile of MIG", "as NVIDIA writes it: `1g.10gb`")
         return found
+
+    @property
+    def each(self) -> int:
+        """GPUs of one replica, where they are not named."""
+        return 1 if self.count is None else self.count
+
+    def check_choice(self) -> None:
+        """Which GPUs, as far as a file can be wrong about it. Raises BadShare."""
+        for key in ("count", "type"):
+            if self.devices is not None and getattr(self, key) is not None:
+                raise BadShare(key, f"`{key}` does not go with `devices`", "name them, or let them be chosen")
+        if self == GpuRequest():
+            raise BadShare("", "nothing is asked of GPUs", "`count: 1`, `memory: 12GiB`, …; without `gpus`, the CPU")
+        if not 1 <= self.each <= MOST_GPUS:
+            hint = "leave `gpus` out to use the CPU" if self.each < 1 else "one engine runs on the GPUs of one node"
+            raise BadShare("count", f"`count` must be 1 to {MOST_GPUS}, not {self.count}", hint)
+        if self.mig is not None and self.each > 1:
+            raise BadShare("count", "one engine uses one MIG device, not several", "leave `count` out")
 
     def _check_together(self) -> None:
         if self.memory is not None and self.portion is not None:

@@ -1,5 +1,6 @@
 """GPU types by the short name that people write, `H100`, from `gpus.yaml` beside this file."""
 
+from difflib import get_close_matches
 from functools import cache, lru_cache
 from pathlib import Path
 
@@ -7,7 +8,6 @@ import msgspec
 
 from profiles.conform import convert
 from profiles.units import size_mib
-from profiles.yamltext import read
 
 FILE = Path(__file__).with_name("gpus.yaml")
 
@@ -32,6 +32,8 @@ class _Sheet(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 @cache
 def types() -> dict[str, GpuType]:
+    from profiles.yamltext import read  # for those who ask, and placement only asks where a profile names a type
+
     return convert(read(FILE), _Sheet).gpus
 
 
@@ -45,3 +47,13 @@ def type_of(board: str) -> str | None:
 def _begins(board: str, begin: str) -> bool:
     """Whole words: `NVIDIA A10` begins no `NVIDIA A100`."""
     return board.startswith(begin) and not board[len(begin) : len(begin) + 1].isalnum()
+
+
+def unknown(name: str) -> str:
+    """What to write instead of a type that the sheet does not know; "" where it does."""
+    if name in types():
+        return ""
+    by_case = {known.upper(): known for known in types()}
+    close = get_close_matches(name.upper(), by_case, n=1)
+    meant = f"did you mean `{by_case[close[0]]}`? " if close else ""
+    return f"{meant}known: {', '.join(types())}"

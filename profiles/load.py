@@ -17,11 +17,13 @@ from profiles.canary import BadCanary
 from profiles.conform import convert, in_words
 from profiles.document import Document, Where
 from profiles.gpu_request import BadShare
+from profiles.gputypes import unknown
 from profiles.model import Profile, Service
 from profiles.objectives import BadSlo
 from profiles.priority import BadPriority, priority
 from profiles.resources import BadLimit
 from profiles.restart import RestartRequest
+from profiles.selector import BadSelector
 from profiles.share import enforcer
 from profiles.units import duration_s
 from profiles.yamltext import read
@@ -84,6 +86,7 @@ def _check_service(document: Document, profile: Profile, name: str, service: Ser
         served_name(service.model)
     _check_replicas(document, here, service)
     _check_gpus(document, here, service, registry.get(engine))
+    _check_place(document, here, service)
     try:
         priority(service.priority)
     except BadPriority as error:
@@ -154,18 +157,14 @@ def _check_gpus(document: Document, here: Where, service: Service, engine: Engin
     if service.gpus is None:
         return
     where = (*here, "gpus")
-    devices = service.gpus.devices
-    if not devices:
-        hint = "list NODE/INDEX, or leave `gpus` out to use the CPU"
-        raise document.error((*where, "devices"), "no device is listed", hint)
-    for place, device in enumerate(devices):
-        if not _DEVICE.fullmatch(device):
-            hint = "write NODE/INDEX, like `fra-1/0`"
-            raise document.error((*where, "devices", place), f"`{device}` is no device", hint)
+    _check_devices(document, (*where, "devices"), service.gpus.devices)
     try:
+        service.gpus.check_choice()
         share = service.gpus.share()
     except BadShare as error:
-        raise document.error((*where, error.key), error.message, error.hint) from None
+        raise document.error((*where, error.key) if error.key else where, error.message, error.hint) from None
+    if service.gpus.type is not None and (hint := unknown(service.gpus.type)):
+        raise document.error((*where, "type"), f"no GPU type is called `{service.gpus.type}`", hint)
     if share.enforce is Enforcer.ENGINE_FLAG and not isinstance(engine, Fits):
         text = f"{engine.name} has no option that holds it to a part of a GPU's memory"
         raise document.error((*where, "enforce"), text, "`mps`, or `none` where you trust it")
@@ -175,6 +174,21 @@ def _check_gpus(document: Document, here: Where, service: Service, engine: Engin
             check_free(engine, service.options)
         except BadOptions as error:
             raise document.error((*here, "options", error.key), error.message, error.hint, at_key=True) from None
+
+
+def _check_devices(document: Document, where: Where, devices: tuple[str, ...] | None) -> None:
+    if devices == ():
+        raise document.error(where, "no device is listed", "list NODE/INDEX, or leave `gpus` out to use the CPU")
+    for place, device in enumerate(devices or ()):
+        if not _DEVICE.fullmatch(device):
+            raise document.error((*where, place), f"`{device}` is no device", "write NODE/INDEX, like `fra-1/0`")
+
+
+def _check_place(document: Document, here: Where, service: Service) -> None:
+    try:
+        service.place.selector()
+    except BadSelector as error:
+        raise document.error((*here, "place", "nodes"), error.message, error.hint) from None
 
 
 def _check_env(document: Document, here: Where, service: Service) -> None:

@@ -6,7 +6,7 @@ Everything is frozen: an edit is a new value.
 """
 
 from enum import StrEnum
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 from msgspec.structs import replace
@@ -18,6 +18,7 @@ from profiles.objectives import Slo, SloRequest
 from profiles.priority import NORMAL, PRIORITIES
 from profiles.resources import Limits, ResourceRequest
 from profiles.restart import Restart, RestartRequest
+from profiles.selector import EVERY, Selector, selector
 
 Options = dict[str, Any]
 """An engine's own options, checked by its adapter (engines.options.options_for)."""
@@ -30,9 +31,15 @@ class SecretRef(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class PlaceRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Where a service may run. `nodes` is a node's name; left out, the only node there is."""
+    """Where a service may run. `nodes` chooses them (profiles.selector); left out, all. `spread` puts replicas on as
+    many of them as there are; left out, each goes where the least room is wasted."""
 
     nodes: str | None = None
+    spread: Literal["node"] | None = None
+
+    def selector(self) -> Selector:
+        """Raises BadSelector; files are checked when they are loaded."""
+        return EVERY if self.nodes is None else selector(self.nodes)
 
 
 class Service(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -1,27 +1,37 @@
 """Where each replica runs: services as people wrote them → one InstanceSpec per replica and node. Pure.
 
-The devices of a service, in the order of its list, are shared out evenly among its replicas, and all devices of one
-replica are on one node. How much of each a replica gets is worked out in profiles.share, and whether there is room
-for it in profiles.room. The order of nodes and of services does not matter.
+    kept     what runs stays where it is, as long as it may be there and fits
+    given    what names its devices gets them (profiles.listed)
+    chosen   the rest, by priority, then the larger first (profiles.choice)
+
+How much of each GPU a replica gets is worked out in profiles.share, and whether there is room for it in
+profiles.ledger. The order of nodes and of services does not matter.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 import msgspec
 
 from engines import registry
-from engines.base import BadOptions
+from engines.base import BadOptions, Engine
 from engines.devices import ShareMode, Slice
 from engines.fitting import fitted
-from profiles.account import Held
+from profiles.choice import Chooser, Place
+from profiles.cluster import Cluster, Labels
 from profiles.cordon import refusal
 from profiles.gpu_request import GpuRequest
+from profiles.gpus import GpuHealth
+from profiles.gputypes import type_of
+from profiles.ledger import refused_by_book
+from profiles.listed import spots
 from profiles.model import Desired, InstanceSpec, Profile, Service
 from profiles.priority import priority
+from profiles.refused import Refused
 from profiles.share import NoPart, part_of
 from profiles.status import GpuReading, GpuState, NodeStatus
 
 _NOTHING_DESIRED: Mapping[str, Desired] = {}
+_NO_LABELS: Labels = {}
 
 
 class Unplaceable(msgspec.Struct, frozen=True):
@@ -39,16 +49,11 @@ class Placement(msgspec.Struct, frozen=True):
     unplaceable: tuple[Unplaceable, ...] = ()
 
 
-class _Refused(Exception):
-    def __init__(self, reason: str, hint: str) -> None:
-        super().__init__(reason)
-        self.reason, self.hint = reason, hint
-
-
 def place(
     profile: Profile,
     nodes: Mapping[str, NodeStatus],
     desired: Mapping[str, Desired] = _NOTHING_DESIRED,
+    labels: Labels = _NO_LABELS,
     *,
     prunes: bool = True,
 ) -> Placement:
@@ -57,66 +62,137 @@ def place(
     `desired` says what is there already, and what is cordoned: nothing new is placed there. With `prunes`, instances
     that the profile no longer has are on their way out.
     """
+    placing = _Placing(profile, Cluster(profile, nodes, desired, labels, prunes=prunes))
+    for step in (placing.keep, placing.give, placing.choose):
+        for name in sorted(profile.services, key=placing.order):
+            placing.attempt(step, name)
     specs: dict[str, list[InstanceSpec]] = {}
-    unplaceable: list[Unplaceable] = []
-    for name in sorted(profile.services):
-        try:
-            placed = _placed(profile, name, nodes, desired, specs, prunes=prunes)
-        except _Refused as refused:
-            unplaceable.append(Unplaceable(name, refused.reason, refused.hint))
-            continue
-        for node, spec in placed:
-            specs.setdefault(node, []).append(spec)
+    for name in profile.services.keys() - placing.refused.keys():
+        for number, one in placing.places[name].items():
+            specs.setdefault(one.node, []).append(_spec(profile, name, number, one.slices))
     ordered = {node: tuple(sorted(found, key=lambda spec: spec.name)) for node, found in sorted(specs.items())}
-    return Placement(ordered, tuple(unplaceable))
+    refused = sorted(placing.refused.items())
+    return Placement(ordered, tuple(Unplaceable(name, one.reason, one.hint) for name, one in refused))
 
 
-def _placed(
-    profile: Profile, name: str, nodes: Mapping[str, NodeStatus], desired: Mapping[str, Desired],
-    specs: Mapping[str, list[InstanceSpec]], *, prunes: bool,
-) -> list[tuple[str, InstanceSpec]]:  # fmt: skip
-    """The replicas of one service, beside `specs`."""
-    service, placed = profile.services[name], list[tuple[str, InstanceSpec]]()
-    beside: dict[str, dict[str, tuple[Slice, ...]]] = {}
-    for number, (node, gpus) in enumerate(_spots(service, nodes)):
-        document = desired.get(node, Desired())
-        if node not in beside:
-            stays = {
-                other: owned.spec.slices
-                for other, owned in document.instances.items()
-                if not (prunes and owned.profile == profile.profile and owned.spec.service not in profile.services)
-            }
-            beside[node] = stays | {spec.name: spec.slices for spec in specs.get(node, ())}
-        mine = beside[node].pop(f"{name}/{number}", ())
-        spec = _spec(profile, name, number, _slices(profile, service, node, gpus, mine, beside[node]))
-        if why := refusal(document.cordons, document.instances.get(spec.name), spec):
-            raise _Refused(f"{node}: {why.text}", why.hint)
-        beside[node][spec.name] = spec.slices
-        placed.append((node, spec))
-    return placed
+class _Placing:
+    """What has been found so far. Each step raises Refused for a service that cannot be placed."""
+
+    def __init__(self, profile: Profile, cluster: Cluster) -> None:
+        self.profile, self.cluster = profile, cluster
+        self.places: dict[str, dict[int, Place]] = {name: {} for name in profile.services}
+        self.refused: dict[str, Refused] = {}
+
+    def order(self, name: str) -> tuple[int, int, str]:
+        service = self.profile.services[name]
+        return -priority(service.priority), -(service.gpus.each if service.gpus else 0), name
+
+    def attempt(self, step: Callable[[str, Service, Engine], None], name: str) -> None:
+        service = self.profile.services[name]
+        if name not in self.refused:
+            try:
+                step(name, service, registry.get(service.engine or self.profile.defaults.engine or ""))
+            except Refused as refused:
+                self.refused[name] = refused
+
+    def keep(self, name: str, service: Service, engine: Engine) -> None:
+        """Replicas that may choose, where they are; those that cannot stay let go of what they have."""
+        if service.gpus and service.gpus.devices is not None:
+            return
+        allowed = self.cluster.chosen(service.place.selector(), service.place.nodes)
+        for number in range(service.replicas):
+            instance = f"{name}/{number}"
+            stays = (
+                Place(node, slices)
+                for node, owned in self.cluster.before(instance)
+                if node in allowed
+                and (slices := _kept(self.cluster, node, instance, owned.spec.slices, service, engine)) is not None
+            )
+            found = next(stays, None)
+            self.cluster.release(instance)
+            if found is not None:
+                self._take(name, number, found, service, engine)
+
+    def give(self, name: str, service: Service, engine: Engine) -> None:
+        """Replicas whose devices are named."""
+        if service.gpus is None or service.gpus.devices is None:
+            return
+        allowed = self.cluster.chosen(service.place.selector(), service.place.nodes)
+        for number, (node, gpus) in enumerate(spots(service, service.gpus.devices, self.cluster.nodes)):
+            if node not in allowed:
+                text = f"its GPUs are on {node}, which `{service.place.nodes}` does not choose"
+                raise Refused(text, "leave `place` out")
+            instance = f"{name}/{number}"
+            before = self.cluster.owned(node, instance)
+            others = self.cluster.held(node, beside=instance)
+            parts = _parts(service, engine, gpus, before.spec.slices if before else (), others)
+            if isinstance(parts, NoPart):
+                raise Refused(f"{node}: {parts.reason}", parts.hint)
+            cordons = self.cluster.document(node).cordons
+            if why := refusal(cordons, before, _spec(self.profile, name, number, parts)):
+                raise Refused(f"{node}: {why.text}", why.hint)
+            self._take(name, number, Place(node, parts), service, engine)
+
+    def choose(self, name: str, service: Service, engine: Engine) -> None:
+        """Replicas that have no place yet."""
+        missing = [number for number in range(service.replicas) if number not in self.places[name]]
+        if not missing:
+            return
+        chooser = Chooser(self.cluster, name, service, engine)
+        for number in missing:
+            try:
+                found = chooser.choose()
+            except Refused as refused:
+                have = len(self.places[name])
+                beside = f"; {have} of {service.replicas} replicas fit" if have else ""
+                raise Refused(refused.reason + beside, refused.hint) from None
+            self._take(name, number, found, service, engine)
+
+    def _take(self, name: str, number: int, found: Place, service: Service, engine: Engine) -> None:
+        if len(found.slices) > 1 and found.slices[0].share_mode is ShareMode.MPS:
+            hint = "leave `count` out" if service.gpus and service.gpus.count else "list one device for each replica"
+            raise Refused("by MPS an engine has a part of one GPU, not of several", hint)
+        try:
+            fitted(engine, service.options, found.slices)
+        except BadOptions as error:
+            raise Refused(error.message, error.hint) from None
+        self.cluster.book(found.node, f"{name}/{number}", found.slices)
+        self.places[name][number] = found
 
 
-def _slices(
-    profile: Profile, service: Service, node: str, gpus: Iterable[GpuReading], mine: Iterable[Slice], others: Held
-) -> tuple[Slice, ...]:
-    """The parts of `gpus` that one replica has; `mine` are those that it had."""
-    before = {part.gpu_uuid: part for part in mine}
-    engine, share = (
-        registry.get(service.engine or profile.defaults.engine or ""),
-        (service.gpus or GpuRequest()).share(),
-    )
+def _kept(
+    cluster: Cluster, node: str, instance: str, had: tuple[Slice, ...], service: Service, engine: Engine
+) -> tuple[Slice, ...] | None:
+    """What an instance has where it is; None where it has to go. Strangers and ill health make it wait, not move."""
+    request = service.gpus
+    if request is None or not had:
+        return () if request is None and not had else None
+    readings = cluster.nodes[node].gpus
+    here = {gpu.uuid: gpu for gpu in readings if gpu.state is not GpuState.LOST and gpu.health is not GpuHealth.LOST}
+    gpus = [here[part.gpu_uuid] for part in had if part.gpu_uuid in here]
+    fits_type = request.type is None or all(type_of(gpu.name) == request.type for gpu in gpus)
+    if len(had) != request.each or len(gpus) != len(had) or not fits_type:
+        return None
+    others = cluster.held(node, beside=instance)
+    parts = _parts(service, engine, gpus, had, others)
+    if isinstance(parts, NoPart) or refused_by_book(parts, readings, others):
+        return None
+    return parts
+
+
+def _parts(
+    service: Service, engine: Engine, gpus: Iterable[GpuReading], had: Iterable[Slice],
+    others: Mapping[str, tuple[Slice, ...]],
+) -> tuple[Slice, ...] | NoPart:  # fmt: skip
+    """The parts of `gpus` that one replica has; `had` are those that it had."""
+    before = {part.gpu_uuid: part for part in had}
+    share = (service.gpus or GpuRequest()).share()
     found = []
     for gpu in gpus:
         part = part_of(share, gpu, engine, before.get(gpu.uuid), others)
         if isinstance(part, NoPart):
-            raise _Refused(f"{node}: {part.reason}", part.hint)
+            return part
         found.append(part)
-    if len(found) > 1 and found[0].share_mode is ShareMode.MPS:
-        raise _Refused("by MPS an engine has a part of one GPU, not of several", "list one device for each replica")
-    try:
-        fitted(engine, service.options, found)
-    except BadOptions as error:
-        raise _Refused(error.message, error.hint) from None
     return tuple(found)
 
 
@@ -137,69 +213,3 @@ def _spec(profile: Profile, name: str, number: int, slices: tuple[Slice, ...]) -
         slo=service.slo.slo(service.replicas),
         canary_every_s=service.canary.every_s() if service.canary else None,
     )
-
-
-def _spots(service: Service, nodes: Mapping[str, NodeStatus]) -> list[tuple[str, tuple[GpuReading, ...]]]:
-    """Node and GPUs of each replica, in order."""
-    if not nodes:
-        raise _Refused("no node is up", "bring a node back, then plan again")
-    if service.gpus is None:
-        return [(_only_node(service, nodes), ())] * service.replicas
-    devices = service.gpus.devices
-    twice = sorted({device for device in devices if devices.count(device) > 1})
-    if twice and service.gpus.share().whole:
-        raise _Refused(f"{twice[0]} is listed twice", "list each device once")
-    if not devices or len(devices) % service.replicas:
-        reason = f"{len(devices)} devices cannot be shared out evenly among {service.replicas} replicas"
-        raise _Refused(reason, f"list a multiple of {service.replicas} devices, or change `replicas`")
-    each = len(devices) // service.replicas
-    return [_group(service, devices[start : start + each], nodes) for start in range(0, len(devices), each)]
-
-
-def _only_node(service: Service, nodes: Mapping[str, NodeStatus]) -> str:
-    wanted = service.place.nodes
-    if wanted is None and len(nodes) > 1:
-        raise _Refused("there are several nodes and none is named", f"add `place: {{nodes: {min(nodes)}}}`")
-    node = min(nodes) if wanted is None else wanted
-    _known(node, nodes)
-    return node
-
-
-def _group(
-    service: Service, devices: tuple[str, ...], nodes: Mapping[str, NodeStatus]
-) -> tuple[str, tuple[GpuReading, ...]]:
-    """The node and GPUs that one replica has by its `devices`."""
-    homes = sorted({device.partition("/")[0] for device in devices})
-    for node in homes:
-        _known(node, nodes)
-    if len(homes) > 1:
-        reason = f"one replica would have GPUs on {' and '.join(homes)}"
-        raise _Refused(reason, "list the devices so that each replica's are on one node")
-    if len(set(devices)) < len(devices):
-        raise _Refused(f"one replica would have two parts of {devices[0]}", "ask for one larger part")
-    if len(devices) > 1 and service.gpus and service.gpus.mig:
-        raise _Refused("one engine uses one MIG device, not several", "list one device for each replica")
-    node = homes[0]
-    if service.place.nodes not in (None, node):
-        raise _Refused(f"its GPUs are on {node}, its place is {service.place.nodes}", "leave `place` out")
-    return node, tuple(_gpu(node, device.partition("/")[2], nodes[node]) for device in devices)
-
-
-def _gpu(node: str, index: str, status: NodeStatus) -> GpuReading:
-    gpu = next((gpu for gpu in status.gpus if str(gpu.index) == index), None)
-    if gpu is None:
-        raise _Refused(f"{node} has no GPU {index}", _there_are(node, status.gpus))
-    if gpu.state is GpuState.LOST:
-        raise _Refused(f"GPU {node}/{index} is lost", "choose another, or see why in the events of the node")
-    return gpu
-
-
-def _there_are(node: str, gpus: tuple[GpuReading, ...]) -> str:
-    if not gpus:
-        return f"{node} reports no GPUs; leave `gpus` out to use the CPU"
-    return f"{node} has {', '.join(str(index) for index in sorted(gpu.index for gpu in gpus))}"
-
-
-def _known(node: str, nodes: Mapping[str, NodeStatus]) -> None:
-    if node not in nodes:
-        raise _Refused(f"no node {node} is up", f"up: {', '.join(sorted(nodes))}")

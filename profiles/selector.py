@@ -1,10 +1,10 @@
 """Which nodes: the words of `place: {nodes: …}`, read once and asked of each node. Pure.
 
-    any  = all { "|" all }               site=fra & !maintenance
-    all  = one { "&" one }               gpu-a | gpu-b
-    one  = "!" one | "(" any ")" | term  (site=fra | site=ams) & name~edge-
-    term = WORD                          a node of that name, or one that has that label
-         | KEY "=" VALUE | KEY "~" PART  the label is that, or has that in it; `name` is the node's own
+any  = all { "|" all }               site=fra & !maintenance
+all  = one { "&" one }               gpu-a | gpu-b
+one  = "!" one | "(" any ")" | term  (site=fra | site=ams) & name~edge-
+term = WORD                          a node of that name, or one that has that label
+     | KEY "=" VALUE | KEY "~" PART  the label is that, or has that in it; `name` is the node's own
 """
 
 import re

@@ -63,11 +63,8 @@ def _service(options: argparse.Namespace) -> tuple[str, Service]:
     """What the options of `run` describe, checked like a service in a file."""
     name: str = options.name
     described: dict[str, Plain] = {"engine": options.engine, "model": options.model}
-    part: dict[str, Plain] = {key: text for key in ("memory", "mig") if (text := getattr(options, key)) is not None}
-    if options.gpus:
-        described["gpus"] = {"devices": [device.strip() for device in options.gpus.split(",")], **part}
-    elif part:
-        raise CommandFailed(Exit.USAGE, Reason("usage", f"--{next(iter(part))} is of GPUs", "name them: --gpus NODE/0"))
+    if gpus := _gpus(options):
+        described["gpus"] = gpus
     if options.node:
         described["place"] = {"nodes": options.node}
     if options.port is not None:
@@ -85,6 +82,18 @@ def _service(options: argparse.Namespace) -> tuple[str, Service]:
     except FileError as error:
         raise CommandFailed(Exit.USAGE, Reason("usage", str(error), error.hint)) from None
     return name, profile.services[name]
+
+
+def _gpus(options: argparse.Namespace) -> dict[str, Plain]:
+    """`--gpus 4`, or `fra-1/0,fra-1/1`; with `--type`, `--memory` or `--mig` alone, one."""
+    keys = ("type", "memory", "mig")
+    asked: dict[str, Plain] = {key: text for key in keys if (text := getattr(options, key)) is not None}
+    which: str | None = options.gpus
+    if which is None:
+        return asked
+    if which.isascii() and which.isdigit():
+        return {"count": int(which), **asked}
+    return {"devices": [device.strip() for device in which.split(",")], **asked}
 
 
 def _value(key: str, text: str) -> Plain:

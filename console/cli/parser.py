@@ -205,10 +205,11 @@ def _add_changes(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]", c
     one.add_argument("name", metavar="NAME", help="what the service is called")
     one.add_argument("--engine", metavar="E", required=True, help="which engine")
     one.add_argument("--model", metavar="M", required=True, help="what it loads: a name, or a path on the node")
-    one.add_argument("--gpus", metavar="NODE/0,NODE/1", help="the GPUs; left out, the CPU")
+    one.add_argument("--gpus", metavar="N|NODE/0,NODE/1", help="so many of one node, or these; left out, the CPU")
+    one.add_argument("--type", metavar="H100", help="which GPUs; without --gpus, one of them")
     one.add_argument("--memory", metavar="SIZE", help="a part of each of them by memory: 12GiB")
     one.add_argument("--mig", metavar="PROFILE", help="a MIG device of each of them: 1g.10gb")
-    one.add_argument("--node", metavar="N", help="the node, without GPUs and with several nodes")
+    one.add_argument("--node", metavar="NODE", help="where, by name or as in `place`: 'site=fra & !maintenance'")
     one.add_argument("--port", metavar="P", type=int, help="left out, the node chooses")
     one.add_argument("--option", metavar="K=V", action="append", default=[], help="of the engine; may be repeated")
     for verb, text in CHANGES.items():

@@ -85,6 +85,9 @@ def test_read_only_refuses_before_anything_is_reached(capsys):
         (["--engine", "simulated", "--model", "m", "--option", "seed"], "write KEY=VALUE"),
         (["--engine", "simulated", "--model", "m", "--option", "seed=abc"], "seed"),
         (["--engine", "simulated", "--model", "m", "--gpus", "here"], "NODE/INDEX"),
+        (["--engine", "simulated", "--model", "m", "--gpus", "0"], "`count` must be 1 to 64"),
+        (["--engine", "simulated", "--model", "m", "--type", "H10"], "did you mean `H100`"),
+        (["--engine", "simulated", "--model", "m", "--node", "site="], "LABEL=VALUE"),
         (["--engine", "simulated", "--model", "m", "--port", "99999"], "99999"),
     ],
 )

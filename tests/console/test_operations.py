@@ -10,7 +10,7 @@ from console.operations import ADHOC, Operations
 from console.remote.errors import NodeUnreachable, RequestFailed
 from console.settling import Settling
 from console.store import NodeState, Store
-from profiles.model import Desired, DesiredInstance, InstanceSpec, Profile, Service, Wanted
+from profiles.model import Desired, DesiredInstance, InstanceSpec, PlaceRequest, Profile, Service, Wanted
 from profiles.plan import Action, Plan, Verb
 from profiles.restart import Restart
 from profiles.status import Phase, Reason
@@ -102,7 +102,11 @@ async def test_a_profile_is_placed_planned_and_prunes_its_own():
 async def test_what_cannot_be_placed_is_a_blocker():
     _, _, operations = filled()
     plan = operations.propose_profile(
-        Profile(gpuyard=1, profile="p", services={"chat": Service(engine="simulated", model="m")})
+        Profile(
+            gpuyard=1,
+            profile="p",
+            services={"chat": Service(engine="simulated", model="m", place=PlaceRequest("site=x"))},
+        )
     )
     assert plan.blockers[0].code == "unplaceable"
 

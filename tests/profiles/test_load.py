@@ -7,6 +7,7 @@ import pytest
 
 from engines import registry
 from profiles.gpu_request import GpuRequest
+from profiles.gputypes import types
 from profiles.load import load_profile, parse_profile
 from profiles.model import PlaceRequest, SecretRef, Service
 from profiles.yamltext import FileError, read
@@ -188,6 +189,41 @@ SERVICE = [
         "  a: {engine: vllm, model: m, gpus: {device: [fra-1/0]}}",
         "4:38: unknown key `device`",
         "did you mean `devices`?",
+    ),
+    *(
+        (text.replace("^", ""), f"4:{text.index('^') + 1}: {message}", hint)
+        for asked, message, hint in (
+            ("gpus: ^{}", "nothing is asked of GPUs", "`count: 1`, `memory: 12GiB`, …; without `gpus`, the CPU"),
+            ("gpus: {count: ^0}", "`count` must be 1 to 64, not 0", "leave `gpus` out to use the CPU"),
+            ("gpus: {count: ^80}", "`count` must be 1 to 64, not 80", "one engine runs on the GPUs of one node"),
+            ("gpus: {count: ^four}", "expected a whole number, found text", ""),
+            (
+                "gpus: {devices: [n/0], count: ^1}",
+                "`count` does not go with `devices`",
+                "name them, or let them be chosen",
+            ),
+            (
+                "gpus: {devices: [n/0], type: ^T4}",
+                "`type` does not go with `devices`",
+                "name them, or let them be chosen",
+            ),
+            ("gpus: {mig: 1g.10gb, count: ^2}", "one engine uses one MIG device, not several", "leave `count` out"),
+            (
+                "gpus: {type: ^h100}",
+                "no GPU type is called `h100`",
+                f"did you mean `H100`? known: {', '.join(types())}",
+            ),
+            ("gpus: {type: ^Voodoo}", "no GPU type is called `Voodoo`", f"known: {', '.join(types())}"),
+            ("gpus: {^cuont: 2}", "unknown key `cuont`", "did you mean `count`?"),
+            ("place: {nodes: ^site=}", "`=` cannot be read", "a term is NODE, LABEL, LABEL=VALUE or LABEL~PART"),
+            ("place: {nodes: ^!down }", "tags (!) are not read", "leave the tag out, or quote the value"),
+            ("place: {nodes: ^'a b'}", "`b` is not expected there", "join two with `&` or `|`"),
+            ("place: {nodes: ^'(a'}", "a bracket is left open", "close it with `)`"),
+            ("place: {nodes: ^''}", "a label or a node is missing at the end", "as in `site=fra & !maintenance`"),
+            ("place: {spread: ^wide}", "invalid enum value 'wide'", ""),
+            ("place: {^sprade: node}", "unknown key `sprade`", "did you mean `spread`?"),
+        )
+        for text in [f"  a: {{engine: vllm, model: m, {asked}}}"]
     ),
     ("  a: {engine: vllm, model: m, gpus: 2}", "4:37: expected a mapping (key: value), found a whole number", ""),
     ("  a: {engine: vllm, model: m, place: {node: x}}", "4:39: unknown key `node`", "did you mean `nodes`?"),

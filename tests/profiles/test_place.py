@@ -65,8 +65,7 @@ def test_without_gpus_the_named_or_the_only_node() -> None:
     ("nodes", "service", "reason", "hint"),
     [
         ({}, Service("m"), "no node is up", "bring a node back, then plan again"),
-        (TWO, Service("m"), "there are several nodes and none is named", "add `place: {nodes: fra-1}`"),
-        (TWO, Service("m", place=PlaceRequest("x")), "no node x is up", "up: fra-1, fra-2"),
+        (TWO, Service("m", place=PlaceRequest("x")), "no node that is up fits `x`", "up: fra-1, fra-2"),
         (TWO, Service("m", gpus=gpus("x/0")), "no node x is up", "up: fra-1, fra-2"),
         (TWO, Service("m", gpus=gpus("fra-1/7")), "fra-1 has no GPU 7", "fra-1 has 0, 1"),
         ({"a": node("a", 0)}, Service("m", gpus=gpus("a/0")), "a has no GPU 0",
@@ -80,7 +79,7 @@ def test_without_gpus_the_named_or_the_only_node() -> None:
         (TWO, Service("m", gpus=gpus("fra-1/0", "fra-2/0")), "one replica would have GPUs on fra-1 and fra-2",
          "list the devices so that each replica's are on one node"),
         (TWO, Service("m", gpus=gpus("fra-1/0"), place=PlaceRequest("fra-2")),
-         "its GPUs are on fra-1, its place is fra-2", "leave `place` out"),
+         "its GPUs are on fra-1, which `fra-2` does not choose", "leave `place` out"),
     ],
 )  # fmt: skip
 def test_refusals(nodes: dict[str, NodeStatus], service: Service, reason: str, hint: str) -> None:
