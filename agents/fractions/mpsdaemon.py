@@ -106,7 +106,7 @@ class MpsDaemon:
             return
         self._be(Phase.STOPPING, None)
         if self._internal.lives():
-            with contextlib.suppress(Silent, CannotGrant):  # then by signals
+            with contextlib.suppress(Silent):  # then by signals
                 await self._control().ask("quit")
         await self._internal.end(QUIT_LIMIT_S)
         shutil.rmtree(self.pipes, ignore_errors=True)
@@ -175,7 +175,7 @@ class MpsDaemon:
         return Reason("mps_gone", text, "restart them: the daemon is started anew before the first")
 
     def _control(self) -> Control:
-        return Control(_program(), self._env())
+        return Control(shutil.which(PROGRAM) or PROGRAM, self._env())
 
     def _env(self) -> dict[str, str]:
         return {

@@ -7,6 +7,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Sequence
 
+from agents.errors import AgentError
 from agents.instances.context import Context
 from engines.devices import Slice
 from profiles.status import GpuState, Reason
@@ -71,7 +72,7 @@ class Confinement:
     async def _verified(self, pids: frozenset[int]) -> Reason | None:
         try:
             return await self._context.fractions.verify(self._instance, self._slices, pids)
-        except OSError as error:  # of the disk, not of the engine
+        except (OSError, AgentError) as error:  # of the node, not of the engine
             logger.warning("%s: %s", self._instance, error)
             return self.problem
 

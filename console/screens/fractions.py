@@ -35,7 +35,7 @@ class FractionsScreen(DividesGpus, GpusScreen):
 
     def take(self, dirty: set[Key]) -> None:
         """What an instance does changes the rows of its GPUs."""
-        nodes = {key.node for key in dirty if key.kind in (Kind.INSTANCE, Kind.NODE)}
+        nodes = {key.node for key in dirty if key.kind is Kind.INSTANCE}
         super().take(dirty | {key for node in nodes for key in self.session.store.keys(Kind.GPU, node)})
 
     def tick(self) -> None:

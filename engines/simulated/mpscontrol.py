@@ -143,7 +143,7 @@ class Server:
     """Lives until it is told to quit, or its last client left it in FAULT."""
 
     def __init__(self) -> None:
-        self._clients: dict[int, asyncio.StreamWriter] = {}
+        self._clients: dict[asyncio.StreamWriter, int] = {}
         self._fault = False
         self._empty = asyncio.Event()
         self._stop = asyncio.Event()
@@ -153,7 +153,7 @@ class Server:
         async with await asyncio.start_unix_server(self._serve, PIPES / SERVER):
             print("listening", flush=True)
             await until_over(self._stop)
-            for writer in self._clients.values():
+            for writer in self._clients:
                 writer.close()
             if self._clients:
                 await self._empty.wait()
@@ -165,20 +165,20 @@ class Server:
             await self._keep(int(word), reader, writer)
         elif word == "list":
             state = "FAULT" if self._fault else "ACTIVE"
-            writer.write(" ".join(map(str, [os.getpid(), state, *self._clients])).encode() + b"\n")
+            writer.write(" ".join(map(str, [os.getpid(), state, *self._clients.values()])).encode() + b"\n")
         elif word == "quit":
             self._stop.set()
         writer.close()
 
     async def _keep(self, pid: int, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._clients[pid] = writer
+        self._clients[writer] = pid
         self._empty.clear()
         while line := await reader.readline():
             if line == b"fault\n":
                 self._fault = True
-                for other in self._clients.values():
+                for other in self._clients:
                     other.close()
-        del self._clients[pid]
+        del self._clients[writer]
         if not self._clients:
             self._empty.set()
             if self._fault:

@@ -241,6 +241,15 @@ async def test_a_daemon_that_hangs_is_said_and_is_ended_with_its_last_client(
     assert room.mine() == []
 
 
+async def test_a_program_that_goes_while_a_daemon_runs_is_silence(room: Room, monkeypatch: pytest.MonkeyPatch) -> None:
+    room.set(client())
+    await room.until_phase(Phase.READY)
+    monkeypatch.setenv("PATH", os.defpath)
+    reason = (await room.until_phase(Phase.DEGRADED)).reason
+    assert reason
+    assert (reason.code, "cannot be run" in reason.text) == ("mps_silent", True)
+
+
 async def test_a_daemon_that_does_not_start_is_tried_again(room: Room) -> None:
     switch(room.layout, GPU, refuse="An instance of this daemon is already running")
     room.set(client())
