@@ -1,7 +1,8 @@
 """What a plan gives of GPUs, before and after, and what does not fit: told before anybody agrees. Pure.
 
 does not fit beside what is planned, or newly on a GPU that has no room now ──► blocker
-no room now where it has been before                                       ──► it will wait, and says for what
+no room now where it was when it was stopped                               ──► it will wait, and says for what
+runs on just these parts                                                   ──► it keeps its place
 """
 
 from collections.abc import Iterable, Iterator, Mapping

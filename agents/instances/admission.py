@@ -18,7 +18,7 @@ from agents.board import Board
 from agents.instances.claims import Claimed, Claims
 from agents.instances.turns import Turns
 from engines.devices import Slice
-from profiles.account import Held, same
+from profiles.account import Held, same, without
 from profiles.ledger import Ledger, Refusal, out_of_reach, refusal, unused
 from profiles.model import InstanceSpec
 from profiles.status import GpuReading, Reason
@@ -92,6 +92,7 @@ class Admission:
     def _room(self, instance: str, spec: InstanceSpec, gpus: Sequence[GpuReading]) -> Refusal | None:
         if not spec.slices:
             return None
+        gpus = [without(gpu, lambda name: name == instance) for gpu in gpus]  # an old reading may still show it
         kept = same(self._ledger.held.get(instance, ()), spec.slices)
         if kept:
             found = out_of_reach(spec.slices, gpus)
@@ -99,7 +100,7 @@ class Admission:
             found = self._ledger.take(instance, spec.slices, gpus, self._ahead(instance, spec))
         found = found or self._claimed(instance, spec.slices, [unused(gpu) for gpu in gpus] if kept else gpus)
         if found and found.code in _CURED_BY_TIME:
-            self._waiting.setdefault(instance, self._newcomer(spec))
+            self._waiting[instance] = self._place(instance, spec)
         else:
             self._waiting.pop(instance, None)
         return found
@@ -119,9 +120,11 @@ class Admission:
 
     def _ahead(self, instance: str, spec: InstanceSpec) -> Held:
         """Those that wait and come first, the first of them first."""
-        mine = self._waiting.get(instance, self._newcomer(spec)).rank
-        first = sorted((one.rank, name) for name, one in self._waiting.items() if one.rank < mine)
+        mine = self._place(instance, spec).rank
+        first = sorted((one.rank, name) for name, one in self._waiting.items() if name != instance and one.rank < mine)
         return {name: self._waiting[name].slices for _, name in first}
 
-    def _newcomer(self, spec: InstanceSpec) -> _Waiting:
-        return _Waiting((-spec.priority, next(self._arrivals)), spec.slices)
+    def _place(self, instance: str, spec: InstanceSpec) -> _Waiting:
+        """In the queue: an edit may change its priority, and never how long it has waited."""
+        known = self._waiting.get(instance)
+        return _Waiting((-spec.priority, known.rank[1] if known else next(self._arrivals)), spec.slices)

@@ -161,3 +161,28 @@ def test_nobody_passes_another_whose_room_it_would_take(tmp_path: Path) -> None:
         assert found.code == why
     admission.settle("big/0", None)
     assert admission.ask("small/0", small) is None
+
+
+def test_an_edit_moves_who_waits_and_keeps_how_long_it_has(tmp_path: Path) -> None:
+    board = Board(
+        hostname="h", agent_version="0", boot_id="b", host=HostReading(cores=1, memory_total_mib=1),
+        gpu_source=GpuSource(GpuSourceKind.SIMULATED),
+    )  # fmt: skip
+    admission = Admission(board, Claims(tmp_path, place=tmp_path))
+    board.set_gpus([gpu(STRANGER)])
+    a, b = wants("a/0", part(50_000)), wants("b/0", part(50_000))
+    for one in (a, b):
+        assert admission.ask(one.name, one) is not None
+    sooner = msgspec.structs.replace(b, priority=150)
+    assert admission.ask("b/0", sooner) is not None
+    board.set_gpus([gpu()])
+    behind = admission.ask("a/0", a)
+    assert behind
+    assert behind.code == "waiting_for_room"
+    assert admission.ask("b/0", sooner) is None
+    c = wants("c/0", part(50_000, 2))
+    board.set_gpus([gpu(STRANGER, one=part(1, 2))])
+    assert admission.ask("c/0", c) is not None
+    board.set_gpus([gpu(one=part(1, 2))])
+    admission.settle("a/0", None)
+    assert admission.ask("c/0", msgspec.structs.replace(c, priority=10)) is None, "nobody is ahead of himself"
