@@ -19,7 +19,7 @@ INSTANCE_COLUMNS = (
     Column("instance", "Instance", 16, priority=1, names=True),
     Column("where", "Where", 12, priority=3, names=True),
     Column("part", "Part", 8, priority=6),
-    Column("engine", "Engine", 9, priority=7),
+    Column("engine", "Engine", 12, priority=7),
     Column("requests", "Req/s", 6, right=True, priority=2),
     ERRORS_COLUMN,
     Column("tokens", "Tok/s", 7, right=True, priority=4),

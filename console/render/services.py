@@ -50,7 +50,7 @@ SERVICE_COLUMNS = (
     Column("why", "Why", 26, priority=2, grow=True, least=13),
     Column("goodput", "Good/s", 6, right=True, priority=9),
     *MORE_COLUMNS,
-    Column("engine", "Engine", 9, priority=8),
+    Column("engine", "Engine", 12, priority=8),
     Column("profile", "Profile", 10, priority=8, names=True),
     Column("model", "Model", 20, priority=9, grow=True),
 )
