@@ -138,7 +138,7 @@ async def _run(layout: Layout, simulated: Path | None, subject: Subject) -> None
 
         gate = _gate(layout, board, events, agent_version)
         privileged = RootChild(recorded(gate.audit))
-        surveyor, holds = Surveyor(), Holds()
+        surveyor, holds = Surveyor(privileged), Holds()
         mps = Mps(layout, tier, board, events, privileged if simulated is None else None)
         mig = Mig(surveyor, lambda: board.status().gpus)
         fractions = Fractions({ShareMode.MPS: mps, ShareMode.MIG: mig})

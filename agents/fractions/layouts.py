@@ -120,10 +120,7 @@ class Layouts:
             survey = await self._surveyor.look(gpu_uuid)
         except CannotSurvey as error:
             if error.may_not:
-                call = DestroyGpuInstance(gpu=gpu_uuid, gi_id=0)
-                missing = self._privileged.may(call)
-                reason = missing.reason if missing else Reason("", error.message, error.hint)
-                raise Refused("denied", f"to list MIG instances {reason.text}", reason.hint) from None
+                raise Refused("denied", error.message, error.hint) from None
             raise Refused("unavailable", error.message, error.hint) from None
         if survey.mode is None:
             raise Refused("invalid", "this GPU knows no MIG", "see `gpuyard fractions` for what else can share it")

@@ -30,7 +30,7 @@ class DriverRefused(Exception):
     """`code` is NVML's."""
 
     def __init__(self, code: int, text: str) -> None:
-        super().__init__(code, text)
+        super().__init__(text)
         self.code = code
         self.text = text
 

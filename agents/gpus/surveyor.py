@@ -12,10 +12,15 @@ import msgspec
 
 from agents.errors import AgentError
 from agents.gpus.survey import Refused, Survey
+from agents.privilege.answers import Failed, Looked, Missing
+from agents.privilege.calls import LookAtMig
+from agents.privilege.privileged import Privileged
 
 LIMIT_S = 20.0
 """Drivers take a second for a GPU that nobody holds open, and longer when many ask."""
 END_LIMIT_S = 1.0
+OURSELVES = "gpuyard-agent"
+"""The author of a look through a helper."""
 _NO_PERMISSION = 4
 
 _decoder: msgspec.json.Decoder[Survey | Refused] = msgspec.json.Decoder(Survey | Refused)
@@ -34,14 +39,37 @@ class CannotSurvey(AgentError):
 
 
 class Surveyor:
-    """One for each agent: it remembers the child that hangs."""
+    """One for each agent: it remembers the child that hangs. `helper` looks where the agent itself may not."""
 
-    def __init__(self, limit_s: float = LIMIT_S) -> None:
+    def __init__(self, helper: Privileged | None = None, *, limit_s: float = LIMIT_S) -> None:
+        self._helper = helper
         self._limit_s = limit_s
         self._hung: asyncio.subprocess.Process | None = None
 
     async def look(self, uuid: str) -> Survey:
         """Raises CannotSurvey."""
+        try:
+            return await self._look(uuid)
+        except CannotSurvey as error:
+            if not error.may_not or self._helper is None:
+                raise
+            return await self._through(self._helper, uuid)
+
+    async def _through(self, helper: Privileged, uuid: str) -> Survey:
+        """Raises CannotSurvey."""
+        match await helper.do(LookAtMig(gpu=uuid), OURSELVES):
+            case Looked(survey=survey):
+                return _survey(bytes(survey), b"")
+            case Missing() as missing:
+                reason = missing.reason
+                raise CannotSurvey(f"to list MIG instances, {reason.text}", reason.hint, code=_NO_PERMISSION)
+            case Failed(text=text, nvml=code):
+                raise CannotSurvey(f"the driver does not tell its MIG instances: {text}", code=code)
+            case other:
+                raise CannotSurvey(f"a look at MIG was answered with {type(other).__name__}")
+
+    async def _look(self, uuid: str) -> Survey:
+        """By a child of this agent's own. Raises CannotSurvey."""
         if self._hung is not None and self._hung.returncode is None:
             text = f"the NVIDIA driver does not answer: the last look at MIG (pid {self._hung.pid}) still hangs in it"
             raise CannotSurvey(text, "see `dmesg` for Xid lines; the GPU may need a reset, or the machine a reboot")

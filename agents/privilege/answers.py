@@ -23,6 +23,12 @@ class Created(msgspec.Struct, frozen=True, kw_only=True, tag="created"):
     uuid: str
 
 
+class Looked(msgspec.Struct, frozen=True, kw_only=True, tag="looked"):
+    """What was found: a Survey (agents.gpus.survey), as it is."""
+
+    survey: msgspec.Raw
+
+
 class Failed(msgspec.Struct, frozen=True, kw_only=True, tag="failed"):
     """`nvml` is the driver's code, where it was the driver who refused: 19 in use, 23 no room or slot taken."""
 
@@ -46,5 +52,5 @@ class Missing(msgspec.Struct, frozen=True, kw_only=True, tag="missing"):
         )
 
 
-Answer = Done | Switched | Created
+Answer = Done | Switched | Created | Looked
 Outcome = Answer | Failed | Missing

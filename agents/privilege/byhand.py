@@ -5,6 +5,7 @@ from agents.privilege.calls import (
     ComputeMode,
     CreateGpuInstance,
     DestroyGpuInstance,
+    LookAtMig,
     ResetGpu,
     SetComputeMode,
     SetMigMode,
@@ -26,6 +27,8 @@ def by_hand(call: AnyCall) -> str:
         case DestroyGpuInstance(gpu=gpu, gi_id=gi_id):
             where = f"sudo nvidia-smi mig -i {gpu} -gi {gi_id}"
             return f"{where} -dci && {where} -dgi"
+        case LookAtMig(gpu=gpu):
+            return f"sudo nvidia-smi mig -i {gpu} -lgi"
         case SetTimeslice(gpu=gpu, to=to):
             return f"sudo nvidia-smi compute-policy -i {gpu} --set-timeslice={list(Timeslice).index(to)}"
         case SetPersistence(gpu=gpu, to=to):

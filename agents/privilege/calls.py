@@ -67,6 +67,12 @@ class DestroyGpuInstance(Call, frozen=True, kw_only=True, tag="destroy-gpu-insta
     gi_id: Small
 
 
+class LookAtMig(Call, frozen=True, kw_only=True, tag="look-at-mig"):
+    """Which MIG instances there are and who is on them; nothing is changed. Answered by Looked."""
+
+    gpu: Gpu
+
+
 class SetTimeslice(Call, frozen=True, kw_only=True, tag="timeslice"):
     """Of processes that share the GPU by turns; gone when the driver is loaded anew."""
 
@@ -102,6 +108,7 @@ AnyCall = (
     SetMigMode
     | CreateGpuInstance
     | DestroyGpuInstance
+    | LookAtMig
     | SetTimeslice
     | SetPersistence
     | SetComputeMode

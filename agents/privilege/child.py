@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import msgspec
 
-from agents.privilege.answers import Answer, Created, Done, Failed, Missing, Outcome, Switched
+from agents.privilege.answers import Answer, Created, Done, Failed, Looked, Missing, Outcome, Switched
 from agents.privilege.calls import AnyCall, words
 from agents.privilege.ways import Host, missing, way
 
@@ -25,7 +25,7 @@ NO_PERMISSION = 4
 Begin = Callable[[str, str], Callable[[str, str], None]]
 """Puts on record what is asked and by whom; gives what takes the result and a text. Raises Refused."""
 
-_decoder = msgspec.json.Decoder(Done | Switched | Created | Failed)
+_decoder = msgspec.json.Decoder(Done | Switched | Created | Looked | Failed)
 
 
 class RootChild:
@@ -62,7 +62,7 @@ class RootChild:
             case Missing(right=right):
                 over("denied", f"it needs {right}")
             case _:
-                over("done", "" if isinstance(outcome, Done) else msgspec.json.encode(outcome).decode())
+                over("done", "" if isinstance(outcome, Done | Looked) else msgspec.json.encode(outcome).decode())
         return outcome
 
     async def _run(self, call: AnyCall, before: tuple[str, ...]) -> Outcome:

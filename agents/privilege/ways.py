@@ -15,7 +15,7 @@ from pathlib import Path
 
 from agents.privilege.answers import Missing
 from agents.privilege.byhand import by_hand
-from agents.privilege.calls import AnyCall, CreateGpuInstance, DestroyGpuInstance, SignalProcess
+from agents.privilege.calls import AnyCall, CreateGpuInstance, DestroyGpuInstance, LookAtMig, SignalProcess
 
 PROGRAM = Path("/usr/local/sbin/gpuyard-agent-root")
 SUDO = Path("/usr/bin/sudo")
@@ -80,7 +80,7 @@ def sudoers_line(host: Host) -> str:
 
 
 def is_of_instances(call: AnyCall) -> bool:
-    return isinstance(call, CreateGpuInstance | DestroyGpuInstance)
+    return isinstance(call, CreateGpuInstance | DestroyGpuInstance | LookAtMig)
 
 
 def _user(uid: int) -> str:

@@ -4,14 +4,18 @@ import signal
 import subprocess
 from pathlib import Path
 
-from agents.gpus import partitioning
+import msgspec
+
+from agents.gpus import migsurvey, partitioning
+from agents.gpus.migsurvey import DriverRefused
 from agents.gpus.partitioning import NvmlRefused, opened
-from agents.privilege.answers import Answer, Done, Failed
+from agents.privilege.answers import Answer, Done, Failed, Looked
 from agents.privilege.calls import (
     AnyCall,
     CreateGpuInstance,
     DestroyGpuInstance,
     Ending,
+    LookAtMig,
     ResetGpu,
     SetComputeMode,
     SetMigMode,
@@ -37,9 +41,11 @@ def carry_out(call: AnyCall) -> Answer | Failed:
                 return _smi("compute-policy", "-i", gpu, f"--set-timeslice={list(Timeslice).index(to)}")
             case ResetGpu(gpu=gpu):
                 return _smi("--gpu-reset", "-i", gpu)
+            case LookAtMig(gpu=gpu):
+                return Looked(survey=msgspec.Raw(msgspec.json.encode(migsurvey.look(gpu))))
         with opened():
             return _with_driver(call)
-    except NvmlRefused as refused:
+    except (NvmlRefused, DriverRefused) as refused:
         return Failed(text=str(refused), nvml=refused.code)
     except OSError as error:
         return Failed(text=str(error))

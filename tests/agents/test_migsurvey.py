@@ -7,6 +7,9 @@ from types import ModuleType
 import pytest
 
 from agents.gpus.surveyor import CannotSurvey, Surveyor
+from agents.privilege.answers import Missing, Outcome
+from agents.privilege.calls import AnyCall
+from agents.privilege.child import RootChild
 from agents.processes import tree
 from engines.devices import MigSlot
 from tests.fakes.nvml.driver import MIB, FakeDriver
@@ -65,3 +68,33 @@ async def test_a_driver_that_hangs_holds_nobody_up(driver: FakeDriver) -> None:
     assert (await Surveyor().look(UUID)).mode is False
     mine = [one for one in tree.everyone().values() if one.parent == os.getpid() and not one.zombie]
     assert not [one for one in mine if b"migsurvey" in Path(f"/proc/{one.pid}/cmdline").read_bytes()], "it is gone"
+
+
+class Helper:
+    """Root, where this agent has no right: the driver refuses everybody else."""
+
+    def __init__(self, driver: FakeDriver, outcome: Outcome | None = None) -> None:
+        self._driver = driver
+        self._outcome = outcome
+        self._child = RootChild(lambda what, author: lambda *_: None)
+
+    def may(self, call: AnyCall) -> Missing | None:
+        return None
+
+    async def do(self, call: AnyCall, author: str) -> Outcome:
+        if self._outcome:
+            return self._outcome
+        self._driver.drop("fault.nvmlDeviceGetGpuInstances")
+        return await self._child.do(call, author)
+
+
+async def test_who_may_not_list_instances_has_it_done_or_is_told_the_right(
+    driver: FakeDriver, nvml: ModuleType, gpu: object
+) -> None:
+    place(nvml, gpu, THREE_SLICES, 4)
+    driver.set({"fault.nvmlDeviceGetGpuInstances": 4})
+    with pytest.raises(CannotSurvey, match="it needs root") as refused:
+        await Surveyor(Helper(driver, Missing(right="root", command="sudo it"))).look(UUID)
+    assert refused.value.may_not
+    assert "sudo it" in refused.value.hint
+    assert (await Surveyor(Helper(driver)).look(UUID)).layout().slots == (MigSlot(profile="3g.40gb", start=4, size=4),)

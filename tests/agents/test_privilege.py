@@ -14,6 +14,7 @@ from agents.privilege.calls import (
     CreateGpuInstance,
     DestroyGpuInstance,
     Ending,
+    LookAtMig,
     ResetGpu,
     SetComputeMode,
     SetMigMode,
@@ -39,6 +40,7 @@ CALLS: tuple[tuple[AnyCall, str, str], ...] = (
         f"destroy-gpu-instance {GPU} 2",
         f"nvidia-smi mig -i {GPU} -gi 2 -dci && sudo nvidia-smi mig -i {GPU} -gi 2 -dgi",
     ),
+    (LookAtMig(gpu=GPU), f"look-at-mig {GPU}", f"nvidia-smi mig -i {GPU} -lgi"),
     (
         SetTimeslice(gpu=GPU, to=Timeslice.LONG),
         f"timeslice {GPU} long",
