@@ -1,19 +1,16 @@
 """One instance in full, as lines."""
 
-from math import isnan
-
 import msgspec
 
 from console.recorded import Latency
 from console.render.cordons import said
-from console.render.course import course
-from console.render.entries import LABEL, entry, long_entry
+from console.render.entries import entry, long_entry
 from console.render.figures import bar, moment
 from console.render.fit import Line
 from console.render.instances import phase_cell, where
 from console.render.load import load_text
+from console.render.panels import panels
 from console.render.slices import part_lines
-from console.render.spark import scale, spark
 from console.render.table import Tone
 from console.render.text import NOT_AVAILABLE, age, number, percent, rate
 from console.render.text import latency as seconds
@@ -38,7 +35,7 @@ def instance_lines(store: Store, key: Key, width: int) -> list[Line]:
         *latency_lines([status.reading] if status.reading else [], _told(store, key), width),
         *_canary(store, view, status, width),
         (),
-        *_series(store, key, width),
+        *panels(store, key, width),
         (),
         *_wanted(view, status, width),
         (),
@@ -117,41 +114,9 @@ def _canary(store: Store, view: NodeView, status: InstanceStatus, width: int) ->
     return long_entry("Canary", f"{text} {canary.asked}{failed}", width, Tone.WARN if failed else Tone.PLAIN)
 
 
-def _series(store: Store, key: Key, width: int) -> list[Line]:
-    room = max(10, min(120, width - LABEL - 24))
-    lines: list[Line] = []
-    for label, what in (("Tokens/s", "generation_tok_s"), ("Queue", "waiting")):
-        ring = store.recorded.series.get((key, what))
-        values = ring.last(room) if ring else []
-        if all(isnan(value) for value in values):
-            lines.append(entry(label, "no points yet", Tone.DIM))
-            continue
-        top = scale(values)
-        lines.append((
-            (f" {label:<{LABEL}}", Tone.DIM), (spark(values, room, top), Tone.PLAIN), (f"  0–{top:,.0f}", Tone.DIM),
-        ))  # fmt: skip
-    return [*lines, *_courses(store, key, room)]
-
-
 def _told(store: Store, key: Key) -> list[Latency]:
     told = store.recorded.latency.get(key)
     return [told] if told else []
-
-
-def _courses(store: Store, key: Key, room: int) -> list[Line]:
-    """Of a quarter of an hour; the node remembers it, so it is there as soon as the node was asked."""
-    told = store.recorded.latency.get(key)
-    if told is None:
-        return []
-    lines: list[Line] = []
-    for label, field in (("TTFT p95", "ttft"), ("ITL p95", "itl")):
-        values = course(told, field, 0.95)
-        if any(not isnan(value) for value in values):
-            top_ms = scale([1000 * value for value in values])
-            drawn = spark([1000 * value for value in values], room, top_ms)
-            unit = f"  0–{seconds(top_ms / 1000)}, ten seconds a column"
-            lines.append(((f" {label:<{LABEL}}", Tone.DIM), (drawn, Tone.PLAIN), (unit, Tone.DIM)))
-    return lines
 
 
 def _wanted(view: NodeView, status: InstanceStatus, width: int) -> list[Line]:

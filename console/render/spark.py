@@ -27,3 +27,24 @@ def scale(values: Sequence[float]) -> float:
             if peak <= factor * step:
                 return factor * step
         step *= 10
+
+
+def chart(values: Sequence[float], top: float, rows: int, line: float | None = None) -> list[str]:
+    """A series on a scale of 0–`top`, several rows high, top row first; `line` is drawn where nothing covers it.
+
+    Zero is a sign in the lowest row, a gap is none.
+    """
+    step = top / rows
+    lined = None if line is None else row_of(line, top, rows)
+    found = []
+    for row in reversed(range(rows)):
+        drawn = (not isnan(value) and (row == 0 or value > row * step) for value in values)
+        signs = (level(value / step - row) if is_there else "┄" if row == lined else " "
+                 for value, is_there in zip(values, drawn, strict=True))  # fmt: skip
+        found.append("".join(signs))
+    return found
+
+
+def row_of(value: float, top: float, rows: int) -> int:
+    """In which row of a chart a value ends, from below."""
+    return min(rows - 1, int(value / top * rows))
