@@ -1,6 +1,8 @@
 """Where replicas go when they may choose: whole GPUs, parts of them, nodes; who stays; what is said when none fits."""
 
 from collections.abc import Mapping, Sequence
+from importlib.resources import files
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -11,6 +13,7 @@ from engines.devices import Slice
 from profiles.account import account, tenants
 from profiles.gpu_request import GpuRequest
 from profiles.gpus import GpuCard, GpuHealth, GpuPeer, Nearness
+from profiles.load import load_profile
 from profiles.model import (
     Cordon,
     Defaults,
@@ -26,8 +29,8 @@ from profiles.place import Placement, Unplaceable, place
 from profiles.status import GpuSource, GpuSourceKind, GpuState, HostReading, NodeStatus
 from tests.profiles import readings
 
-H100, T4 = "NVIDIA H100 80GB HBM3", "Tesla T4"
-SIZES = {H100: readings.TOTAL_MIB, T4: 15_360}
+H100, A100, T4, ORIN = "NVIDIA H100 80GB HBM3", "NVIDIA A100-SXM4-80GB", "Tesla T4", "Orin"
+SIZES = {H100: readings.TOTAL_MIB, A100: 81_920, T4: 15_360, ORIN: 62_841}
 
 
 def card(node: str, index: int, of: int) -> GpuCard:
@@ -212,6 +215,23 @@ def test_who_comes_first_is_placed_first() -> None:
     found = put_all(cluster(node("a", 2)), services)
     assert [one.service for one in found.unplaceable] == ["large"]
     assert where(replace(found, unplaceable=())) == {"urgent/0": "a/0", "small/0": "a/1"}
+
+
+def example(name: str, nodes: Mapping[str, NodeStatus], labels: Mapping[str, Mapping[str, str]]) -> dict[str, str]:
+    profile = load_profile(Path(str(files("profiles") / "examples" / f"{name}.yaml")))
+    return where(place(profile, nodes, {}, labels))
+
+
+def test_the_examples_find_their_places() -> None:
+    boards = {"h": (4, H100), "a": (9, A100), "t": (4, T4), "e": (1, ORIN)}
+    nodes = cluster(*(node(name, gpus, board) for name, (gpus, board) in boards.items()))
+    assert example("selection-guide", nodes, {"e": {"site": "edge"}}) == {
+        "throughput/0": "h/0,1,2,3", "general/0": "a/0,1,2,3,4,5,6,7", "structured/0": "a/8",
+        "edge/0": "e/0", "budget/0": "t/0,1,2,3",
+    }  # fmt: skip
+    found = example("mixed-engines", cluster(node("a", 5), node("b", 1)), {})
+    assert found["chat-70b/0"] == "a/0,1,2,3"
+    assert {found["simple-queries/0"], found["simple-queries/1"]} == {"a/4", "b/0"}
 
 
 REQUESTS = st.one_of(
