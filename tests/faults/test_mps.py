@@ -20,7 +20,7 @@ from tests.faults.watcher import Watcher, watching
 pytestmark = pytest.mark.faults
 
 GPU = SimulatedGpu(uuid="GPU-a", index=0, name="Simulated", memory_total_mib=80_000)
-PART = Slice(gpu_uuid=GPU.uuid, gpu_index=0, memory_mib=12_000, memory_enforcer=Enforcer.MPS)
+PART = Slice(gpu_uuid=GPU.uuid, gpu_index=0, memory_mib=12_000, memory_enforcer=Enforcer.MPS, gpu_memory_mib=80_000)
 
 
 @pytest.fixture
