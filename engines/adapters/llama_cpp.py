@@ -6,6 +6,7 @@ from engines.abilities import Liveness, SignalStep, one_token
 from engines.base import Command, EngineSample, Launch, LoadProgress, Probe
 from engines.launching import flags, local_files, options_given, visible_devices
 from engines.options.llama_cpp import SPELLINGS, Options
+from engines.steps import step_of
 from engines.vocabulary import Vocabulary
 
 _NO_NEGATION = frozenset({"embeddings", "reranking", "lora_init_without_apply"})
@@ -133,8 +134,7 @@ class LlamaCpp:
         return Liveness(one_token=one_token(launch))
 
     def progress(self, line: str) -> LoadProgress | None:
-        step = next((step for text, step in _STEPS if text in line), None)
-        return LoadProgress(step=step) if step else None
+        return step_of(line, _STEPS)
 
 
 ENGINE = LlamaCpp()

@@ -14,6 +14,7 @@ from engines.fitting import CONTEXT_MIB, ratio_of_gpu
 from engines.launching import flags, local_files, named_files, options_given, tensor_parallel, visible_devices
 from engines.options.sglang import SPELLINGS, Options
 from engines.prometheus import Page
+from engines.steps import step_of
 from engines.vocabulary import Vocabulary
 
 _LIVE_TOKENS = "sglang:realtime_tokens_total"
@@ -60,7 +61,7 @@ _GRAPHS = "capturing CUDA graphs"
 _ACTIVATIONS_MIB = 1536
 """What SGLang itself keeps for activations and graphs where it sizes the cache last (0.5.23)."""
 
-# Log text → step; the first match wins. From the source of 0.5.23.
+# Log text → step. From the source of 0.5.23.
 _STEPS = (
     ("server_args=", "reading arguments"),
     ("Init parallel begin", "starting the engine processes"),
@@ -156,8 +157,7 @@ class Sglang:
         if bar := _PERCENT.search(line):
             step = _GRAPHS if bar[1].startswith("Capturing") else "loading weights"
             return LoadProgress(step=step, ratio=min(1.0, int(bar[2]) / 100))
-        step = next((step for text, step in _STEPS if text in line), "")
-        return LoadProgress(step=step) if step else None
+        return step_of(line, _STEPS)
 
 
 def _failed(page: Page) -> float | None:

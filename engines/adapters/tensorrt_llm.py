@@ -12,6 +12,7 @@ from engines.abilities import Completion, Liveness, SignalStep
 from engines.base import Command, EngineSample, Launch, LoadProgress, Probe
 from engines.launching import flags, local_files, options_given, tensor_parallel, visible_devices
 from engines.options.tensorrt_llm import IN_FILE, SPELLINGS, Options
+from engines.steps import step_of
 from engines.vocabulary import Vocabulary
 
 _FILE = "llm_args.yaml"
@@ -33,7 +34,7 @@ WORDS = Vocabulary(
     also=(_SUCCESS,),
 )
 
-# Log text → step; the first match wins. How weights are told of was not seen.
+# Log text → step. How weights are told of was not seen.
 _STEPS = (
     ("Peak memory during memory usage profiling", "allocating the KV cache"),
     ("Application startup complete", "serving"),
@@ -128,8 +129,7 @@ class TensorrtLlm:
         return Liveness(one_token=Completion(path="/v1/completions", body=msgspec.json.encode(body)))
 
     def progress(self, line: str) -> LoadProgress | None:
-        step = next((step for text, step in _STEPS if text in line), None)
-        return LoadProgress(step=step) if step else None
+        return step_of(line, _STEPS)
 
 
 def _llm_args(options: Options) -> str:

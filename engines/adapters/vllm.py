@@ -13,6 +13,7 @@ from engines.devices import Slice
 from engines.fitting import ratio_of_gpu
 from engines.launching import flags, local_files, named_files, options_given, tensor_parallel, visible_devices
 from engines.options.vllm import SPELLINGS, Options
+from engines.steps import step_of
 from engines.vocabulary import Vocabulary
 
 _BOUNDS_S = {
@@ -47,7 +48,7 @@ WORDS = Vocabulary(
 
 _SHARDS = re.compile(r"checkpoint shards:\s+(\d{1,3})% Completed")
 
-# Log text → step; the first match wins. Lines as vLLM 0.32.0 prints them.
+# Log text → step. Lines as vLLM 0.32.0 prints them.
 _STEPS = (
     ("non-default args:", "reading arguments"),
     ("Resolved architecture:", "reading the configuration"),
@@ -147,8 +148,7 @@ class Vllm:
     def progress(self, line: str) -> LoadProgress | None:
         if shards := _SHARDS.search(line):
             return LoadProgress(step="loading weights", ratio=min(1.0, int(shards[1]) / 100))
-        step = next((step for text, step in _STEPS if text in line), None)
-        return LoadProgress(step=step) if step else None
+        return step_of(line, _STEPS)
 
 
 ENGINE = Vllm()
