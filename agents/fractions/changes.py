@@ -5,7 +5,6 @@ begin ──────────► journal ──► Repartition ──► 
 """
 
 import asyncio
-import contextlib
 import logging
 from collections.abc import Callable, Coroutine
 from contextlib import AbstractAsyncContextManager
@@ -142,9 +141,10 @@ class Changes:
             id=f"boot-{self._shop.boot_id}", phase=ChangePhase.PLANNED, before=survey.layout(), wanted=applied.layout,
             author=applied.author, reason="made again after a reboot", restores=True,
         )  # fmt: skip
-        with contextlib.suppress(OSError):  # `_carry` waits for the disk
+        try:
             self.journal.begin(record.gpu_uuid, survey.index, change)
-        self.journal.records[record.gpu_uuid] = replace(record, change=change)
+        except OSError:  # `_carry` waits for the disk
+            self.journal.records[record.gpu_uuid] = replace(record, change=change)
         await self._carry(record.gpu_uuid)
 
     def _show(self, record: GpuRecord) -> None:

@@ -21,7 +21,7 @@ UUID = "GPU-00000000-0000-4000-8000-000000000000"
 
 
 @pytest.fixture(autouse=True)
-def _meets(driver: FakeDriver, monkeypatch: pytest.MonkeyPatch) -> None:
+def meets(driver: FakeDriver, monkeypatch: pytest.MonkeyPatch) -> None:
     """Children of this process meet the fake driver."""
     for name in ("LD_LIBRARY_PATH", "FAKE_NVML"):
         monkeypatch.setenv(name, driver.env()[name])

@@ -118,16 +118,6 @@ async def test_neither_way_is_stuck_and_says_why_until_it_is_settled(agent: Divi
     await agent.until_phase(Phase.READY, "a/0")
 
 
-async def test_a_stuck_change_goes_on_when_asked(agent: Divided, driver: FakeDriver) -> None:
-    await agent.divide("3g.40gb@0")
-    driver.set({"gpu0.refuse.19": 23, "gpu0.refuse.9": 23})
-    assert (await agent.divide("1g.10gb@6")).phase is ChangePhase.STUCK
-    driver.drop("gpu0.refuse.19", "gpu0.refuse.9")
-    agent.layouts.settle(GPU, back=False, author="ben")
-    assert (await agent.over()).done
-    assert await agent.there() == parts("1g.10gb@6")
-
-
 async def test_mig_is_turned_on_and_off_with_nothing_of_ours_on_the_gpu(agent: Divided, driver: FakeDriver) -> None:
     driver.set({"gpu0.mig.current": 0, "gpu0.field.184": "u32 0"})
     await agent.serve(("whole/0", ""))
