@@ -50,6 +50,8 @@ from agents.processes.isolation.choice import choose
 from agents.processes.logspace import LogSpace
 from agents.processes.survey import Survey
 from agents.processes.terminating import Terminator
+from agents.runtimes.maker import Maker
+from agents.runtimes.runtimes import Runtimes
 from agents.sampling.gpuhealth import GpuHealthWatch
 from agents.sampling.gpuwatch import GpuWatch
 from agents.sampling.sampler import Sampler
@@ -142,9 +144,11 @@ async def _run(layout: Layout, simulated: Path | None, subject: Subject) -> None
         mps = Mps(layout, tier, board, events, privileged if simulated is None else None)
         mig = Mig(surveyor, lambda: board.status().gpus)
         fractions = Fractions({ShareMode.MPS: mps, ShareMode.MIG: mig})
+        runtimes = Runtimes(layout.settings, layout.runtimes, partial(board.set_trouble, "settings"))
         supervisor = Supervisor(
-            layout, board, events, simulated=simulated, tier=tier, claims=claims, fractions=fractions, holds=holds
-        )
+            layout, board, events, simulated=simulated, tier=tier, claims=claims, fractions=fractions, holds=holds,
+            runtimes=runtimes,
+        )  # fmt: skip
 
         def living() -> dict[str, int]:
             return supervisor.living() | mps.living()
@@ -168,6 +172,7 @@ async def _run(layout: Layout, simulated: Path | None, subject: Subject) -> None
         )  # fmt: skip
         changes = Changes(Journal(layout.fractions, events, time.time), shop)
         survey = Survey(layout.state, board, living, supervisor.redactor)
+        maker = Maker(runtimes, partial(_runtime_made, events))
         trials = Trials(layout.trials, partial(_target, supervisor), lambda: board.desired.generation, time.time)
         canaries = Canaries(partial(_target, supervisor), supervisor.wants_canaries, supervisor.set_canary)
         node = Node(
@@ -186,6 +191,8 @@ async def _run(layout: Layout, simulated: Path | None, subject: Subject) -> None
             trials=trials,
             layouts=Layouts(changes, shop),
             timeslices=timeslices,
+            runtimes=runtimes,
+            maker=maker,
         )
         events.append(EventKind.AGENT, f"gpuyard-agent {agent_version} started", code="agent_started")
         if roles.problem:
@@ -194,7 +201,7 @@ async def _run(layout: Layout, simulated: Path | None, subject: Subject) -> None
             disk = Disk(layout.state, board, (supervisor.document, supervisor.revisions, events, gate.audit))
             logs = LogSpace(layout.state, supervisor.written)
             serving = once_read(Server(door, node).run, sampler.has_read)
-            parts = (supervisor, changes, sampler, history, disk, logs, trials, canaries, timeslices)
+            parts = (supervisor, changes, sampler, history, disk, logs, trials, canaries, timeslices, maker)
             tasks = [group.create_task(one) for one in (serving, *(part.run() for part in parts), kept.watch(board))]
             if simulated is None:  # else it is a trial, whose GPUs the kernel knows nothing of
                 tasks.append(group.create_task(xids.follow_kernel()))
@@ -204,6 +211,10 @@ async def _run(layout: Layout, simulated: Path | None, subject: Subject) -> None
                 task.cancel()
         events.append(EventKind.AGENT, "gpuyard-agent stopped; engines live on", code="agent_stopped")
     logger.info("stopped; engines live on")
+
+
+def _runtime_made(events: EventLog, name: str, author: str) -> None:
+    events.append(EventKind.AGENT, f"runtime {name} was made", author=author, code="runtime_made")
 
 
 def _target(supervisor: Supervisor, instance: str) -> Target | None:

@@ -4,6 +4,8 @@
   desired.json  loads.json  events.jsonl  agent.lock  agent.log  agent.sock
   revisions/<generation>.json  history/<number>.jsonl
   audit/<first record>.jsonl  lease.json  answers.jsonl
+  agent.toml                    unless it is the system's agent: /etc/gpuyard/agent.toml
+  runtimes/<name>/              engines' environments that the agent made
   secrets/<name>  fractions/<GPU's UUID>.json
   mps/<GPU>/                    pipes of an MPS daemon: sockets, whose paths must be short
   instances/<name, / as .>/{spec.json, handle.json, stop.json, exit.json, crashes.json, lock, log.<incarnation>}
@@ -19,6 +21,7 @@ SYSTEM_STATE = Path("/var/lib/gpuyard")
 SYSTEM_SOCKET = Path("/run/gpuyard/agent.sock")
 UNIT = "gpuyard-agent.service"
 SYSTEM_ROLES = Path("/etc/gpuyard/roles.toml")
+SYSTEM_SETTINGS = Path("/etc/gpuyard/agent.toml")
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +127,15 @@ class Layout:
     @property
     def instances(self) -> Path:
         return self.state / "instances"
+
+    @property
+    def settings(self) -> Path:
+        """agent.toml, which people write."""
+        return SYSTEM_SETTINGS if self.state == SYSTEM_STATE else self.state / "agent.toml"
+
+    @property
+    def runtimes(self) -> Path:
+        return self.state / "runtimes"
 
     @property
     def trials(self) -> Path:

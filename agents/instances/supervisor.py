@@ -41,6 +41,7 @@ from agents.processes.isolation.plain import Plain
 from agents.processes.isolation.tier import Tier
 from agents.processes.logspace import Written
 from agents.redaction import Redactor
+from agents.runtimes.runtimes import Runtimes
 from agents.wire import SetDesired
 from engines.base import Engine, EngineSample
 from profiles import cordon
@@ -82,6 +83,7 @@ class Supervisor:
         claims: Claims | None = None,
         fractions: Fractions | None = None,
         holds: Holds | None = None,
+        runtimes: Runtimes | None = None,
         policy: RestartPolicy | None = None,
         pace: Pace | None = None,
         grace_s: float = 45.0,
@@ -100,6 +102,7 @@ class Supervisor:
             secrets=Secrets(layout.secrets),
             fractions=fractions or Fractions(),
             holds=holds or Holds(),
+            runtimes=runtimes or Runtimes(layout.settings, layout.runtimes),
             policy=policy or RestartPolicy(),
             pace=pace or Pace(),
             grace_s=grace_s,

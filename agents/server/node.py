@@ -17,6 +17,8 @@ from agents.past.history import History
 from agents.past.revisions import Revisions
 from agents.processes.survey import Survey
 from agents.processes.terminating import Terminator
+from agents.runtimes.maker import Maker
+from agents.runtimes.runtimes import Runtimes
 from agents.trials.trials import Trials
 
 
@@ -47,6 +49,8 @@ class Node:
     trials: Trials
     layouts: Layouts
     timeslices: Timeslices
+    runtimes: Runtimes
+    maker: Maker
     limits: Limits = DEFAULT
     log_rate: Bucket = field(default_factory=lambda: Bucket(DEFAULT.log_bytes_per_s, DEFAULT.log_bytes_per_s))
     """Bytes of engines' logs, to all consoles together."""

@@ -5,10 +5,8 @@ from agents.trials.trials import Trials
 
 MAX_WAIT_S = 30.0
 
-AnyTrial = wire.Smoke | wire.StartTrial | wire.ReadTrial | wire.StopTrial | wire.ListTrials
 
-
-async def tried(trials: Trials, author: str, ask: AnyTrial) -> wire.AnyAnswer:
+async def tried(trials: Trials, author: str, ask: wire.TrialAsk) -> wire.AnyAnswer:
     """Raises Refused."""
     match ask:
         case wire.Smoke(instance=instance):

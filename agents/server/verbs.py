@@ -18,6 +18,7 @@ from agents.instances.desired import only_stops
 from agents.instances.logs import read_log
 from agents.past.recall import recall
 from agents.server.dividing import divided
+from agents.server.housing import housed
 from agents.server.node import Node
 from agents.server.selfcheck import self_checked
 from agents.server.trying import tried
@@ -48,6 +49,11 @@ NEEDED: Mapping[type[wire.AnyAsk], Role] = {
     wire.SettleLayout: Role.ADMIN,
     wire.ReadLayouts: Role.VIEWER,
     wire.ChangeTimeslice: Role.ADMIN,
+    wire.ListRuntimes: Role.VIEWER,
+    wire.CheckRuntimes: Role.OPERATOR,
+    wire.AddRuntime: Role.ADMIN,
+    wire.ReadMaking: Role.VIEWER,
+    wire.StopMaking: Role.ADMIN,
 }
 """The least role for each request; what is in it may need a higher one (`_needed`)."""
 
@@ -101,6 +107,8 @@ async def _act(node: Node, caller: Caller, role: Role, ask: wire.AnyAsk) -> wire
             return await divided(node.layouts, caller.author, ask)
         case wire.ChangeTimeslice(gpu=gpu, to=to):
             return wire.TimesliceChanged(problem=await node.timeslices.set(gpu, to, caller.author))
+        case wire.ListRuntimes() | wire.CheckRuntimes() | wire.AddRuntime() | wire.ReadMaking() | wire.StopMaking():
+            return await housed(node.runtimes, node.maker, caller.author, ask)
     return await _read(node, ask)
 
 
@@ -175,6 +183,8 @@ def _needed(node: Node, ask: wire.AnyAsk) -> tuple[Role, str]:
             return Role.ADMIN, "take a lease over"
         case wire.ApplyLayout() | wire.SettleLayout() | wire.ChangeTimeslice():
             return Role.ADMIN, "change how GPUs are shared"
+        case wire.AddRuntime() | wire.StopMaking():
+            return Role.ADMIN, "make environments for engines"
         case wire.SelfCheck(files=True):
             return Role.ADMIN, "gather logs and settings"
     return NEEDED[type(ask)], "do this"

@@ -77,6 +77,18 @@ from agents.wire.layouts import (
     ReadLayouts,
     SettleLayout,
 )
+from agents.wire.runtimes import (
+    AddRuntime,
+    CheckRuntimes,
+    ListRuntimes,
+    MakingReport,
+    MakingStopped,
+    ReadMaking,
+    RuntimeAsk,
+    RuntimeMaking,
+    Runtimes,
+    StopMaking,
+)
 from agents.wire.timeslices import ChangeTimeslice, TimesliceChanged
 from agents.wire.trial import (
     ListTrials,
@@ -85,6 +97,7 @@ from agents.wire.trial import (
     Smoked,
     StartTrial,
     StopTrial,
+    TrialAsk,
     TrialReport,
     Trials,
     TrialStarted,
@@ -100,10 +113,12 @@ __all__ = [
     "ReadLog", "ReadRevisions", "ReadRevision", "ReadHistory", "ListProcesses", "SelfCheck", "Terminate", "NoteShell",
     "AnyAnswer", "AnswerT", "DesiredSet", "LeaseTaken", "LeaseReleased", "AuditVerified", "Anchor",
     "LogPiece", "Revisions", "RevisionDocument", "History", "Processes", "SelfChecked", "Terminated", "ShellNoted",
-    "Smoke", "StartTrial", "ReadTrial", "StopTrial", "ListTrials",
+    "TrialAsk", "Smoke", "StartTrial", "ReadTrial", "StopTrial", "ListTrials",
     "Smoked", "TrialStarted", "TrialReport", "TrialStopped", "Trials",
     "PlanLayout", "ApplyLayout", "SettleLayout", "ReadLayouts", "LayoutPlanned", "LayoutChanging", "Layouts",
     "ChangeTimeslice", "TimesliceChanged",
+    "RuntimeAsk", "ListRuntimes", "CheckRuntimes", "AddRuntime", "ReadMaking", "StopMaking",
+    "Runtimes", "RuntimeMaking", "MakingReport", "MakingStopped",
     "encode", "decode", "common_protocol", "no_common_protocol",
 ]  # fmt: skip
 

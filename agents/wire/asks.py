@@ -3,28 +3,10 @@
 from typing import TypeVar
 
 from agents.wire.base import Answer, Ask, Change
-from agents.wire.layouts import (
-    ApplyLayout,
-    LayoutChanging,
-    LayoutPlanned,
-    Layouts,
-    PlanLayout,
-    ReadLayouts,
-    SettleLayout,
-)
+from agents.wire.layouts import LayoutAnswer, LayoutAsk
+from agents.wire.runtimes import RuntimeAnswer, RuntimeAsk
 from agents.wire.timeslices import ChangeTimeslice, TimesliceChanged
-from agents.wire.trial import (
-    ListTrials,
-    ReadTrial,
-    Smoke,
-    Smoked,
-    StartTrial,
-    StopTrial,
-    TrialReport,
-    Trials,
-    TrialStarted,
-    TrialStopped,
-)
+from agents.wire.trial import TrialAnswer, TrialAsk
 from profiles.finding import Finding
 from profiles.history import HistoryKind, HistorySeries
 from profiles.model import Cordon, DesiredInstance
@@ -266,16 +248,10 @@ AnyAsk = (
     | SelfCheck
     | Terminate
     | NoteShell
-    | Smoke
-    | StartTrial
-    | ReadTrial
-    | StopTrial
-    | ListTrials
-    | PlanLayout
-    | ApplyLayout
-    | SettleLayout
-    | ReadLayouts
+    | TrialAsk
+    | LayoutAsk
     | ChangeTimeslice
+    | RuntimeAsk
 )
 AnyAnswer = (
     DesiredSet
@@ -291,15 +267,10 @@ AnyAnswer = (
     | SelfChecked
     | Terminated
     | ShellNoted
-    | Smoked
-    | TrialStarted
-    | TrialReport
-    | TrialStopped
-    | Trials
-    | LayoutPlanned
-    | LayoutChanging
-    | Layouts
+    | TrialAnswer
+    | LayoutAnswer
     | TimesliceChanged
+    | RuntimeAnswer
 )
 AnswerT = TypeVar("AnswerT", bound=Answer)
 """The kind of answer that an ask expects."""

@@ -52,3 +52,7 @@ class Layouts(Answer, frozen=True, kw_only=True):
     """In the order of the GPUs."""
 
     records: tuple[GpuRecord, ...]
+
+
+LayoutAsk = PlanLayout | ApplyLayout | SettleLayout | ReadLayouts
+LayoutAnswer = LayoutPlanned | LayoutChanging | Layouts

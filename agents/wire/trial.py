@@ -67,3 +67,7 @@ class Trials(Answer, frozen=True, kw_only=True):
     """Oldest first."""
 
     trials: tuple[KeptTrial, ...]
+
+
+TrialAsk = Smoke | StartTrial | ReadTrial | StopTrial | ListTrials
+TrialAnswer = Smoked | TrialStarted | TrialReport | TrialStopped | Trials

@@ -67,6 +67,8 @@ def _service(options: argparse.Namespace) -> tuple[str, Service]:
         described["gpus"] = gpus
     if options.node:
         described["place"] = {"nodes": options.node}
+    if options.runtime:
+        described["runtime"] = options.runtime
     if options.port is not None:
         described["port"] = options.port
     chosen: dict[str, Plain] = {}

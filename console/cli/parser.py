@@ -81,7 +81,7 @@ def build() -> argparse.ArgumentParser:
     _add_processes(verbs, common)
     _add_changes(verbs, common)
     _add_past(verbs, common)
-    from console.cli import cost_words, fraction_words, gpu_words, model_words, node_words, profile_words
+    from console.cli import cost_words, fraction_words, gpu_words, model_words, node_words, profile_words, runtime_words
     from console.demo.command import add_parser
 
     text = "your own ssh to a node, with what the inventory says; a note of it is kept there"
@@ -91,6 +91,7 @@ def build() -> argparse.ArgumentParser:
     gpu_words.add(verbs, common)
     fraction_words.add(verbs.choices["fractions"], common)
     model_words.add(verbs, common)
+    runtime_words.add(verbs, common)
     cost_words.add(verbs, common)
     profile_words.add(verbs, common)
     add_parser(verbs)
@@ -212,6 +213,7 @@ def _add_changes(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]", c
     one.add_argument("--mig", metavar="PROFILE", help="a MIG device of each of them: 1g.10gb")
     one.add_argument("--node", metavar="NODE", help="where, by name or as in `place`: 'site=fra & !maintenance'")
     one.add_argument("--port", metavar="P", type=int, help="left out, the node chooses")
+    one.add_argument("--runtime", metavar="NAME", help="of the node; left out, its only one of the engine")
     one.add_argument("--option", metavar="K=V", action="append", default=[], help="of the engine; may be repeated")
     for verb, text in CHANGES.items():
         parser = _add(verbs, verb, text, "console.cli.change", "verb", parents)

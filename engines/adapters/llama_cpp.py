@@ -2,7 +2,7 @@
 
 import msgspec
 
-from engines.abilities import Liveness, SignalStep, one_token
+from engines.abilities import Liveness, Package, SignalStep, one_token
 from engines.base import Command, EngineSample, Launch, LoadProgress, Probe
 from engines.launching import flags, local_files, options_given, visible_devices
 from engines.options.llama_cpp import SPELLINGS, Options
@@ -70,6 +70,8 @@ class LlamaCpp:
     guarded = frozenset({"extra_args"})
     key_variable = "LLAMA_API_KEY"
     spellings = SPELLINGS
+    # A build is told by its number: `version: 11434 (…)`.
+    package = Package(program="llama-server", checked=("11434", "11434"), prints=r"version: b?(\d+)")
 
     def command(self, launch: Launch) -> Command:
         options = msgspec.convert(launch.options, Options, from_attributes=True)

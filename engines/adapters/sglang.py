@@ -6,7 +6,7 @@ from pathlib import PurePath
 
 import msgspec
 
-from engines.abilities import Liveness, SignalStep, one_token
+from engines.abilities import Liveness, Package, SignalStep, one_token
 from engines.base import Command, EngineSample, Launch, LoadProgress, Probe
 from engines.bounds import with_targets
 from engines.devices import Enforcer, Slice
@@ -92,6 +92,9 @@ class Sglang:
     guarded = frozenset({"extra_args", "trust_remote_code"})
     spellings = SPELLINGS
     memory_options = ("mem_fraction_static", "max_total_tokens")
+    package = Package(
+        program="sglang", distribution="sglang", module="sglang", checked=("0.5.23", "0.5.23"), installed_mib=12_288
+    )
 
     def fit(self, slices: Sequence[Slice], free_mib: Mapping[str, int]) -> float:
         # Weights and cache as a share of what is free when it begins; activations and graphs come on top.

@@ -8,7 +8,7 @@ from pathlib import PurePath
 
 import msgspec
 
-from engines.abilities import Completion, Liveness, SignalStep
+from engines.abilities import Completion, Liveness, Package, SignalStep
 from engines.base import Command, EngineSample, Launch, LoadProgress, Probe
 from engines.launching import flags, local_files, options_given, tensor_parallel, visible_devices
 from engines.options.tensorrt_llm import IN_FILE, SPELLINGS, Options
@@ -68,6 +68,10 @@ class TensorrtLlm:
     live: dict[str, str] = {}
     guarded = frozenset({"extra_args", "trust_remote_code", "otlp_traces_endpoint"})
     spellings = SPELLINGS
+    package = Package(
+        program="trtllm-serve", distribution="tensorrt-llm", module="tensorrt_llm", checked=("1.2", "1.2"),
+        installed_mib=20_480,
+    )  # fmt: skip
 
     def command(self, launch: Launch) -> Command:
         options = msgspec.convert(launch.options, Options, from_attributes=True)

@@ -6,7 +6,7 @@ from pathlib import PurePath
 
 import msgspec
 
-from engines.abilities import Liveness, SignalStep, one_token
+from engines.abilities import Liveness, Package, SignalStep, one_token
 from engines.base import Command, EngineSample, Launch, LoadProgress, Probe
 from engines.bounds import with_targets
 from engines.devices import Slice
@@ -14,6 +14,7 @@ from engines.fitting import ratio_of_gpu
 from engines.launching import flags, local_files, named_files, options_given, tensor_parallel, visible_devices
 from engines.options.vllm import SPELLINGS, Options
 from engines.steps import step_of
+from engines.versions import at_least
 from engines.vocabulary import Vocabulary
 
 _BOUNDS_S = {
@@ -81,6 +82,9 @@ class Vllm:
     key_variable = "VLLM_API_KEY"
     spellings = SPELLINGS
     memory_options = ("gpu_memory_utilization", "kv_cache_memory_bytes")
+    package = Package(
+        program="vllm", distribution="vllm", module="vllm", checked=("0.32", "0.32"), installed_mib=10_240
+    )
 
     def fit(self, slices: Sequence[Slice], free_mib: Mapping[str, int]) -> float:
         # A share of the whole GPU, also under MPS; what CUDA itself takes comes on top.
@@ -97,6 +101,8 @@ class Vllm:
         bounds = with_targets(_BOUNDS_S, launch.targets_s)
         told = {_FAMILIES[field]: list(among) for field, among in bounds.items()}
         values["custom_histogram_buckets"] = told | options.custom_histogram_buckets
+        if not at_least(launch.version, 0, 18):  # which stops at once, and would not start with the flag
+            del values["shutdown_timeout"]
         address = {"served_model_name": launch.served_name, "host": launch.host, "port": launch.port}
         return Command(
             argv=(

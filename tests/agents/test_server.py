@@ -44,6 +44,8 @@ from agents.privilege.child import RootChild
 from agents.processes.survey import Survey
 from agents.processes.terminating import Terminator
 from agents.redaction import Redactor
+from agents.runtimes.maker import Maker
+from agents.runtimes.runtimes import Runtimes
 from agents.server import channel, server
 from agents.server.listener import listen
 from agents.server.node import Node
@@ -178,6 +180,7 @@ async def serving(directory: Path, roles: Roles | None = None, **limits: float) 
     audit = AuditLog(directory / "audit", agent_version="0.1.0", limits=chosen)
     gate = Gate(audit, Leases(directory / "lease.json", events), Answers(directory / "answers.jsonl"), chosen)
     survey = Survey(directory, board, dict, lambda: Redactor({}))
+    runtimes = Runtimes(directory / "agent.toml", directory / "runtimes")
     node = Node(
         board=board,
         events=events,
@@ -194,6 +197,8 @@ async def serving(directory: Path, roles: Roles | None = None, **limits: float) 
         trials=Trials(directory / "trials", lambda _: None, lambda: 0, time.time),
         layouts=undivided(directory, board, events),
         timeslices=Timeslices(Layout(directory, path), board, RootChild(recorded(gate.audit))),
+        runtimes=runtimes,
+        maker=Maker(runtimes),
         limits=chosen,
         log_rate=Bucket(chosen.log_bytes_per_s, chosen.log_bytes_per_s),
     )

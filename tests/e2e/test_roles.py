@@ -87,6 +87,11 @@ MATRIX: tuple[tuple[wire.AnyAsk, Role], ...] = (
     (wire.SettleLayout(gpu="GPU-none", token=10**6), Role.ADMIN),
     (wire.ReadLayouts(), Role.VIEWER),
     (wire.ChangeTimeslice(gpu="GPU-none", to=Timeslice.SHORT, token=10**6), Role.ADMIN),
+    (wire.ListRuntimes(), Role.VIEWER),
+    (wire.CheckRuntimes(), Role.OPERATOR),
+    (wire.AddRuntime(requirement="none", token=10**6), Role.ADMIN),
+    (wire.ReadMaking(name="none"), Role.VIEWER),
+    (wire.StopMaking(name="none", token=10**6), Role.ADMIN),
 )
 
 

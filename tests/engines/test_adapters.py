@@ -110,6 +110,12 @@ def test_vllm_by_a_python_runs_the_module() -> None:
     assert "--tensor-parallel-size" not in made.argv
 
 
+@pytest.mark.parametrize(("version", "has"), [("0.17.1", False), ("0.18.0", True), ("0.32.0+cpu", True), ("", True)])
+def test_vllm_gets_no_flag_that_its_version_does_not_know(version: str, has: bool) -> None:
+    asked = msgspec.structs.replace(launch("vllm", "m"), version=version)
+    assert ("--shutdown-timeout" in registry.get("vllm").command(asked).argv) is has
+
+
 def test_vllm_spreads_over_its_gpus_unless_told() -> None:
     two = (GPU, Slice(gpu_uuid="GPU-b", gpu_index=1))
     for options, wanted in (({}, "2"), ({"tensor_parallel_size": 1}, "1"), ({"pipeline_parallel_size": 2}, "1")):
