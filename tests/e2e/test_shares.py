@@ -53,7 +53,9 @@ def test_engines_hold_their_parts_and_what_does_not_fit_is_refused(shared: Host)
     assert "GPU 0 is not free: embed/0 and rerank/0 have it; best is GPU 1 with 80,744" in whole.stderr
     part = gpuyard(shared, *run, "--gpus", "here/0", "--memory", "60GiB")
     assert "needs 61,440 MiB of GPU 0, which has 48,270 to give; best is GPU 1 with 80,744" in part.stderr
-    assert gpuyard(shared, *run, "--memory", "60GiB").returncode == 64
+    nowhere = gpuyard(shared, *run, "--memory", "100GiB")
+    assert nowhere.returncode == 1
+    assert "needs 102,400 MiB of one GPU, best is here/1 with 80,744" in nowhere.stderr
     none = gpuyard(shared, *run, "--gpus", "here/1", "--mig", "1g.10gb")
     assert "GPU 1 has no free 1g.10gb — it is not divided by MIG; `gpuyard fractions plan`" in none.stderr
 
