@@ -85,8 +85,21 @@ class Operations:
         """
         placed = place(profile, self._statuses(), self._desired(), self._labels())
         plan = _with_blockers(plan_profile(profile.profile, placed.specs, self._desired(), profile.owner), placed)
+        plan = replace(plan, blockers=plan.blockers + self._unseen(profile.profile))
         kept = text if len(text.encode()) <= MAX_PROFILE_TEXT_BYTES else ""
         return self._told(replace(plan, nodes=tuple(replace(edit, profile_text=kept) for edit in plan.nodes)))
+
+    def _unseen(self, profile: str) -> tuple[Reason, ...]:
+        """Nodes that do not answer and had instances of `profile` when they last did: a second copy would be placed."""
+        had = {
+            view.name: sorted(name for name, owned in view.desired.instances.items() if owned.profile == profile)
+            for view in self._store.nodes.values() if not view.counted
+        }  # fmt: skip
+        hint = "bring it back, or take it out of the inventory if it is gone for good"
+        return tuple(
+            Reason("unseen", f"{node} does not answer and may still run {', '.join(names)}", hint)
+            for node, names in had.items() if names
+        )  # fmt: skip
 
     def propose_run(self, name: str, service: Service) -> Plan:
         """The plan that adds `service` as `name` to the instances that were started without a file."""

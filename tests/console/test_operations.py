@@ -92,6 +92,19 @@ async def test_one_node_may_refuse_and_another_not():
     assert (second.ok, second.reason, second.unreachable) == (False, gone, True)
 
 
+def test_no_second_copy_is_placed_of_what_a_silent_node_may_still_run():
+    store, _, operations = filled()
+    profile = Profile(gpuyard=1, profile="p", services={"chat": Service(model="m", engine="simulated", replicas=2)})
+    assert operations.propose_profile(profile).blockers == ()
+    store.link("b", NodeState.UNREACHABLE)
+    (blocker,) = operations.propose_profile(profile).blockers
+    assert blocker.text == "b does not answer and may still run chat/1"
+    assert (
+        operations.propose_profile(replace(profile, profile="q", services={"rank": Service("m", "simulated")})).blockers
+        == ()
+    )
+
+
 async def test_a_profile_is_placed_planned_and_prunes_its_own():
     _, _, operations = filled(a=desired("chat/0", "old/0"))
     service = Service(engine="simulated", model="m")
