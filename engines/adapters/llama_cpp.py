@@ -98,9 +98,14 @@ class LlamaCpp:
         )
 
     def ready(self, launch: Launch) -> Probe:
-        # A scrape waits behind the decode step in progress.
+        # A scrape waits behind the decode step in progress. A look at the slots would wake one that may sleep.
+        detail_path = None if _may_sleep(launch) else "/slots"
         return Probe(
-            ready_path="/health", metrics_path="/metrics", detail_path="/slots", load_deadline_s=900.0, timeout_s=10.0
+            ready_path="/health",
+            metrics_path="/metrics",
+            detail_path=detail_path,
+            load_deadline_s=900.0,
+            timeout_s=10.0,
         )
 
     def sample(self, metrics: str) -> EngineSample:
@@ -133,10 +138,15 @@ class LlamaCpp:
         return (SignalStep("SIGTERM", 15.0), SignalStep("SIGTERM", 5.0))
 
     def liveness(self, launch: Launch) -> Liveness:
-        return Liveness(one_token=one_token(launch))
+        return Liveness() if _may_sleep(launch) else Liveness(one_token=one_token(launch))
 
     def progress(self, line: str) -> LoadProgress | None:
         return step_of(line, _STEPS)
+
+
+def _may_sleep(launch: Launch) -> bool:
+    options = msgspec.convert(launch.options, Options, from_attributes=True)
+    return (options.sleep_idle_seconds or -1) > 0
 
 
 ENGINE = LlamaCpp()

@@ -85,7 +85,8 @@ class Options(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     log_verbosity: Literal[0, 1, 2, 3, 4, 5] | None = None
     """1 errors, 2 warnings, 3 info, 5 everything."""
     sleep_idle_seconds: int | None = None
-    """After so long without a request the model is unloaded; the next one loads it again."""
+    """After so long without a request the model is unloaded; the next one loads it again. The agent then looks less
+    closely, so as not to wake it: tokens are told when a request ends, and a frozen one is not noticed."""
     extra_args: tuple[str, ...] = ()
     """Words added as they are, for flags that are not here."""
 

@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from engines import registry
-from engines.abilities import Details
+from engines.abilities import Details, Lives
 from engines.base import BadOptions, Command, EngineSample, Launch, LoadProgress, Progress
 from engines.devices import Enforcer, MigSlot, Slice
 from engines.fitting import fitted
@@ -230,6 +230,15 @@ def test_llama_cpp_has_what_is_in_flight_in_its_slots() -> None:
         found = engine.detailed(EngineSample(running=4), (LLAMA / f"slots_{page}.json").read_text())
         assert (found.running, found.generation_tokens_in_flight, found.kv_usage_ratio) == (4, made, share)
         assert found.prompt_tokens_in_flight == 0, "every prompt has been read, and counted"
+
+
+def test_a_llama_server_that_may_sleep_is_not_woken() -> None:
+    engine = registry.get("llama_cpp")
+    assert isinstance(engine, Lives)
+    asleep, awake = launch("llama_cpp", "m.gguf", sleep_idle_seconds=60), launch("llama_cpp", "m.gguf")
+    assert (engine.ready(awake).detail_path, engine.ready(asleep).detail_path) == ("/slots", None)
+    assert engine.liveness(awake).one_token is not None
+    assert engine.liveness(asleep).one_token is None
 
 
 def test_llama_cpp_counts_a_prompt_in_flight_until_its_first_token() -> None:
