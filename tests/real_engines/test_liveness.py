@@ -136,3 +136,15 @@ async def test_a_vllm_that_freezes_under_load_is_stalled_and_drains_what_it_has_
     machine.want(vllm, wanted=Wanted.STOPPED)
     assert await request > 1000, "the stop let it finish"
     await machine.until(lambda status: status.phase is Phase.STOPPED, 60.0)
+
+
+async def test_a_vllm_whose_engine_process_is_killed_ends_and_is_started_again(machine: Machine, vllm: Served) -> None:
+    """Its exit code is 0: nothing but that nobody asked for it says that it is a crash."""
+    first = await ready(machine, vllm)
+    assert first.pid is not None
+    os.kill(engine_core(first.pid), signal.SIGKILL)
+    ended = await machine.until(lambda status: status.phase is Phase.BACKOFF, 60.0)
+    assert ended.reason is not None
+    assert ended.reason.code == "exited", "it had served: no row of the table may give it up"
+    again = await machine.until(lambda status: status.phase is Phase.READY, vllm.ready_limit_s)
+    assert (again.pid == first.pid, again.restarts) == (False, 1)
