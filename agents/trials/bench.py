@@ -89,6 +89,9 @@ class Bench:
 async def _end(child: asyncio.subprocess.Process) -> None:
     with contextlib.suppress(ProcessLookupError):
         child.kill()
+    assert child.stdout is not None
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(END_LIMIT_S):
+            while await child.stdout.read(MAX_LINE_BYTES):
+                pass  # asyncio sees no end of a child whose pipe nobody empties
             await child.wait()
