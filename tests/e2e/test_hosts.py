@@ -1,6 +1,7 @@
 """From a bare host to an agent that answers, and back: OpenSSH's sshd, a jump host, no index on the host's side."""
 
 import json
+import os
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -46,7 +47,8 @@ def tree(host: BareHost) -> list[str]:
     Where a login asked sudo, sudo keeps a note of it in /run, as does mount.
     """
     noted = host.files / "run" / "sudo"
-    found = (path for path in host.files.rglob("*") if path.name != "mount" and not path.is_relative_to(noted))
+    there = (Path(at) / name for at, folders, files in os.walk(host.files) for name in (*folders, *files))
+    found = (path for path in there if path.name != "mount" and not path.is_relative_to(noted))
     return sorted(_entry(path, host.files) for path in found)
 
 
