@@ -19,6 +19,9 @@ endif
 test: $(VENV)/.dev  ## the default suite, under five minutes on two cores
 	$(BIN)/pytest -n 3 --dist worksteal -q $(ARGS)  # three on two cores: most tests wait for processes
 
+test-slow: $(VENV)/.dev  ## whole journeys over OpenSSH's sshd: hosts, sealed logins, several agents, undo, shares
+	$(BIN)/pytest tests/e2e -m slow -n 3 --dist worksteal -q $(ARGS)
+
 test-engines: $(VENV)/.dev  ## real llama.cpp and vLLM on the CPU, over OpenSSH's sshd (wheels are cached)
 	$(BIN)/pytest tests/real_engines -m engines -q --timeout 1800 $(ARGS)
 
@@ -57,4 +60,4 @@ $(VENV)/.console: requirements/console.txt pyproject.toml requirements/setup.sh
 $(VENV)/.dev: requirements/dev.txt requirements/console.txt pyproject.toml requirements/setup.sh
 	sh requirements/setup.sh dev
 
-.PHONY: help demo test test-engines test-peers test-faults check format bench screens lock clean
+.PHONY: help demo test test-slow test-engines test-peers test-faults check format bench screens lock clean
