@@ -130,7 +130,7 @@ def assemble(layout: Layout, simulated: Path | None, subject: Subject, roles: Ro
     shop = Workshop(
         board=board, events=events, surveyor=sharing.surveyor, privileged=sharing.privileged,
         tenants=supervisor.tenants, holds=sharing.holds, release=sampler.release_gpus,
-        boot_id=board.status().boot_id,
+        boot_id=board.status().boot_id, changed=sampler.look_again_at_gpus,
     )  # fmt: skip
     changes = Changes(Journal(layout.fractions, events, time.time), shop)
     survey = Survey(layout.state, board, lambda: supervisor.living() | sharing.mps.living(), supervisor.redactor)

@@ -40,6 +40,8 @@ class Workshop(msgspec.Struct, frozen=True, kw_only=True):
     release: Callable[[], AbstractAsyncContextManager[None]]
     """Our reader lets go of the GPUs (agents.gpus.reader)."""
     boot_id: str
+    changed: Callable[[], None] = lambda: None
+    """The GPUs are other than they were: our reader may look again."""
     pace: Pace = Pace()
 
 
@@ -111,6 +113,7 @@ class Changes:
             except OSError as error:
                 logger.error("gpu%d: the journal cannot be written: %s", record.gpu_index, error)
                 await asyncio.sleep(self._shop.pace.retry_s)
+        self._shop.changed()
         record = self.journal.records[gpu_uuid]
         self._show(record)
         self._tell(gpu_uuid, *_ended(record.gpu_index, ended), ended.author)

@@ -1,4 +1,7 @@
-"""The reader process: one frame a second on stdout until stdin closes, which it does when the agent goes."""
+"""The reader process: one frame a second on stdout until stdin closes, which it does when the agent goes.
+
+Whatever comes on stdin asks for everything anew, at once.
+"""
 
 import os
 import select
@@ -13,6 +16,7 @@ from engines.simulated_device import NVML_FILE
 from profiles.status import GpuSource, GpuSourceKind
 
 PERIOD_S = 1.0
+ASKED_BYTES = 4096
 
 FAKE = GpuSource(GpuSourceKind.SIMULATED, "SIMULATED: read through NVML from a fake driver, no real GPU is read")
 
@@ -27,7 +31,9 @@ def main(arguments: list[str]) -> int:
             write(encoder.encode(source.read()) + b"\n")
             left_s = max(0.0, PERIOD_S - (time.monotonic() - began_s))
             if select.select([sys.stdin], [], [], left_s)[0]:
-                return 0
+                if not os.read(0, ASKED_BYTES):
+                    return 0
+                source.look_again()
     except NoGpus as error:
         write(encoder.encode(Frame(GpuSource(GpuSourceKind.NONE, str(error)))) + b"\n")
         return 0

@@ -58,6 +58,10 @@ class Nvidia:
             self._processes.forget_old()
         return Frame(source, gpus, self._new_cards(), tuple(xids))
 
+    def look_again(self) -> None:
+        for gpu in self._gpus.values():
+            gpu.look_again()
+
     def _open_closed(self) -> None:
         """A GPU that cannot even be named has no UUID to keep a row under; it is tried again."""
         before = len(self._gpus)

@@ -72,6 +72,7 @@ class Reader:
         """A child is to begin or to end now."""
         self._gone = asyncio.Event()
         self._gone.set()
+        self._stdin: asyncio.StreamWriter | None = None
         self.pid: int | None = None
 
     async def run(self) -> None:
@@ -87,6 +88,11 @@ class Reader:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(None if self._released else RETRY_S if none else RESTART_S):
                     await self._turn.wait()
+
+    def look_again(self) -> None:
+        """Somebody changed the GPUs: what is read seldom is read now."""
+        if self._stdin is not None:
+            self._stdin.write(b"\n")
 
     @contextlib.asynccontextmanager
     async def release(self) -> AsyncIterator[None]:
@@ -113,7 +119,7 @@ class Reader:
 
     async def _follow(self, child: asyncio.subprocess.Process) -> None:
         """Until it ends, and is reaped."""
-        self.pid = child.pid
+        self.pid, self._stdin = child.pid, child.stdin
         assert child.stdout is not None
         assert child.stderr is not None
         said = asyncio.create_task(_last_words(child.stderr))
@@ -134,6 +140,7 @@ class Reader:
         finally:
             said.cancel()
             letting_go.cancel()
+            self._stdin = None
             await _end(child)
             self.pid = None
 

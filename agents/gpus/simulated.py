@@ -58,6 +58,9 @@ class Simulated:
         self._reported = {gpu.uuid: len(gpu.xids) for gpu in self._devices()}
         self._cards: tuple[GpuCard, ...] = ()
 
+    def look_again(self) -> None:
+        """Every read looks at everything."""
+
     def read(self) -> Frame:
         now_s = self._clock()
         elapsed_s, self._before_s = now_s - self._before_s, now_s

@@ -39,3 +39,7 @@ class Source(Protocol):
     def read(self) -> Frame:
         """Never raises for one GPU's sake: what it does not say is None with a reason in `absent`."""
         ...
+
+    def look_again(self) -> None:
+        """Something was changed: leave nothing for later at the next read."""
+        ...

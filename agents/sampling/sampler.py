@@ -71,6 +71,9 @@ class Sampler:
         """Until it is left, no process of ours has a GPU open. Entering raises NotReleased (agents.gpus.reader)."""
         return self._reader.release()
 
+    def look_again_at_gpus(self) -> None:
+        self._reader.look_again()
+
     async def _look_at_host(self) -> None:
         while True:
             self._board.set_host(self._host.read(self._reader.pid))

@@ -14,6 +14,7 @@ from agents.gpus.source import Frame
 from agents.processes import tree
 from engines.simulated_device import SimulatedGpu, encode_devices
 from profiles.status import GpuState
+from tests.fakes.nvml.driver import FakeDriver
 
 DEAF = (
     "import sys,time; from agents.gpus.child import *; s=open_source(sys.argv[1:]);"
@@ -94,3 +95,23 @@ async def test_one_that_cannot_be_ended_is_named(directory: Path, monkeypatch: p
         with pytest.raises(NotReleased, match=str(reader.pid)):
             async with reader.release():
                 pass
+
+
+async def test_what_is_read_seldom_is_read_at_once_when_somebody_says_so(
+    driver: FakeDriver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """MIG is looked at every ten reads; the frame after the word is there long before."""
+    for name, value in driver.env().items():
+        monkeypatch.setenv(name, value)
+    shown: list[Frame] = []
+    reader = Reader(shown.append)
+    async with reading(reader):
+        await until(shown, lambda frame: bool(frame.gpus) and frame.gpus[0].mig is not None)
+        driver.set({"gpu0.mig.current": 1})
+        reader.look_again()
+        await until(shown, lambda frame: bool(frame.gpus and frame.gpus[0].mig and frame.gpus[0].mig.current))
+        assert len(shown) < 5
+        pid = reader.pid
+        reader.look_again()
+        await until(shown, is_state(GpuState.OK))
+        assert reader.pid == pid
