@@ -91,13 +91,24 @@ class MigWork:
             await asyncio.sleep(self._pace.quiet_apart_s)
 
     async def switch(self, on_: bool) -> None:
-        """MIG mode, with nothing of ours on the GPU. Raises CannotGoOn."""
+        """MIG mode, with nothing of ours on the GPU. Raises CannotGoOn.
+
+        Where somebody has the GPU open it is asked again for a while: the reader of an agent that died goes a moment
+        after it.
+        """
         word = "on" if on_ else "off"
-        outcome = await self._call(SetMigMode(gpu=self._gpu_uuid, to=Switch(word)))
-        after = await self.look()
-        if after.mode is on_ and after.pending is on_:
-            return
-        held_up = outcome.held_up if isinstance(outcome, Switched) else 0
+        loop, pause_s = asyncio.get_running_loop(), self._pace.busy_first_s
+        deadline = loop.time() + self._pace.busy_limit_s
+        while True:
+            outcome = await self._call(SetMigMode(gpu=self._gpu_uuid, to=Switch(word)))
+            after = await self.look()
+            if after.mode is on_ and after.pending is on_:
+                return
+            held_up = outcome.held_up if isinstance(outcome, Switched) else 0
+            if held_up != _IN_USE or loop.time() > deadline:
+                break
+            await asyncio.sleep(pause_s)
+            pause_s = min(2 * pause_s, self._pace.busy_most_s)
         if held_up == _RESET_REQUIRED:
             text = f"MIG can be turned {word} only by a reset of the GPU"
             raise CannotGoOn("needs_reset", text, "reset it with nothing on it (`nvidia-smi --gpu-reset`), or reboot")
