@@ -1,38 +1,24 @@
 """Cost: the fleet's money at this rate, and who spends it."""
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 
 from textual.binding import Binding
-from textual.widget import Widget
 
 from console.render.costpage import cost_lines
-from console.screens.base import YardScreen
+from console.render.fit import Line
+from console.screens.detail import DetailScreen
 from console.spending import BY
-from console.widgets.lines import Lines
 
 
-class CostScreen(YardScreen):
+class CostScreen(DetailScreen):
     crumb = "cost"
     BINDINGS = [
         Binding("b", "by", "by …", id="cost.by", tooltip=f"Whose money: by {', '.join(BY)}"),
     ]
     by = "service"
 
-    def body(self) -> Iterable[Widget]:
-        yield Lines(id="detail")
-
-    def on_mount(self) -> None:
-        detail = self.query_one("#detail", Lines)
-        detail.can_focus = True
-        detail.focus()
-
-    def fill(self) -> None:
-        self.query_one("#detail", Lines).show([(), *cost_lines(self.session.store, self.by)])
-
-    def tick(self) -> None:
-        super().tick()
-        if self.composed:
-            self.fill()
+    def lines(self) -> Sequence[Line]:
+        return [(), *cost_lines(self.session.store, self.by)]
 
     def action_by(self) -> None:
         choices = list(BY)

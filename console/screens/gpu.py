@@ -1,18 +1,16 @@
 """One GPU: what it does and for whom, what went wrong, where it sits."""
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 
-from textual.widget import Widget
-
+from console.render.fit import Line
 from console.render.gpu import gpu_lines
-from console.screens.base import YardScreen
+from console.screens.detail import DetailScreen
 from console.screens.session import Session
 from console.screens.shell import SHELL_BINDINGS, OpensShell
 from console.store import Key
-from console.widgets.lines import Lines
 
 
-class GpuScreen(OpensShell, YardScreen):
+class GpuScreen(OpensShell, DetailScreen):
     BINDINGS = [*SHELL_BINDINGS]
 
     def __init__(self, session: Session, key: Key) -> None:
@@ -27,18 +25,5 @@ class GpuScreen(OpensShell, YardScreen):
     def host_in_hand(self) -> str:
         return self.key.node
 
-    def body(self) -> Iterable[Widget]:
-        yield Lines(id="detail")
-
-    def on_mount(self) -> None:
-        detail = self.query_one("#detail", Lines)
-        detail.can_focus = True
-        detail.focus()
-
-    def fill(self) -> None:
-        self.query_one("#detail", Lines).show(gpu_lines(self.session.store, self.key, self.size.width))
-
-    def tick(self) -> None:
-        super().tick()
-        if self.composed:
-            self.fill()
+    def lines(self) -> Sequence[Line]:
+        return gpu_lines(self.session.store, self.key, self.size.width)

@@ -1,18 +1,17 @@
 """One instance: what it is, how it does, what is wanted of it."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
-from textual.widget import Widget
-
+from console.render.fit import Line
 from console.render.instance import instance_lines
 from console.screens.actions import ACTION_BINDINGS, ActsOnInstances
+from console.screens.detail import DetailScreen
 from console.screens.session import Session
 from console.screens.shell import SHELL_BINDINGS, OpensShell
 from console.store import Key
-from console.widgets.lines import Lines
 
 
-class InstanceScreen(ActsOnInstances, OpensShell):
+class InstanceScreen(ActsOnInstances, OpensShell, DetailScreen):
     BINDINGS = [*ACTION_BINDINGS, *SHELL_BINDINGS]
 
     def __init__(self, session: Session, key: Key) -> None:
@@ -26,9 +25,6 @@ class InstanceScreen(ActsOnInstances, OpensShell):
     def host_in_hand(self) -> str:
         return self.key.node
 
-    def body(self) -> Iterable[Widget]:
-        yield Lines(id="detail")
-
     def targets(self) -> Sequence[Key]:
         return (self.key,)
 
@@ -37,14 +33,6 @@ class InstanceScreen(ActsOnInstances, OpensShell):
 
     def on_mount(self) -> None:
         self.session.store.recorded.open(self.key)
-        detail = self.query_one("#detail", Lines)
-        detail.can_focus = True
-        detail.focus()
 
-    def fill(self) -> None:
-        self.query_one("#detail", Lines).show(instance_lines(self.session.store, self.key, self.size.width))
-
-    def tick(self) -> None:
-        super().tick()
-        if self.composed:
-            self.fill()
+    def lines(self) -> Sequence[Line]:
+        return instance_lines(self.session.store, self.key, self.size.width)

@@ -1,19 +1,18 @@
 """One process: whose it is, what it runs, what it holds, what its end would do."""
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 
-from textual.widget import Widget
-
+from console.render.fit import Line
 from console.render.process import process_lines
+from console.screens.detail import DetailScreen
 from console.screens.listing import AsksForProcesses
 from console.screens.session import Session
 from console.screens.shell import SHELL_BINDINGS, OpensShell
 from console.screens.terminating import TERMINATE_BINDINGS, EndsProcesses
 from console.store import Key
-from console.widgets.lines import Lines
 
 
-class ProcessScreen(EndsProcesses, OpensShell, AsksForProcesses):
+class ProcessScreen(EndsProcesses, OpensShell, AsksForProcesses, DetailScreen):
     BINDINGS = [*TERMINATE_BINDINGS, *SHELL_BINDINGS]
 
     def __init__(self, session: Session, key: Key) -> None:
@@ -30,18 +29,5 @@ class ProcessScreen(EndsProcesses, OpensShell, AsksForProcesses):
     def process_in_hand(self) -> Key | None:
         return self.key
 
-    def body(self) -> Iterable[Widget]:
-        yield Lines(id="detail")
-
-    def on_mount(self) -> None:
-        detail = self.query_one("#detail", Lines)
-        detail.can_focus = True
-        detail.focus()
-
-    def fill(self) -> None:
-        self.query_one("#detail", Lines).show(process_lines(self.session.store, self.key, self.size.width))
-
-    def tick(self) -> None:
-        super().tick()
-        if self.composed:
-            self.fill()
+    def lines(self) -> Sequence[Line]:
+        return process_lines(self.session.store, self.key, self.size.width)

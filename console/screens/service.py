@@ -1,30 +1,20 @@
 """One service in full: its replicas together, over one, five and thirty minutes."""
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 
-from textual.widget import Widget
-
+from console.render.fit import Line
 from console.render.service import service_lines
-from console.screens.base import YardScreen
+from console.screens.detail import DetailScreen
 from console.screens.session import Session
 from console.store import Key
-from console.widgets.lines import Lines
 
 
-class ServiceScreen(YardScreen):
+class ServiceScreen(DetailScreen):
     def __init__(self, session: Session, key: Key) -> None:
         super().__init__(session)
         self.key = key
         self.crumb = f"services › {key.name.partition(':')[2]}"
         self._opened: set[Key] = set()
-
-    def body(self) -> Iterable[Widget]:
-        yield Lines(id="detail")
-
-    def on_mount(self) -> None:
-        detail = self.query_one("#detail", Lines)
-        detail.can_focus = True
-        detail.focus()
 
     def on_unmount(self) -> None:
         for replica in self._opened:
@@ -37,9 +27,7 @@ class ServiceScreen(YardScreen):
         for replica in self._opened - replicas:
             self.session.store.recorded.close(replica)
         self._opened = replicas
-        self.query_one("#detail", Lines).show(service_lines(self.session.store, self.key, self.size.width))
+        super().fill()
 
-    def tick(self) -> None:
-        super().tick()
-        if self.composed:
-            self.fill()
+    def lines(self) -> Sequence[Line]:
+        return service_lines(self.session.store, self.key, self.size.width)
