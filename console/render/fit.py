@@ -29,6 +29,17 @@ def fit(text: str, width: int, *, right: bool = False) -> str:
     return pad + text if right else text + pad
 
 
+def whole(line: Line, width: int) -> Line:
+    """The spans from the left that fit uncut: half a figure would be another one."""
+    kept: list[tuple[str, Tone]] = []
+    for text, tone in line:
+        width -= cell_len(text)
+        if width < 0:
+            break
+        kept.append((text, tone))
+    return tuple(kept)
+
+
 def cut(line: Line, width: int) -> Line:
     """`line` in at most `width` cells; what does not fit ends in `…`."""
     kept: list[Span] = []

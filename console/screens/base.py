@@ -10,7 +10,7 @@ from textual.screen import Screen
 from textual.widget import Widget
 from textual.widgets import Input
 
-from console.render.fit import Line
+from console.render.fit import Line, whole
 from console.render.table import Tone
 from console.screens.places import bottom
 from console.screens.session import Session
@@ -77,7 +77,8 @@ class YardScreen(Screen[None]):
         """The clock and the sums of the top line; the keys of the bottom line."""
         if not self.composed:
             return
-        self.query_one("#head", EdgeLine).set(self.session.head(), self.session.clock())
+        clock = self.session.clock()
+        self.query_one("#head", EdgeLine).set(whole(self.session.head(), self.size.width - len(clock) - 2), clock)
         self.show_keys()
 
     @on(Rows.Moved)

@@ -8,9 +8,11 @@ from msgspec.structs import replace
 from console.app import Yard
 from console.render.bill import bill_item, bill_lines, spent_now
 from console.render.consequence import consequence
+from console.render.fit import whole
 from console.render.gpus import GPU_COLUMNS, gpu_row
 from console.render.pulse import problems
 from console.render.services import services
+from console.render.table import Tone
 from console.screens.session import Session
 from console.spending import BY, grouped, of_fleet, of_instance, of_node
 from console.store import Key, Kind, NodeState
@@ -88,6 +90,14 @@ def test_the_lines_and_the_json_say_the_same() -> None:
     item = json.loads(json.dumps(bill_item(bill, store)))
     assert item["usd_h"] == pytest.approx(bill.total / MICRO)
     assert "2026-05-15 to 2026-11-09" in lines[-1]
+
+
+def test_a_figure_that_has_no_room_is_left_out_whole() -> None:
+    line = ((" GPUs 24", Tone.PLAIN), ("   $70.80/h", Tone.PLAIN), ("  idle $2.95/h", Tone.DIM))
+    assert whole(line, 33) == line
+    assert whole(line, 32) == line[:2]
+    assert whole(line, 10) == line[:1]
+    assert whole(line, 3) == ()
 
 
 async def test_the_cost_screen_says_whose_money_by_turns() -> None:
