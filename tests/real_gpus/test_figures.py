@@ -107,6 +107,7 @@ def test_what_each_call_takes(machine: Frame, say: Say) -> None:
 def test_what_a_tick_takes(machine: Frame, say: Say) -> None:
     wall_ms, most_ms, cpu = json.loads(python(TICKS))
     processes = sum(len(gpu.processes) for gpu in machine.gpus)
+    assert 0 < wall_ms <= most_ms
     say(f"one tick, {processes} processes: {cpu:.1f} ms of CPU, {wall_ms:.1f} ms, at most {most_ms:.1f}")
 
 
@@ -116,5 +117,6 @@ def test_what_the_reader_costs(say: Say) -> None:
         before = cpu_ms(pid)
         time.sleep(MEASURED_S)
         spent = cpu_ms(pid) - before
+    assert spent > 0, "the reader read nothing"
     a_tick_ms, share = spent / MEASURED_S * PERIOD_S, spent / MEASURED_S / 1000
     say(f"the reader: {a_tick_ms:.1f} ms of CPU a tick, {share:.2%} of a core\n")
