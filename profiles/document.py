@@ -17,10 +17,11 @@ class FileError(Exception):
 
 
 class Mark(msgspec.Struct, frozen=True):
-    """A place in a file; both count from 1."""
+    """A place in a file; both count from 1. `source` "" is the document's own."""
 
     line: int
     column: int
+    source: str = ""
 
 
 class Document(msgspec.Struct, frozen=True):
@@ -38,4 +39,4 @@ class Document(msgspec.Struct, frozen=True):
         while path and path not in places:
             path = path[:-1]
         mark = places.get(path) or self.values[()]
-        return FileError(self.source, mark.line, mark.column, message, hint)
+        return FileError(mark.source or self.source, mark.line, mark.column, message, hint)

@@ -1,6 +1,7 @@
 """The schema of profiles for editors, made from the structs that read them: each key by itself."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import msgspec
 
@@ -27,9 +28,21 @@ def profile_schema() -> dict[str, object]:
         properties = components[struct]["properties"]
         for key, pattern in patterns.items():
             properties[key] |= {"pattern": pattern}
+    _may_extend(components["Profile"], components["Service"])
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "gpuyard profile",
         **schema,
         "$defs": components,
     }
+
+
+def _may_extend(profile: dict[str, Any], service: dict[str, Any]) -> None:
+    """What a file does not say, its base may; and it may take a whole service out of it."""
+    profile["required"].remove("services")
+    service["required"].remove("model")
+    each = profile["properties"]["services"]
+    each["additionalProperties"] = {"anyOf": [each["additionalProperties"], {"type": "null"}]}
+    whole = {"additionalProperties": {"type": "object", "required": ["model"]}}
+    profile["if"] = {"required": ["extends"]}
+    profile["else"] = {"required": ["services"], "properties": {"services": whole}}

@@ -16,6 +16,7 @@ from profiles.allowed import MAX_PORT, NotAllowed, check_port, check_variable, s
 from profiles.canary import BadCanary
 from profiles.conform import convert, in_words
 from profiles.document import Document, Where
+from profiles.extends import EXTENDS, read_profile
 from profiles.gpu_request import BadShare
 from profiles.gputypes import unknown
 from profiles.model import Profile, Service
@@ -26,7 +27,6 @@ from profiles.restart import RestartRequest
 from profiles.selector import BadSelector
 from profiles.share import enforcer
 from profiles.units import duration_s
-from profiles.yamltext import read
 
 VERSION = 1
 MAX_REPLICAS = 1000
@@ -44,13 +44,15 @@ _SECRETS = re.compile(
 
 def load_profile(path: Path) -> Profile:
     """The profile in the file at `path`. Raises FileError at the first thing that is wrong."""
-    return parse_profile(read(path))
+    return parse_profile(read_profile(path))
 
 
 def parse_profile(document: Document) -> Profile:
     """The profile in `document`. Raises FileError at the first thing that is wrong."""
     _check_version(document)
     profile = convert(document, Profile)
+    if profile.extends is not None:
+        raise document.error((EXTENDS,), "a text has no file beside it", "write in what it extends")
     if not NAME.fullmatch(profile.profile):
         raise document.error(("profile",), f"`{profile.profile}` cannot name a profile", _NAME_HINT)
     if not profile.services:

@@ -75,6 +75,8 @@ class Profile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     gpuyard: int
     profile: str
     services: dict[str, Service]
+    extends: str | None = None
+    """A file beside this one; written in before a profile is made of it (profiles.extends)."""
     description: str = ""
     owner: str = ""
     defaults: Defaults = Defaults()

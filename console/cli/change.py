@@ -11,6 +11,7 @@ from console.cli.output import CommandFailed, Exit
 from console.cli.session import Reached, inventory_of, reached
 from console.operations import ADHOC
 from profiles.document import Document, FileError, Mark, Plain
+from profiles.extends import read_profile
 from profiles.load import parse_profile
 from profiles.model import Profile, Service
 from profiles.plan import Plan, Verb
@@ -53,7 +54,7 @@ def _profile(options: argparse.Namespace) -> tuple[Profile, str]:
     """With the text that it was read from."""
     path: str = options.file
     try:
-        document = read(Path(path))
+        document = read_profile(Path(path))
         return parse_profile(document), document.text
     except FileError as error:
         raise CommandFailed(Exit.USAGE, Reason("invalid_file", str(error), error.hint)) from None

@@ -24,6 +24,8 @@ def test_the_schema_knows_keys_and_units(capsys):
     schema = json.loads(capsys.readouterr().out)
     kinds = schema["$defs"]
     assert kinds["Profile"]["additionalProperties"] is False
-    assert set(kinds["Profile"]["required"]) == {"gpuyard", "profile", "services"}
+    assert set(kinds["Profile"]["required"]) == {"gpuyard", "profile"}
+    assert kinds["Profile"]["if"] == {"required": ["extends"]}
+    assert kinds["Profile"]["else"]["required"] == ["services"]
     assert kinds["GpuRequest"]["properties"]["memory"]["pattern"].endswith("(MiB|GiB|TiB)$")
     assert {"enum": ["node"]} in kinds["PlaceRequest"]["properties"]["spread"]["anyOf"]
