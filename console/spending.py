@@ -10,14 +10,13 @@ from collections.abc import Callable, Iterable, Mapping
 from console.store import NodeView, Store
 from engines.devices import Slice
 from profiles.budgets import KINDS, Over, over
-from profiles.cost import Bill, GpuUse, add, bill
+from profiles.cost import Bill, add, reading_bill
 from profiles.gputypes import type_of
 from profiles.money import a_million_tokens
+from profiles.plan import Plan
+from profiles.plan_money import PlanMoney, priced
 from profiles.prices import Sheet
-from profiles.status import GpuReading, InstanceStatus, Phase
-
-HOLDS = frozenset(Phase) - {Phase.PENDING, Phase.STOPPED, Phase.BACKOFF, Phase.FAILED, Phase.LOST}
-"""Phases in which an instance has its GPUs. A launch that failed has nothing, and pays nothing."""
+from profiles.status import HOLDS, GpuReading, InstanceStatus
 
 BY: Mapping[str, Callable[[NodeView, InstanceStatus], str]] = {
     "service": lambda view, status: status.name.rpartition("/")[0],
@@ -78,6 +77,12 @@ def over_budget(store: Store) -> list[Over]:
     return over(budgets, {kind: grouped(store, kind) for kind in KINDS}) if budgets else []
 
 
+def of_plan(store: Store, plan: Plan) -> PlanMoney:
+    """What a plan changes of it, by the nodes that answer."""
+    heard = {view.name: view for view in store.nodes.values() if view.counted}
+    return priced(plan, {name: view.desired for name, view in heard.items()}, heard, store.sheet)
+
+
 def tokens(store: Store, by: str) -> dict[str, float]:
     """Tokens a second that instances make, grouped alike; of those that say."""
     found: dict[str, float] = {}
@@ -103,12 +108,4 @@ def owner(view: NodeView, status: InstanceStatus) -> str:
 
 def _bill(sheet: Sheet, view: NodeView, gpu: GpuReading, slices: Mapping[str, Slice]) -> Bill:
     price = sheet.of(type_of(gpu.name), view.site, view.name)
-    return bill(
-        GpuUse(
-            microusd_h=None if price is None else price.microusd_h(gpu.power_w),
-            memory_mib=gpu.memory_total_mib,
-            busy_ratio=gpu.busy_ratio,
-            slices=slices,
-            foreign_mib=sum(one.memory_mib or 0 for one in gpu.processes if one.instance is None),
-        )
-    )
+    return reading_bill(gpu, None if price is None else price.microusd_h(gpu.power_w), slices)

@@ -12,6 +12,7 @@ import msgspec
 
 from engines.devices import Slice
 from profiles.money import share
+from profiles.status import GpuReading
 
 IDLE_BUSY_RATIO = 0.05
 """A GPU less busy than this earns nothing for what is allocated on it."""
@@ -63,6 +64,19 @@ def bill(use: GpuUse) -> Bill:
         idle=sum(instances.values()) if idle else 0,
         foreign=foreign,
         unallocated=left - foreign,
+    )
+
+
+def reading_bill(gpu: GpuReading, microusd_h: int | None, slices: Mapping[str, Slice]) -> Bill:
+    """Of a GPU as it reads now, at a price."""
+    return bill(
+        GpuUse(
+            microusd_h=microusd_h,
+            memory_mib=gpu.memory_total_mib,
+            busy_ratio=gpu.busy_ratio,
+            slices=slices,
+            foreign_mib=sum(one.memory_mib or 0 for one in gpu.processes if one.instance is None),
+        )
     )
 
 

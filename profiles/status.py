@@ -40,6 +40,9 @@ class Phase(StrEnum):
 SERVES = frozenset({Phase.READY, Phase.DEGRADED, Phase.STALLED, Phase.DRAINING})
 """Phases in which an engine has been ready and answers, or should."""
 
+HOLDS = frozenset(Phase) - {Phase.PENDING, Phase.STOPPED, Phase.BACKOFF, Phase.FAILED, Phase.LOST}
+"""Phases in which an instance has its GPUs, and pays for them. A launch that failed has nothing."""
+
 PROBLEM = frozenset({Phase.DEGRADED, Phase.STALLED, Phase.BACKOFF, Phase.FAILED, Phase.LOST})
 """Phases that somebody should look at."""
 

@@ -34,10 +34,10 @@ def bill_lines(bill: Bill, store: Store) -> list[str]:
     return [*lines, "", dated(store)]
 
 
-def over_text(one: Over) -> str:
+def over_text(one: Over, does: str = "spends") -> str:
     """`service chat-70b spends $708.00 a day of $600.00`."""
     spent, budget = dollars(one.microusd_day), one.budget
-    return f"{budget.kind} {budget.name} spends {spent} a day of {dollars(budget.microusd_day)}"
+    return f"{budget.kind} {budget.name} {does} {spent} a day of {dollars(budget.microusd_day)}"
 
 
 def dated(store: Store) -> str:

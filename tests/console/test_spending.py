@@ -14,7 +14,7 @@ from console.render.pulse import problems
 from console.render.services import services
 from console.render.table import Tone
 from console.screens.session import Session
-from console.spending import BY, grouped, of_fleet, of_instance, of_node
+from console.spending import BY, grouped, of_fleet, of_instance, of_node, of_plan
 from console.store import Key, Kind, NodeState
 from console.widgets.lines import Lines
 from profiles.budgets import Budget
@@ -43,6 +43,13 @@ def test_the_fleet_adds_up_to_the_cent() -> None:
     assert all(sum(grouped(store, by).values()) == bill.allocated for by in BY)
     assert grouped(store, "service") == {"llama-70b": 12 * H100, "qwen3-32b": 4 * H100}
     assert grouped(store, "owner") == {"": 16 * H100}
+
+
+def test_a_plan_is_priced_by_what_its_nodes_run() -> None:
+    store = filled()
+    desired = {name: view.desired for name, view in store.nodes.items()}
+    found = of_plan(store, plan_verb(Verb.STOP, [("fra-1", "llama-70b/0")], desired))
+    assert (found.before_microusd_h, found.delta_microusd_h, len(found.gpus)) == (4 * H100, -4 * H100, 4)
 
 
 def test_a_node_that_does_not_answer_is_in_no_sum() -> None:
