@@ -14,6 +14,7 @@ _PATTERNS: Mapping[str, Mapping[str, str]] = {
     "GpuRequest": {"memory": _SIZE, "limit": _SIZE, "compute": _PERCENT},
     "ResourceRequest": {"memory": _SIZE},
     "RestartRequest": {"window": _DURATION},
+    "RolloutRequest": {"soak": _DURATION, "ready_deadline": _DURATION},
     "CanaryRequest": {"every": _DURATION},
     "SloRequest": {"errors": _PERCENT}
     | {f"{what}_p{of}": _DURATION for what in ("ttft", "itl", "e2e") for of in (50, 90, 95, 99)},

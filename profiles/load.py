@@ -24,6 +24,7 @@ from profiles.objectives import BadSlo
 from profiles.priority import BadPriority, priority
 from profiles.resources import BadLimit
 from profiles.restart import RestartRequest
+from profiles.rollout import BadRollout
 from profiles.selector import BadSelector
 from profiles.share import enforcer
 from profiles.units import duration_s
@@ -61,6 +62,10 @@ def parse_profile(document: Document) -> Profile:
     if profile.defaults.engine is not None:
         _check_engine(document, ("defaults", "engine"), profile.defaults.engine)
     _check_restart(document, ("defaults", "restart"), profile.defaults.restart)
+    try:
+        profile.rollout.rule()
+    except BadRollout as error:
+        raise document.error(("rollout", error.key), error.message, error.hint) from None
     for name, service in profile.services.items():
         _check_service(document, profile, name, service)
     return profile

@@ -18,6 +18,7 @@ from profiles.objectives import Slo, SloRequest
 from profiles.priority import NORMAL, PRIORITIES
 from profiles.resources import Limits, ResourceRequest
 from profiles.restart import Restart, RestartRequest
+from profiles.rollout import RolloutRequest
 from profiles.selector import EVERY, Selector, selector
 
 Options = dict[str, Any]
@@ -80,6 +81,7 @@ class Profile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     description: str = ""
     owner: str = ""
     defaults: Defaults = Defaults()
+    rollout: RolloutRequest = RolloutRequest()
 
 
 class Wanted(StrEnum):
