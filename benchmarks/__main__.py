@@ -13,7 +13,7 @@ from agents.framing import FrameReader, encode
 from agents.wire import Delta
 from benchmarks import agent_cost, gpu_tick, install, recovery
 from profiles.model import Desired, InstanceSpec
-from profiles.plan import plan_profile
+from profiles.profile_plan import plan_profile
 from profiles.status import HostReading
 
 

@@ -26,10 +26,12 @@ from profiles.cordon_plan import Place, plan_cordon
 from profiles.down_plan import plan_down
 from profiles.model import Defaults, Desired, InstanceSpec, Profile, Service
 from profiles.place import Placement, place
-from profiles.plan import Plan, Verb, plan_profile, plan_verb
+from profiles.plan import Plan
+from profiles.profile_plan import plan_profile
 from profiles.room import with_room
 from profiles.shortfall import with_shortfall
 from profiles.status import InstanceStatus, NodeStatus, Phase, Reason
+from profiles.verb_plan import Verb, plan_verb
 
 ADHOC = "adhoc"
 """The profile of instances that were started without a file."""

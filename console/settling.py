@@ -24,6 +24,7 @@ LOOK_EVERY_S = 0.1
 _WAITED_FOR = {
     Action.START: Phase.READY,
     Action.REPLACE: Phase.READY,
+    Action.MOVE: Phase.READY,
     Action.STOP: Phase.STOPPED,
     Action.DRAIN: Phase.DRAINING,
     Action.PRUNE: Phase.STOPPED,
@@ -79,7 +80,8 @@ def _look(store: Store, edit: NodePlan, step: Step, before: InstanceStatus | Non
     if status is None:
         return Settling(step=step, status=None, ok=True if step.action is Action.PRUNE else None)
     moved = before is None or (status.since_unix_s, status.phase) != (before.since_unix_s, before.phase)
-    if _is_done(step.action, status) and (moved or step.action is not Action.REPLACE):
+    left = step.from_node == "" or step.instance not in store.nodes[step.from_node].instances
+    if left and _is_done(step.action, status) and (moved or step.action not in (Action.REPLACE, Action.MOVE)):
         return Settling(step=step, status=status, ok=True)
     if status.phase is Phase.FAILED and moved:
         return Settling(step=step, status=status, ok=False, reason=status.reason)

@@ -5,7 +5,8 @@ from collections.abc import Collection, Mapping
 from msgspec.structs import replace
 
 from profiles.model import Desired
-from profiles.plan import Plan, plan_profile
+from profiles.plan import Plan
+from profiles.profile_plan import plan_profile
 
 
 def plan_down(profile: str, targets: Collection[tuple[str, str]], desired: Mapping[str, Desired]) -> Plan:

@@ -15,8 +15,9 @@ import msgspec
 from msgspec.structs import replace
 
 from profiles.cordon import Cordons, turned
+from profiles.difference import changes
 from profiles.model import Desired, DesiredInstance, InstanceSpec, Wanted
-from profiles.plan import Change, changes
+from profiles.plan import Change
 
 Document = Mapping[str, DesiredInstance]
 """The instances of a desired document."""

@@ -13,10 +13,8 @@ from profiles.account import Held, kept_mib, same, tenants, without
 from profiles.ledger import out_of_reach, refusal, refused_by_book
 from profiles.memory import allocatable_mib
 from profiles.model import Desired, DesiredInstance, Wanted
-from profiles.plan import Action, GpuMemory, Plan, Step
+from profiles.plan import STARTS, GpuMemory, Plan, Step
 from profiles.status import GpuReading, GpuState, NodeStatus, Reason
-
-_STARTS = (Action.START, Action.REPLACE)
 
 
 def held(instances: Mapping[str, DesiredInstance]) -> Held:
@@ -34,7 +32,7 @@ def with_room(plan: Plan, desired: Mapping[str, Desired], nodes: Mapping[str, No
     for step in plan.steps:
         owned = wanted.get(step.node, {}).get(step.instance)
         status = nodes.get(step.node)
-        if step.action not in _STARTS or owned is None or not owned.spec.slices or status is None:
+        if step.action not in STARTS or owned is None or not owned.spec.slices or status is None:
             steps.append(step)
             continue
         before = desired[step.node].instances.get(step.instance)

@@ -5,9 +5,7 @@ from collections.abc import Mapping
 from msgspec.structs import replace
 
 from profiles.isolation import NodeIsolation, agreement
-from profiles.plan import Action, Plan, Step
-
-_STARTS = (Action.START, Action.REPLACE)
+from profiles.plan import STARTS, Plan, Step
 
 
 def with_shortfall(plan: Plan, nodes: Mapping[str, NodeIsolation | None]) -> Plan:
@@ -16,7 +14,7 @@ def with_shortfall(plan: Plan, nodes: Mapping[str, NodeIsolation | None]) -> Pla
 
     def told(step: Step) -> Step:
         node, spec = nodes.get(step.node), wanted.get((step.node, step.instance))
-        if node is None or spec is None or step.action not in _STARTS:
+        if node is None or spec is None or step.action not in STARTS:
             return step
         return replace(step, not_enforced=agreement(spec.limits, node).not_enforced)
 

@@ -13,8 +13,9 @@ from msgspec.structs import replace
 
 from profiles.cordon import Cordons
 from profiles.cordon_plan import step_of
+from profiles.difference import step_between
 from profiles.model import Cordon, Desired, DesiredInstance
-from profiles.plan import Action, NodePlan, Plan, Step, step_between
+from profiles.plan import Action, NodePlan, Plan, Step
 from profiles.revision import NO_CORDONS, Document, Revision, changed, meaning
 from profiles.status import Reason
 

@@ -53,8 +53,10 @@ async def _apply(
 ) -> int:
     refused = _say_refusals(await found.operations.apply(plan, reason, tokens))
     steps = [step for step in plan.steps if step.action is not Action.KEEP]
-    codes = [refused[step.node] for step in steps if step.node in refused]
-    taken = tuple(step for step in steps if step.node not in refused)
+    codes = [
+        max(refused[node] for node in step.nodes if node in refused) for step in steps if refused.keys() & step.nodes
+    ]
+    taken = tuple(step for step in steps if not refused.keys() & step.nodes)
     codes += [Exit.DONE] * len(taken) if options.no_wait else await _settle(found, replace(plan, steps=taken))
     return outcome(codes)
 

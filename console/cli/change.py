@@ -14,8 +14,9 @@ from profiles.document import Document, FileError, Mark, Plain
 from profiles.extends import read_profile
 from profiles.load import parse_profile
 from profiles.model import Profile, Service
-from profiles.plan import Plan, Verb
+from profiles.plan import Plan
 from profiles.status import Reason
+from profiles.verb_plan import Verb
 from profiles.yamltext import read
 
 

@@ -9,7 +9,7 @@ from console.demo.node import DemoNode
 from console.demo.unixsocket import AUTHOR, Watch
 from profiles.load import load_profile
 from profiles.place import place
-from profiles.plan import plan_profile
+from profiles.profile_plan import plan_profile
 from profiles.status import NodeStatus
 
 

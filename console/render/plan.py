@@ -10,7 +10,7 @@ from profiles.traits import TRAITS, Way, way
 
 _SIGNS = {
     Action.KEEP: "=", Action.START: "+", Action.STOP: "-", Action.DRAIN: "↓", Action.REPLACE: "±", Action.LIVE: "~",
-    Action.PRUNE: "×", Action.CORDON: "⊘", Action.UNCORDON: "○",
+    Action.PRUNE: "×", Action.MOVE: "→", Action.CORDON: "⊘", Action.UNCORDON: "○",
 }  # fmt: skip
 
 
@@ -32,8 +32,8 @@ def _lines(plan: Plan) -> Iterator[str]:
 
 
 def _step_lines(step: Step) -> Iterator[str]:
-    yield f"  {_SIGNS[step.action]} {step.action:<8} {step.instance}  on {step.node}"
-    if step.action in (Action.REPLACE, Action.LIVE, Action.CORDON):
+    yield f"  {_SIGNS[step.action]} {step.action:<8} {step.instance}  {_where(step)}"
+    if step.action in (Action.REPLACE, Action.MOVE, Action.LIVE, Action.CORDON):
         for change in step.changes:
             yield f"      {one_line(_change_text(step.action, change))}"
     for part in step.slices:
@@ -47,8 +47,12 @@ def _step_lines(step: Step) -> Iterator[str]:
         yield f"      {one_line(f'! {limit} is not enforced: {why}')}"
 
 
+def _where(step: Step) -> str:
+    return f"{step.from_node} → {step.node}" if step.from_node else f"on {step.node}"
+
+
 def _change_text(action: Action, change: Change) -> str:
-    how = "" if action is not Action.REPLACE else " (restart)" if change.restarts else " (live)"
+    how = "" if action not in (Action.REPLACE, Action.MOVE) else " (restart)" if change.restarts else " (live)"
     return f"{change.key}: {change.old or UNKNOWN} → {change.new or UNKNOWN}{how}"
 
 

@@ -13,7 +13,8 @@ from console.screens.base import YardScreen
 from console.screens.dialog import Dialog
 from console.screens.logs import LogsScreen
 from console.store import Key
-from profiles.plan import Action, Plan, Verb
+from profiles.plan import Action, Plan
+from profiles.verb_plan import Verb
 
 GLANCE_S = 5.0
 READABLE_S = 12.0

@@ -13,8 +13,9 @@ from console.render.fit import Line
 from console.render.table import Tone
 from console.store import NodeState, Store
 from profiles.cordon_plan import Place
-from profiles.plan import Plan, Verb
+from profiles.plan import Plan
 from profiles.status import GpuSourceKind, Reason, Role
+from profiles.verb_plan import Verb
 
 
 class AppliedNode(Protocol):

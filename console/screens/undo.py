@@ -70,7 +70,7 @@ def _lines(undo: Undo, now_unix_s: float) -> list[Line]:
     lines += [(), *(((text[:WIDTH], Tone.DIM),) for text in steps[:SHOWN_STEPS])]
     if more > 0:
         lines.append(((f"  … {more} more lines: `gpuyard undo {undo.node}` shows them all", Tone.DIM),))
-    stops = sum(step.action in (Action.STOP, Action.PRUNE, Action.REPLACE) for step in undo.plan.steps)
+    stops = sum(step.action in (Action.STOP, Action.PRUNE, Action.REPLACE, Action.MOVE) for step in undo.plan.steps)
     if stops:
         text = f"{plural(stops, 'instance')} will stop or start anew: what runs there now is drained first."
         lines += [(), ((text, Tone.WARN),)]

@@ -25,9 +25,10 @@ from console.render.table import Cell, Column, Tone
 from console.settling import Settling
 from console.store import Key, Kind, NodeState, Store
 from engines.base import LoadProgress
-from profiles.plan import Action, Change, Plan, Step, Verb, plan_verb
+from profiles.plan import Action, Change, Plan, Step
 from profiles.revision import Revision
 from profiles.status import GpuSource, GpuSourceKind, Phase, Reason
+from profiles.verb_plan import Verb, plan_verb
 from tests.console.peer import instance, snapshot
 from tests.fakes.fleet import filled
 from tests.fakes.sharing import shared_store
@@ -260,7 +261,7 @@ def test_what_a_file_says_is_harmless_in_a_plan_and_in_talk(capsys):
 
 
 def test_a_plan_says_of_each_key_whether_it_needs_a_restart() -> None:
-    keys = (Change("options.seed", "1", "2"), Change("slo.errors_ratio", "", "0.1"))
+    keys = (Change("options.seed", "1", "2", restarts=True), Change("slo.errors_ratio", "", "0.1"))
     step = Step(action=Action.REPLACE, node="a", instance="chat/0", changes=keys)
     assert list(plan_lines(Plan(title="p r2", steps=(step,), nodes=())))[2:] == [
         "      options.seed: 1 → 2 (restart)", "      slo.errors_ratio: – → 0.1 (live)",

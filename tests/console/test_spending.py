@@ -19,9 +19,9 @@ from console.store import Key, Kind, NodeState
 from console.widgets.lines import Lines
 from profiles.budgets import Budget
 from profiles.money import MICRO
-from profiles.plan import Verb, plan_verb
 from profiles.prices import Sheet
 from profiles.status import Phase
+from profiles.verb_plan import Verb, plan_verb
 from tests.fakes.fleet import FakeOperations, filled
 
 H100 = 2_950_000

@@ -12,7 +12,7 @@ from console.demo.services import fitted, profile_text
 from profiles.load import parse_profile
 from profiles.model import Desired
 from profiles.place import place
-from profiles.plan import plan_profile
+from profiles.profile_plan import plan_profile
 from profiles.room import with_room
 from profiles.status import GpuSource, GpuSourceKind, HostReading, NodeStatus
 from profiles.yamltext import read

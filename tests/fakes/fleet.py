@@ -12,7 +12,7 @@ from profiles.down_plan import plan_down
 from profiles.gpus import GpuErrors
 from profiles.model import Desired, DesiredInstance, InstanceSpec, Wanted
 from profiles.objectives import SloRequest
-from profiles.plan import Plan, Verb, plan_verb
+from profiles.plan import Plan
 from profiles.prices import load as load_prices
 from profiles.processes import NodeProcess, ProcessKind
 from profiles.status import (
@@ -30,6 +30,7 @@ from profiles.status import (
     Reason,
     Role,
 )  # fmt: skip
+from profiles.verb_plan import Verb, plan_verb
 
 NOW_UNIX_S = 1_790_000_000.0
 GPU_MIB = 81_559

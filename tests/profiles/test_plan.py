@@ -8,11 +8,14 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from engines.devices import Slice
+from profiles.difference import changes
 from profiles.model import Desired, DesiredInstance, InstanceSpec, Wanted
 from profiles.objectives import Slo
-from profiles.plan import Action, Change, Plan, Verb, changes, plan_profile, plan_verb
+from profiles.plan import Action, Change, Plan
+from profiles.profile_plan import plan_profile
 from profiles.resources import Limits
 from profiles.restart import Restart
+from profiles.verb_plan import Verb, plan_verb
 
 NODES = ("n1", "n2")
 
@@ -44,7 +47,9 @@ def test_start_replace_keep_and_prune() -> None:
     assert sorted(actions(plan)) == [
         (Action.KEEP, "keep/0"), (Action.PRUNE, "old/0"), (Action.REPLACE, "new/0"), (Action.START, "z/0")
     ]  # fmt: skip
-    assert next(step for step in plan.steps if step.action is Action.REPLACE).changes == (Change("model", "m", "m2"),)
+    assert next(step for step in plan.steps if step.action is Action.REPLACE).changes == (
+        Change("model", "m", "m2", restarts=True),
+    )
     assert plan.title == "p r2"
 
 
@@ -61,13 +66,13 @@ def test_start_replace_keep_and_prune() -> None:
 )  # fmt: skip
 def test_what_only_looks_the_same_is_replaced(old: InstanceSpec, new: InstanceSpec) -> None:
     plan = plan_profile("p", {"n1": [new]}, {"n1": holding(old)})
-    assert actions(plan) == [(Action.REPLACE, "a/0")]
+    assert actions(plan) == [(Action.MOVE if old.gpus() != new.gpus() else Action.REPLACE, "a/0")]
     assert plan.nodes[0].instances["a/0"].spec == new
 
 
 def test_a_changed_gpu_is_shown() -> None:
     held = [spec(slices=(Slice(gpu_uuid=uuid, gpu_index=0),)) for uuid in "AB"]
-    assert changes(*held) == (Change("gpus", "0(A)", "0(B)"),)
+    assert changes(*held) == (Change("gpus", "0(A)", "0(B)", restarts=True),)
 
 
 def test_applying_keeps_the_restarts_that_people_asked_for() -> None:
@@ -85,7 +90,7 @@ def test_the_restart_rule_is_changed_live() -> None:
     "changed",
     [
         {"engine": "sglang"}, {"model": "m2"}, {"slices": (Slice(gpu_uuid="A", gpu_index=0),)}, {"port": 9000},
-        {"options": {"seed": 1}}, {"env": {"A": "b"}}, {"limits": Limits(memory_mib=9)},
+        {"runtime": "r"}, {"options": {"seed": 1}}, {"env": {"A": "b"}}, {"limits": Limits(memory_mib=9)},
         {"restart": Restart(max_exits=9)}, {"wanted": Wanted.DRAINED}, {"drain_s": 9.0}, {"priority": 150},
         {"slo": Slo(errors_ratio=0.5)},
     ],
@@ -196,6 +201,38 @@ def test_the_order_of_the_input_does_not_matter(
         },
     )
     assert plan_profile("p", wanted, desired) == backwards
+
+
+@given(WANTED, DESIRED)
+def test_back_and_forth_returns_and_what_is_not_named_stays_untouched(
+    wanted: dict[str, list[InstanceSpec]], desired: dict[str, Desired]
+) -> None:
+    first = applied(plan_profile("p", wanted, desired), desired)
+    emptied = applied(plan_profile("p", {}, first), first)
+    again = applied(plan_profile("p", wanted, emptied), emptied)
+    for node in NODES:
+        had, has = first[node].instances, again[node].instances
+        assert {name: one.spec for name, one in has.items()} == {
+            name: replace(one.spec, restarts_asked=0) if one.profile == "p" else one.spec for name, one in had.items()
+        }
+    changed = {(node, step.instance) for step in plan_profile("p", wanted, desired).steps
+               if step.action is not Action.KEEP for node in step.nodes}  # fmt: skip
+    for node in NODES:
+        for name, owned in desired[node].instances.items():
+            assert (node, name) in changed or first[node].instances[name] == owned
+
+
+def test_an_instance_that_goes_to_another_node_is_one_step() -> None:
+    old = spec(options={"seed": 1}, slices=(Slice(gpu_uuid="A", gpu_index=0),))
+    new = replace(old, slices=(Slice(gpu_uuid="B", gpu_index=1),))
+    desired = {"n1": holding(old), "n2": holding(spec("b/0")), "n3": holding(old)}
+    plan = plan_profile("p", {"n2": [spec("b/0"), new]}, desired)
+    assert [(step.action, step.from_node, step.node) for step in plan.steps] == [
+        (Action.MOVE, "n1", "n2"), (Action.KEEP, "", "n2"), (Action.PRUNE, "", "n3")
+    ]  # fmt: skip
+    assert plan.steps[0].changes == (Change("gpus", "0(A)", "1(B)", restarts=True),)
+    after = applied(plan, desired)
+    assert [sorted(after[node].instances) for node in sorted(after)] == [[], ["a/0", "b/0"], []]
 
 
 @given(st.sampled_from([Verb.START, Verb.STOP]), DESIRED)

@@ -8,10 +8,12 @@ from engines.devices import Slice
 from profiles.budgets import Budget
 from profiles.model import Desired, DesiredInstance, InstanceSpec, Wanted
 from profiles.money import MICRO
-from profiles.plan import Plan, Verb, plan_profile, plan_verb
+from profiles.plan import Plan
 from profiles.plan_money import GpuMoney, PlanMoney, priced
 from profiles.prices import Price, PriceRow, Sheet
+from profiles.profile_plan import plan_profile
 from profiles.status import GpuReading, InstanceStatus, Phase
+from profiles.verb_plan import Verb, plan_verb
 from tests.profiles.readings import TOTAL_MIB, gpu, part
 
 H100 = 3 * MICRO

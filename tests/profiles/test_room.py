@@ -6,9 +6,11 @@ from msgspec.structs import replace
 
 from engines.devices import Slice
 from profiles.model import Desired, DesiredInstance, InstanceSpec, Wanted
-from profiles.plan import GpuMemory, Plan, Verb, plan_profile, plan_verb
+from profiles.plan import GpuMemory, Plan
+from profiles.profile_plan import plan_profile
 from profiles.room import with_room
 from profiles.status import GpuReading, GpuSource, GpuSourceKind, GpuState, HostReading, NodeStatus
+from profiles.verb_plan import Verb, plan_verb
 from tests.profiles.readings import ALLOCATABLE_MIB, gpu, part, process
 
 
