@@ -16,6 +16,9 @@ import msgspec
 NAME = "name"
 MAX_DEPTH = 16
 
+_SPACE = " \t\r\n\f\v"
+"""What `\\s` is in ASCII: str.rstrip() alone takes more."""
+
 _TOKEN = re.compile(r"\s*(?:([!&|()])|([A-Za-z0-9][A-Za-z0-9._/-]*)(?:\s*([=~])\s*([A-Za-z0-9._/-]+))?)", re.ASCII)
 
 
@@ -130,11 +133,11 @@ class _Reader:
 
 
 def _tokens(text: str) -> Iterator[str | Term]:
-    at, end = 0, len(text.rstrip())
+    at, end = 0, len(text.rstrip(_SPACE))
     while at < end:
         found = _TOKEN.match(text, at)
         if found is None:
-            rest = text[at:].split()[0]
+            rest = text[at:].strip(_SPACE).split(" ")[0]
             raise BadSelector(f"`{rest}` cannot be read", "a term is NODE, LABEL, LABEL=VALUE or LABEL~PART")
         at = found.end()
         sign, key, op, value = found.groups()

@@ -59,6 +59,7 @@ def test_nothing_asked_chooses_all() -> None:
         ("fra-*", "`*` cannot be read"),
         ("!" * 40 + "a", "nested deeper than 16"),
         ("(" * 5000, "nested deeper than 16"),
+        ("a\x1f", "`\x1f` cannot be read"),
     ],
 )
 def test_what_cannot_be_read(text: str, message: str) -> None:
