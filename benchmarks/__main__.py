@@ -11,9 +11,7 @@ from collections.abc import Callable
 
 from agents.framing import FrameReader, encode
 from agents.wire import Delta
-from benchmarks import agent_cost, gpu_tick, install, recovery
-from profiles.model import Desired, InstanceSpec
-from profiles.profile_plan import plan_profile
+from benchmarks import agent_cost, gpu_tick, install, plan, recovery
 from profiles.status import HostReading
 
 
@@ -32,11 +30,6 @@ def command(*argv: str) -> Callable[[], object]:
     return lambda: subprocess.run(argv, check=True, capture_output=True)
 
 
-def plan_1000() -> object:
-    specs = {f"n{n}": (InstanceSpec(name=f"s{n}/0", service=f"s{n}", engine="vllm", model="m"),) for n in range(1000)}
-    return plan_profile("p", specs, {node: Desired() for node in specs})
-
-
 def split_frames() -> object:
     frame = encode(Delta(at_unix_s=1.0, host=HostReading(cores=64, memory_total_mib=1 << 20)))
     return FrameReader(preamble=False).feed(frame * 1000)
@@ -47,8 +40,8 @@ def main() -> None:
     floor = median_ms(command(python, "-c", "pass"))
     version = median_ms(command(python, "-m", "console", "--version"))
     print(f"gpuyard --version         {version:8.1f} ms   bare Python {floor:.1f} ms   ratio {version / floor:.2f}")
-    print(f"plan, 1,000 nodes         {median_ms(plan_1000):8.1f} ms")
     print(f"1,000 frames in           {median_ms(split_frames):8.1f} ms")
+    plan.main()
     install.main()
     gpu_tick.main()
     recovery.main()

@@ -11,6 +11,7 @@ import msgspec
 from msgspec.structs import replace
 
 from engines.devices import Slice
+from profiles.gpus import GpuHealth
 from profiles.memory import allocatable_mib, usage
 from profiles.status import GpuClaim, GpuReading
 
@@ -18,6 +19,16 @@ Held = Mapping[str, tuple[Slice, ...]]
 """Slices by instance."""
 
 NOBODY: Held = {}
+
+
+class Taken(msgspec.Struct, frozen=True):
+    """One GPU, who has parts of it, and its account: worked out once, asked about every part that somebody wants."""
+
+    gpu: GpuReading
+    there: Held
+    account: "Account"
+    alike: tuple[object, ...] | None = None
+    """Equal for two GPUs of which what is true of one is true of the other; None where there is more to look at."""
 
 
 class Account(msgspec.Struct, frozen=True, kw_only=True):
@@ -79,6 +90,15 @@ def reserved_mib(total_mib: int | None, claims: Iterable[GpuClaim]) -> int | Non
     return sum(known) if total_mib is None else min(sum(known), total_mib)
 
 
+def taken(gpu: GpuReading, held: Held) -> Taken:
+    """`held` may be of the whole node."""
+    there = tenants(gpu, held)
+    found = account(gpu, there)
+    plain = not (there or gpu.claims or gpu.mig or gpu.mig_devices)
+    alike = (gpu.name, gpu.memory_total_mib, gpu.state, gpu.health, found.allocatable_mib, found.taken_mib)
+    return Taken(gpu, there, found, alike if plain and found.ours_mib == 0 and gpu.health is GpuHealth.OK else None)
+
+
 def on(gpu: GpuReading, parts: Iterable[Slice]) -> tuple[Slice, ...]:
     return tuple(part for part in parts if part.gpu_uuid == gpu.uuid)
 
@@ -91,6 +111,15 @@ def same(some: Sequence[Slice], others: Sequence[Slice]) -> bool:
 def tenants(gpu: GpuReading, held: Held) -> dict[str, tuple[Slice, ...]]:
     """Who has a part of `gpu`, and which."""
     return {name: parts for name, all_parts in held.items() if (parts := on(gpu, all_parts))}
+
+
+def by_gpu(held: Held) -> dict[str, dict[str, tuple[Slice, ...]]]:
+    """The tenants of each GPU that has some, by its UUID."""
+    found: dict[str, dict[str, tuple[Slice, ...]]] = {}
+    for name, parts in held.items():
+        for part in parts:
+            found.setdefault(part.gpu_uuid, {})[name] = parts
+    return found
 
 
 def without(gpu: GpuReading, gone: Callable[[str], bool]) -> GpuReading:

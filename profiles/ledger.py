@@ -13,7 +13,7 @@ import msgspec
 from msgspec.structs import replace
 
 from engines.devices import MigSlot, ShareMode, Slice
-from profiles.account import NOBODY, Held, account, kept_mib, tenants, without
+from profiles.account import NOBODY, Held, Taken, kept_mib, taken, tenants, without
 from profiles.gpus import GpuHealth
 from profiles.memory import headroom_mib
 from profiles.slots import holder, overlap
@@ -75,13 +75,38 @@ def refusal(slices: Sequence[Slice], gpus: Iterable[GpuReading], held: Held, ahe
         gpu = readings.get(part.gpu_uuid)
         if gpu is None:
             return _missing(part)
-        if found := _refused(part, gpu, tenants(gpu, held)):
+        if found := refused_part(part, taken(gpu, held)):
             return _with_nearest(found, part, readings.values(), held)
         first = tenants(gpu, ahead)
-        if first and _refused(part, unused(gpu), {**tenants(gpu, held), **first}):
+        if first and refused_part(part, taken(unused(gpu), {**tenants(gpu, held), **first})):
             text = f"the room on GPU {gpu.index} is for {next(iter(first))}, which comes first"
             return Refusal("waiting_for_room", text, "by priority, then by age")
     return None
+
+
+def refused_part(part: Slice, here: Taken) -> Refusal | None:
+    """As `refusal`, of a part of one GPU alone: other GPUs are not looked at."""
+    gpu, there = here.gpu, here.there
+    if found := unfit(gpu):
+        return found
+    if claim := next((claim for claim in gpu.claims if _excludes(claim, part)), None):
+        text = f"GPU {gpu.index} is claimed by the agent of {claim.user} for {claim.instance}"
+        return Refusal("gpu_claimed", text, f"stop it there, ask {claim.user}, or choose another GPU")
+    mode = share_mode(gpu, there)
+    if ShareMode.MIG in (mode, part.share_mode):
+        return _refused_by_mig(part.mig, gpu, there)
+    if there and ShareMode.EXCLUSIVE in (mode, part.share_mode):
+        return Refusal(
+            "no_room",
+            f"GPU {gpu.index} is not free: {_names(there)} {'has' if len(there) == 1 else 'have'} it",
+            _instead_of(there),
+        )
+    if mode not in (None, part.share_mode):
+        text = f"GPU {gpu.index} is shared by {mode}, and this asks for {part.share_mode}"
+        return Refusal("share_mode", text, f"share it the same way as {_names(there)}, or choose another GPU")
+    if part.share_mode is ShareMode.MPS and len(there) >= MPS_CLIENTS:
+        return Refusal("no_room", f"GPU {gpu.index} has {MPS_CLIENTS} MPS clients, which is all it takes")
+    return _refused_by_memory(part, here)
 
 
 def out_of_reach(slices: Iterable[Slice], gpus: Iterable[GpuReading]) -> Refusal | None:
@@ -131,29 +156,6 @@ def _missing(part: Slice) -> Refusal:
     return Refusal("gpu_missing", text, "see `gpuyard gpus`")
 
 
-def _refused(part: Slice, gpu: GpuReading, there: Held) -> Refusal | None:
-    if found := unfit(gpu):
-        return found
-    if claim := next((claim for claim in gpu.claims if _excludes(claim, part)), None):
-        text = f"GPU {gpu.index} is claimed by the agent of {claim.user} for {claim.instance}"
-        return Refusal("gpu_claimed", text, f"stop it there, ask {claim.user}, or choose another GPU")
-    mode = share_mode(gpu, there)
-    if ShareMode.MIG in (mode, part.share_mode):
-        return _refused_by_mig(part.mig, gpu, there)
-    if there and ShareMode.EXCLUSIVE in (mode, part.share_mode):
-        return Refusal(
-            "no_room",
-            f"GPU {gpu.index} is not free: {_names(there)} {'has' if len(there) == 1 else 'have'} it",
-            _instead_of(there),
-        )
-    if mode not in (None, part.share_mode):
-        text = f"GPU {gpu.index} is shared by {mode}, and this asks for {part.share_mode}"
-        return Refusal("share_mode", text, f"share it the same way as {_names(there)}, or choose another GPU")
-    if part.share_mode is ShareMode.MPS and len(there) >= MPS_CLIENTS:
-        return Refusal("no_room", f"GPU {gpu.index} has {MPS_CLIENTS} MPS clients, which is all it takes")
-    return _refused_by_memory(part, gpu, there)
-
-
 def _excludes(claim: GpuClaim, part: Slice) -> bool:
     """Whether a claim leaves no room at all for `part`."""
     if claim.mig is not None:
@@ -161,8 +163,8 @@ def _excludes(claim: GpuClaim, part: Slice) -> bool:
     return claim.memory_mib is None or part.whole
 
 
-def _refused_by_memory(part: Slice, gpu: GpuReading, there: Held) -> Refusal | None:
-    found = account(gpu, there)
+def _refused_by_memory(part: Slice, here: Taken) -> Refusal | None:
+    gpu, found = here.gpu, here.account
     if part.whole:
         if found.taken_mib <= headroom_mib(gpu.memory_total_mib or 0):
             return None
@@ -176,7 +178,7 @@ def _refused_by_memory(part: Slice, gpu: GpuReading, there: Held) -> Refusal | N
         return Refusal("too_big", text, "ask for less, or for a larger GPU")
     if need_mib > found.free_mib:
         text = f"needs {need_mib:,} MiB of GPU {gpu.index}, which has {found.free_mib:,} to give"
-        return Refusal("no_room", text, _strangers(gpu) or _instead_of(there))
+        return Refusal("no_room", text, _strangers(gpu) or _instead_of(here.there))
     return None
 
 
@@ -198,9 +200,8 @@ def _with_nearest(found: Refusal, part: Slice, gpus: Iterable[GpuReading], held:
     if part.mig is not None or found.code not in ("no_room", "too_big", "gpu_claimed"):
         return found
     asked = part if part.whole else replace(part, memory_mib=0, memory_limit_mib=None)
-    others = [(gpu, tenants(gpu, held)) for gpu in gpus if gpu.uuid != part.gpu_uuid]
-    open_to_it = [(account(gpu, there).free_mib or 0, -gpu.index)
-                  for gpu, there in others if _refused(asked, gpu, there) is None]  # fmt: skip
+    others = [taken(gpu, held) for gpu in gpus if gpu.uuid != part.gpu_uuid]
+    open_to_it = [(one.account.free_mib or 0, -one.gpu.index) for one in others if refused_part(asked, one) is None]
     free_mib, index = max(open_to_it, default=(0, 0))
     if not free_mib:
         return found

@@ -1,9 +1,11 @@
 """Which GPUs of one node belong together: those that talk to each other over the shortest way. Pure.
 
-What lies between two is read from sysfs (profiles.gpus.Nearness); where nothing is told, all are as far apart.
+What lies between two is read from sysfs (profiles.gpus.Nearness); where nothing is told, all are as far apart. Nodes
+of one make are wired alike, so what was found for one holds for the others.
 """
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 
 from profiles.gpus import GpuCard, Nearness
 from profiles.status import GpuReading
@@ -14,6 +16,9 @@ _STEPS = {nearness: steps for steps, nearness in enumerate(Nearness)}
 Distances = Mapping[tuple[str, str], int]
 """Between GPUs by UUID, both ways."""
 
+Wiring = tuple[tuple[int, ...], ...]
+"""How far each of some GPUs is from each; empty where nothing is told."""
+
 
 def distances(cards: Sequence[GpuCard]) -> Distances:
     """Where a card tells nothing of another, sharing a NUMA node counts."""
@@ -21,6 +26,13 @@ def distances(cards: Sequence[GpuCard]) -> Distances:
              for one in cards for other in cards if None not in (one.numa_node, other.numa_node)}  # fmt: skip
     found |= {(card.uuid, peer.uuid): peer.nearness for card in cards for peer in card.peers}
     return {pair: _STEPS[nearness] for pair, nearness in found.items()}
+
+
+def wiring(gpus: Sequence[GpuReading], apart: Distances) -> Wiring:
+    if not apart:
+        return ()
+    uuids = [gpu.uuid for gpu in gpus]
+    return tuple(tuple([apart.get((one, other), _FAR) for other in uuids]) for one in uuids)
 
 
 def nearest(gpus: Sequence[GpuReading], count: int, apart: Distances) -> tuple[GpuReading, ...] | None:
@@ -32,9 +44,9 @@ def nearest(gpus: Sequence[GpuReading], count: int, apart: Distances) -> tuple[G
     if not 0 < count <= len(gpus):
         return None
     ordered = sorted(gpus, key=lambda gpu: gpu.index)
-    sets = {_grown(seed, ordered, count, apart) for seed in range(len(ordered))}
-    best = min(sets, key=lambda chosen: (_spread(chosen, ordered, apart), chosen))
-    return tuple(ordered[at] for at in best)
+    if not apart or count == len(gpus):
+        return tuple(ordered[:count])
+    return tuple(ordered[at] for at in _best(wiring(ordered, apart), count))
 
 
 def width(gpus: Sequence[GpuReading], apart: Distances) -> int:
@@ -42,15 +54,21 @@ def width(gpus: Sequence[GpuReading], apart: Distances) -> int:
     return max((_between(one, other, apart) for one in gpus for other in gpus if one is not other), default=0)
 
 
-def _grown(seed: int, gpus: Sequence[GpuReading], count: int, apart: Distances) -> tuple[int, ...]:
-    by_distance = sorted((_between(gpus[seed], gpu, apart), at) for at, gpu in enumerate(gpus) if at != seed)
+@lru_cache(4096)
+def _best(way: Wiring, count: int) -> tuple[int, ...]:
+    sets = {_grown(seed, way, count) for seed in range(len(way))}
+    return min(sets, key=lambda chosen: (_spread(chosen, way), chosen))
+
+
+def _grown(seed: int, way: Wiring, count: int) -> tuple[int, ...]:
+    by_distance = sorted((far, at) for at, far in enumerate(way[seed]) if at != seed)
     return tuple(sorted([seed, *(at for _, at in by_distance[: count - 1])]))
 
 
-def _spread(chosen: tuple[int, ...], gpus: Sequence[GpuReading], apart: Distances) -> tuple[int, int, int]:
+def _spread(chosen: tuple[int, ...], way: Wiring) -> tuple[int, int, int]:
     """The longest way within, all of them together, and how near it is to what is left."""
-    within = [_between(gpus[one], gpus[other], apart) for one in chosen for other in chosen if one < other]
-    left = [_FAR - _between(gpus[one], gpu, apart) for one in chosen for at, gpu in enumerate(gpus) if at not in chosen]
+    within = [way[one][other] for one in chosen for other in chosen if one < other]
+    left = [_FAR - far for one in chosen for at, far in enumerate(way[one]) if at not in chosen]
     return max(within, default=0), sum(within), sum(left)
 
 

@@ -25,6 +25,7 @@ from profiles.gputypes import type_of
 from profiles.ledger import refused_by_book
 from profiles.listed import spots
 from profiles.model import Desired, InstanceSpec, Profile, Service
+from profiles.offers import Kind, Offers
 from profiles.priority import priority
 from profiles.refused import Refused
 from profiles.share import NoPart, part_of
@@ -82,10 +83,17 @@ class _Placing:
         self.profile, self.cluster = profile, cluster
         self.places: dict[str, dict[int, Place]] = {name: {} for name in profile.services}
         self.refused: dict[str, Refused] = {}
+        self.offers: dict[Kind, Offers] = {}
 
-    def order(self, name: str) -> tuple[int, int, str]:
+    def order(self, name: str) -> tuple[float | str, ...]:
+        """By priority, then the larger first: more GPUs, all of one before a part, the greater part."""
         service = self.profile.services[name]
-        return -priority(service.priority), -(service.gpus.each if service.gpus else 0), name
+        request = service.gpus
+        if request is None:
+            return -priority(service.priority), 0, 0, 0, 0, name
+        share = request.share()
+        of_one = not share.whole, -(share.memory_mib or 0), -(share.portion or 0)
+        return -priority(service.priority), -request.each, *of_one, name
 
     def attempt(self, step: Callable[[str, Service, Engine], None], name: str) -> None:
         service = self.profile.services[name]
@@ -138,7 +146,7 @@ class _Placing:
         missing = [number for number in range(service.replicas) if number not in self.places[name]]
         if not missing:
             return
-        chooser = Chooser(self.cluster, name, service, engine)
+        chooser = Chooser(self.cluster, name, service, engine, self.offers)
         for number in missing:
             try:
                 found = chooser.choose()

@@ -67,6 +67,11 @@ def enforcer(share: Share, engine: Engine) -> Enforcer:
     return Enforcer.ENGINE_FLAG if isinstance(engine, Fits) else Enforcer.NONE
 
 
+def settled(share: Share, engine: Engine) -> Share:
+    """With its enforcer, where it has one: the same for every GPU, and finding it takes a while."""
+    return share if share.whole or share.mig is not None else replace(share, enforce=enforcer(share, engine))
+
+
 def _same(share: Share, before: Slice, engine: Engine) -> bool:
     asked = before.portion == share.portion if share.portion is not None else before.memory_mib == share.memory_mib
     rest = (before.memory_limit_mib, before.compute_percent, before.memory_enforcer)
