@@ -40,6 +40,7 @@ from agents.gpus.surveyor import Surveyor
 from agents.instances.claims import Claimed, Claims
 from agents.instances.supervisor import Supervisor
 from agents.layout import Layout
+from agents.past.applies import Applies
 from agents.past.history import History
 from agents.privilege.child import RootChild
 from agents.processes.isolation.choice import choose
@@ -114,6 +115,9 @@ def assemble(layout: Layout, simulated: Path | None, subject: Subject, roles: Ro
         layout, board, events, simulated=simulated, tier=tier, claims=claims, fractions=sharing.fractions,
         holds=sharing.holds, runtimes=runtimes,
     )  # fmt: skip
+    applies = Applies(
+        layout.applies, events, lambda: gate.leases.is_held, partial(board.set_trouble, "apply"), time.time
+    )
     history = History(layout.history, board, events)
     xids = XidLog(layout.xids, events)
     timeslices, health = Timeslices(layout, board, sharing.privileged), GpuHealthWatch(xids, events)
@@ -144,6 +148,7 @@ def assemble(layout: Layout, simulated: Path | None, subject: Subject, roles: Ro
         events=events,
         control=supervisor,
         revisions=supervisor.revisions,
+        applies=applies,
         history=history,
         version=agent_version,
         socket=str(layout.socket),
@@ -158,7 +163,7 @@ def assemble(layout: Layout, simulated: Path | None, subject: Subject, roles: Ro
         runtimes=runtimes,
         maker=maker,
     )
-    clocks = (supervisor, changes, sampler, history, disk, logs, trials, canaries, timeslices, maker)
+    clocks = (supervisor, changes, sampler, history, disk, logs, trials, canaries, timeslices, maker, applies)
     return Parts(node, clocks, sampler, xids if simulated is None else None)
 
 

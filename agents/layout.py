@@ -2,7 +2,7 @@
 
 <state>/
   desired.json  loads.json  events.jsonl  agent.lock  agent.log  agent.sock
-  revisions/<generation>.json  history/<number>.jsonl
+  revisions/<generation>.json  history/<number>.jsonl  applies/<profile>.json
   audit/<first record>.jsonl  lease.json  answers.jsonl
   agent.toml                    unless it is the system's agent: /etc/gpuyard/agent.toml
   runtimes/<name>/              engines' environments that the agent made
@@ -86,6 +86,10 @@ class Layout:
     @property
     def timeslices(self) -> Path:
         return self.state / "timeslices.json"
+
+    @property
+    def applies(self) -> Path:
+        return self.state / "applies"
 
     @property
     def xids(self) -> Path:

@@ -111,6 +111,8 @@ def described(caller: Caller, role: Role | None, ask: wire.Ask, current: Desired
 def _target(ask: wire.Ask, current: Desired) -> str:
     if isinstance(ask, wire.TakeLease):
         return "take over" if ask.force else ""
+    if isinstance(ask, wire.BeginApply):
+        return f"{ask.journal.id} of {ask.journal.profile}"
     if not isinstance(ask, wire.SetDesired):
         return msgspec.json.encode(ask).decode()
     before, after = current.instances, ask.instances

@@ -13,6 +13,7 @@ from agents.fractions.layouts import Layouts
 from agents.fractions.timeslices import Timeslices
 from agents.instances.logs import LogSource
 from agents.limits import DEFAULT, Bucket, Limits
+from agents.past.applies import Applies
 from agents.past.history import History
 from agents.past.revisions import Revisions
 from agents.processes.survey import Survey
@@ -38,6 +39,7 @@ class Node:
     events: EventLog
     control: Control
     revisions: Revisions
+    applies: Applies
     history: History
     version: str
     socket: str

@@ -17,11 +17,13 @@ from agents.errors import Refused
 from agents.instances.desired import only_stops
 from agents.instances.logs import read_log
 from agents.past.recall import recall
+from agents.server.applying import applying
 from agents.server.dividing import divided
 from agents.server.housing import housed
 from agents.server.node import Node
 from agents.server.selfcheck import self_checked
 from agents.server.trying import tried
+from profiles.applyjournal import ApplyJournal
 from profiles.model import Desired
 from profiles.status import EventKind, Role
 
@@ -54,6 +56,9 @@ NEEDED: Mapping[type[wire.AnyAsk], Role] = {
     wire.AddRuntime: Role.ADMIN,
     wire.ReadMaking: Role.VIEWER,
     wire.StopMaking: Role.ADMIN,
+    wire.BeginApply: Role.OPERATOR,
+    wire.NoteApply: Role.OPERATOR,
+    wire.ReadApplies: Role.VIEWER,
 }
 """The least role for each request; what is in it may need a higher one (`_needed`)."""
 
@@ -109,6 +114,8 @@ async def _act(node: Node, caller: Caller, role: Role, ask: wire.AnyAsk) -> wire
             return wire.TimesliceChanged(problem=await node.timeslices.set(gpu, to, caller.author))
         case wire.ListRuntimes() | wire.CheckRuntimes() | wire.AddRuntime() | wire.ReadMaking() | wire.StopMaking():
             return await housed(node.runtimes, node.maker, caller.author, ask)
+        case wire.BeginApply() | wire.NoteApply() | wire.ReadApplies():
+            return applying(node.applies, node.board, caller.author, ask)
     return await _read(node, ask)
 
 
@@ -166,6 +173,12 @@ def _is_emergency(role: Role, ask: wire.Change, current: Desired) -> bool:
     )
 
 
+def _guarded(node: Node, journal: ApplyJournal) -> str:
+    """Who goes on with an apply asks for what stands in it: nothing may stand there that its author may not ask for."""
+    found = (admin_only(edit.after, node.board.desired) for edit in journal.edits.values())
+    return next(filter(None, found), "")
+
+
 def _permit(role: Role, node: Node, ask: wire.AnyAsk) -> None:
     """Raises Refused."""
     needed, what = _needed(node, ask)
@@ -178,6 +191,8 @@ def _needed(node: Node, ask: wire.AnyAsk) -> tuple[Role, str]:
         case wire.ReadLog():
             return node.roles.logs, "read engines' logs"
         case wire.SetDesired() if what := admin_only(ask.instances, node.board.desired):
+            return Role.ADMIN, what
+        case wire.BeginApply(journal=journal) if what := _guarded(node, journal):
             return Role.ADMIN, what
         case wire.TakeLease(force=True):
             return Role.ADMIN, "take a lease over"

@@ -17,6 +17,15 @@ nothing else. Events are numbered and never dropped while the node still has the
 
 import msgspec
 
+from agents.wire.applies import (
+    Applies,
+    ApplyAsk,
+    ApplyBegun,
+    ApplyNoted,
+    BeginApply,
+    NoteApply,
+    ReadApplies,
+)
 from agents.wire.asks import (
     MAX_PROFILE_TEXT_BYTES,
     Anchor,
@@ -119,6 +128,7 @@ __all__ = [
     "ChangeTimeslice", "TimesliceChanged",
     "RuntimeAsk", "ListRuntimes", "CheckRuntimes", "AddRuntime", "ReadMaking", "StopMaking",
     "Runtimes", "RuntimeMaking", "MakingReport", "MakingStopped",
+    "ApplyAsk", "BeginApply", "NoteApply", "ReadApplies", "ApplyBegun", "ApplyNoted", "Applies",
     "encode", "decode", "common_protocol", "no_common_protocol",
 ]  # fmt: skip
 

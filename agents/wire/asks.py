@@ -2,6 +2,7 @@
 
 from typing import TypeVar
 
+from agents.wire.applies import ApplyAnswer, ApplyAsk
 from agents.wire.base import Answer, Ask, Change
 from agents.wire.layouts import LayoutAnswer, LayoutAsk
 from agents.wire.runtimes import RuntimeAnswer, RuntimeAsk
@@ -249,6 +250,7 @@ AnyAsk = (
     | Terminate
     | NoteShell
     | TrialAsk
+    | ApplyAsk
     | LayoutAsk
     | ChangeTimeslice
     | RuntimeAsk
@@ -268,6 +270,7 @@ AnyAnswer = (
     | Terminated
     | ShellNoted
     | TrialAnswer
+    | ApplyAnswer
     | LayoutAnswer
     | TimesliceChanged
     | RuntimeAnswer

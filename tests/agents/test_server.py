@@ -38,6 +38,7 @@ from agents.gpus.surveyor import Surveyor
 from agents.instances.tenancy import Tenancy
 from agents.layout import Layout
 from agents.limits import Bucket, Limits
+from agents.past.applies import Applies
 from agents.past.history import History
 from agents.past.revisions import Revisions
 from agents.privilege.child import RootChild
@@ -186,6 +187,7 @@ async def serving(directory: Path, roles: Roles | None = None, **limits: float) 
         events=events,
         control=control,
         revisions=revisions,
+        applies=Applies(directory / "applies", events, lambda: gate.leases.is_held, lambda _: None, time.time),
         history=History(directory / "history", board, events),
         version="0.1.0",
         socket=str(path),

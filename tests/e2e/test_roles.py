@@ -21,12 +21,15 @@ import pytest
 from agents import wire
 from agents.framing import FrameReader, encode
 from engines.devices import Timeslice
+from profiles.applyjournal import ApplyJournal, ApplyState, Edit
 from profiles.history import HistoryKind
 from profiles.mig import MigLayout
 from profiles.model import DesiredInstance, InstanceSpec, Wanted
 from profiles.processes import ProcessKind
+from profiles.rollout import Rollout
 from profiles.status import Role
 from profiles.trial import Trial
+from profiles.waves import Move, Wave
 from tests.e2e import sshd
 from tests.e2e.sshd import wait_until
 from tests.e2e.system_agent import Agent, system_agent
@@ -56,6 +59,13 @@ def edit(**more: object) -> wire.SetDesired:
     spec = InstanceSpec(**(base | {"wanted": Wanted.STOPPED} | more))  # type: ignore[arg-type]
     owned = DesiredInstance(profile="p", revision=1, spec=spec)
     return wire.SetDesired(expected_generation=10**6, instances={"a/0": owned}, author="", reason="matrix")
+
+
+def journal(**more: object) -> ApplyJournal:
+    """Of an apply of the same."""
+    wave = Wave(moves=(Move(node="n", instance="a/0"),))
+    return ApplyJournal(id="x1", profile="p", title="p r1", author="", reason="", rollout=Rollout(), waves=(wave,),
+                        edits={"n": Edit(after=edit(**more).instances)})  # fmt: skip
 
 
 OFF = MigLayout(mode=False)
@@ -92,6 +102,10 @@ MATRIX: tuple[tuple[wire.AnyAsk, Role], ...] = (
     (wire.AddRuntime(requirement="none", token=10**6), Role.ADMIN),
     (wire.ReadMaking(name="none"), Role.VIEWER),
     (wire.StopMaking(name="none", token=10**6), Role.ADMIN),
+    (wire.BeginApply(node="n", journal=journal(), token=10**6), Role.OPERATOR),
+    (wire.BeginApply(node="n", journal=journal(options={"program": "/bin/true"}), token=10**6), Role.ADMIN),
+    (wire.NoteApply(profile="none", id="none", state=ApplyState.PAUSED, token=10**6), Role.OPERATOR),
+    (wire.ReadApplies(), Role.VIEWER),
 )
 
 
