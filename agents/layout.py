@@ -2,7 +2,7 @@
 
 <state>/
   desired.json  loads.json  events.jsonl  agent.lock  agent.log  agent.sock
-  revisions/<generation>.json  history/<number>.jsonl  applies/<profile>.json
+  revisions/<generation>.json  tags.json  history/<number>.jsonl  applies/<profile>.json
   audit/<first record>.jsonl  lease.json  answers.jsonl
   agent.toml                    unless it is the system's agent: /etc/gpuyard/agent.toml
   runtimes/<name>/              engines' environments that the agent made
@@ -104,6 +104,10 @@ class Layout:
         return self.state / "revisions"
 
     @property
+    def tags(self) -> Path:
+        return self.state / "tags.json"
+
+    @property
     def history(self) -> Path:
         return self.state / "history"
 
@@ -168,7 +172,12 @@ class Layout:
 
     def versioned(self) -> list[Path]:
         """The files without which nothing may be decided."""
-        return [self.desired, *sorted(self.instances.glob("*/*.json")), *sorted(self.fractions.glob("*.json"))]
+        return [
+            self.desired,
+            self.tags,
+            *sorted(self.instances.glob("*/*.json")),
+            *sorted(self.fractions.glob("*.json")),
+        ]
 
     def make(self) -> None:
         """Create the directories that are missing, readable by their owner alone."""

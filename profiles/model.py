@@ -20,6 +20,7 @@ from profiles.resources import Limits, ResourceRequest
 from profiles.restart import Restart, RestartRequest
 from profiles.rollout import RolloutRequest
 from profiles.selector import EVERY, Selector, selector
+from profiles.standing import Standing
 
 Options = dict[str, Any]
 """An engine's own options, checked by its adapter (engines.options.options_for)."""
@@ -174,3 +175,5 @@ class Desired(msgspec.Struct, frozen=True, kw_only=True):
     """Of the request that set it: sent again, it is answered and not done again."""
     cordons: dict[str, Cordon] = {}
     """By the GPU's UUID; "" is the whole node."""
+    standing: dict[str, Standing] = {}
+    """The revision of each profile that was applied last, by the profile's name."""

@@ -18,6 +18,7 @@ from profiles.cordon import Cordons, turned
 from profiles.difference import changes
 from profiles.model import Desired, DesiredInstance, InstanceSpec, Wanted
 from profiles.plan import Change
+from profiles.standing import Standing
 
 Document = Mapping[str, DesiredInstance]
 """The instances of a desired document."""
@@ -44,6 +45,12 @@ class Revision(msgspec.Struct, frozen=True, kw_only=True):
     instances: int = 0
     has_text: bool = False
     """Whether the profile's text was sent with it."""
+    applied: Standing | None = None
+    """The revision of a profile that this change applied; None for an edit by hand."""
+    follows: int | None = None
+    """The generation of the document that stood before; None from an agent that kept all between."""
+    tags: tuple[str, ...] = ()
+    """Names that people gave to `applied`: it is kept as long as it has one."""
 
 
 class Turn(StrEnum):

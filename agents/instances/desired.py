@@ -74,7 +74,7 @@ class DesiredDocument:
 
 def only_stops(old: Desired, new: Desired) -> bool:
     """Does `new` ask for less of what `old` has, and for nothing else?"""
-    if new.cordons != old.cordons:
+    if (new.cordons, new.standing) != (old.cordons, old.standing):
         return False
     for name, owned in new.instances.items():
         before = old.instances.get(name)
@@ -105,4 +105,5 @@ def rebuilt(previous: Desired | None, started: Mapping[str, DesiredInstance], at
         reason="the document was lost and is rebuilt",
         at_unix_s=at_unix_s,
         cordons=previous.cordons if previous else {},
+        standing=previous.standing if previous else {},
     )

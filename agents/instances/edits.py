@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable, Mapping
 
 from agents.errors import Refused
+from agents.instances import numbers
 from agents.instances.preparation import CannotStart, describe
 from agents.wire import MAX_PROFILE_TEXT_BYTES, SetDesired
 from profiles import cordon
@@ -51,6 +52,21 @@ def check(request: SetDesired, current: Desired, since: Callable[[int, Desired],
         if refusal := cordon.refusal(cordons, before, owned.spec):
             raise Refused(refusal.code, f"{name}: {refusal.text}", refusal.hint)
     _check_ports(request.instances)
+
+
+def taken(request: SetDesired, old: Desired, author: str, at_unix_s: float) -> Desired:
+    """The document that `request` makes of `old`."""
+    wanted = old.cordons if request.cordons is None else request.cordons
+    return Desired(
+        generation=old.generation + 1,
+        instances=request.instances,
+        author=author,
+        reason=request.reason,
+        at_unix_s=at_unix_s,
+        key=request.key,
+        cordons=cordon.stamped(old.cordons, wanted, author, at_unix_s),
+        standing=numbers.stamped(old.standing, request.instances, request.applies, author, at_unix_s),
+    )
 
 
 def _check_name(name: str, owned: DesiredInstance) -> None:

@@ -20,7 +20,7 @@ from agents.events import EventLog
 from agents.failpoints import reach
 from agents.fractions.fractions import Fractions
 from agents.fractions.holds import Holds
-from agents.instances import edits
+from agents.instances import edits, numbers
 from agents.instances.admission import Admission
 from agents.instances.claims import Claims
 from agents.instances.context import Context
@@ -36,6 +36,7 @@ from agents.instances.secrets import Secrets
 from agents.instances.tenancy import Tenancy
 from agents.layout import Layout
 from agents.past.revisions import Revisions
+from agents.past.tags import Tags
 from agents.processes.internal import internal_log
 from agents.processes.isolation.plain import Plain
 from agents.processes.isolation.tier import Tier
@@ -44,7 +45,6 @@ from agents.redaction import Redactor
 from agents.runtimes.runtimes import Runtimes
 from agents.wire import SetDesired
 from engines.base import Engine, EngineSample
-from profiles import cordon
 from profiles.burn import Misses
 from profiles.canary import CanaryReading
 from profiles.model import Desired, DesiredInstance
@@ -114,7 +114,7 @@ class Supervisor:
         self.tenants = Tenancy(self._keepers, layout.state)
         self._tasks: asyncio.TaskGroup | None = None
         self._found = find(layout, events)
-        self.revisions = Revisions(layout.revisions, events)
+        self.revisions = Revisions(layout.revisions, Tags(layout.tags, events), events)
         started = {name: found.owned for name, found in self._found.items()}
         self.document = DesiredDocument(layout, events, started, self.revisions.last, wall)
         self._found = restored(layout, self._found, self.document.now)
@@ -140,24 +140,17 @@ class Supervisor:
         """The new generation, durable unless `document.unwritten`. Raises Refused, OSError."""
         old = self.document.now
         edits.check(request, old, self.revisions.since)
-        now_s = self._wall()
-        wanted = old.cordons if request.cordons is None else request.cordons
-        new = Desired(
-            generation=old.generation + 1,
-            instances=request.instances,
-            author=author,
-            reason=request.reason,
-            at_unix_s=now_s,
-            key=request.key,
-            cordons=cordon.stamped(old.cordons, wanted, author, now_s),
-        )
+        if request.applies is not None:
+            numbers.check(request.applies, old, self.revisions.heads())
+        new = edits.taken(request, old, author, self._wall())
         reach("before-intent")
         self.document.replace(new)
         reach("after-intent")
-        text = f"generation {new.generation}: {request.reason or 'no reason given'}"
+        number = f" ({request.applies.profile} r{request.applies.number})" if request.applies else ""
+        text = f"generation {new.generation}{number}: {request.reason or 'no reason given'}"
         text += f": {what_changed(old, new)}"
         self._board.set_desired(new)
-        self.revisions.record(new, request.profile_text)
+        self.revisions.record(new, request.profile_text, request.applies)
         self._events.append(EventKind.DESIRED, text, author=author)
         self._reconcile()
         return new.generation

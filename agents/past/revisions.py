@@ -1,4 +1,4 @@
-"""The last desired documents of this node, one immutable file each.
+"""The last desired documents of this node, and those that stand or have a name, one immutable file each.
 
     set_desired ──► desired.json ──► Revisions.record ──► revisions/<generation>.json ──► heads(), document(g)
 
@@ -10,12 +10,17 @@ import contextlib
 from pathlib import Path
 
 import msgspec
+from msgspec.structs import replace
 
 from agents import state
 from agents.errors import BadState, Refused
 from agents.events import EventLog
+from agents.past.tags import Tags
+from agents.wire import SetTag
+from profiles.heads import pinned, stood
 from profiles.model import Cordon, Desired, DesiredInstance
 from profiles.revision import Revision, digest, what_changed
+from profiles.standing import Standing
 from profiles.status import EventKind
 
 KEPT = 20
@@ -28,6 +33,7 @@ class Kept(msgspec.Struct, frozen=True, kw_only=True):
     instances: dict[str, DesiredInstance] = {}
     profile_text: str = ""
     cordons: dict[str, Cordon] = {}
+    standing: dict[str, Standing] = {}
 
     @property
     def desired(self) -> Desired:
@@ -39,14 +45,16 @@ class Kept(msgspec.Struct, frozen=True, kw_only=True):
             author=head.author,
             reason=head.reason,
             cordons=self.cordons,
+            standing=self.standing,
         )
 
 
 class Revisions:
     """Opens `directory`; a file that cannot be read is set aside with an event. Raises OSError."""
 
-    def __init__(self, directory: Path, events: EventLog, *, kept: int = KEPT) -> None:
+    def __init__(self, directory: Path, tags: Tags, events: EventLog, *, kept: int = KEPT) -> None:
         self._directory = directory
+        self._tags = tags
         self._events = events
         self._kept = kept
         directory.mkdir(mode=0o700, exist_ok=True)
@@ -69,15 +77,18 @@ class Revisions:
         return self._last.desired if self._last else None
 
     def heads(self) -> tuple[Revision, ...]:
-        """Oldest first."""
-        return tuple(self._heads[generation] for generation in sorted(self._heads))
+        """Oldest first, each with its names of now."""
+        return tuple(
+            replace(head, tags=self._tags.of(head.applied)) if head.applied else head
+            for _, head in sorted(self._heads.items())
+        )
 
     def find(self, generation: int) -> Kept | None:
         """The document that stood at `generation`; None when it is not kept, or cannot be read."""
-        stood = [known for known in self._heads if known <= generation]
-        if not stood:
+        head = stood(self.heads(), generation)
+        if head is None:
             return None
-        return self._unwritten.get(max(stood)) or self._load(self._path(max(stood)))
+        return self._unwritten.get(head.generation) or self._load(self._path(head.generation))
 
     def document(self, generation: int) -> Kept:
         """As `find`. Raises Refused where it finds nothing."""
@@ -97,10 +108,18 @@ class Revisions:
         by = ", ".join(dict.fromkeys(author or "nobody" for author in (*authors, current.author)))
         return f"{by}: {what_changed(then.desired, current)}"
 
-    def record(self, desired: Desired, profile_text: str = "") -> None:
-        """Keep `desired` if it means something else than the newest. A disk that refuses stops no edit."""
+    def tag(self, ask: SetTag, author: str) -> int:
+        """The number that had the name before, 0 for none; durable. Raises Refused, OSError."""
+        return self._tags.take(ask, self._heads.values(), author)
+
+    def record(self, desired: Desired, profile_text: str = "", applied: Standing | None = None) -> None:
+        """Keep `desired` if it means something else than the newest, or is of another revision.
+
+        A disk that refuses stops no edit. Which revision it applied is made up for where a crash has lost it.
+        """
         before = self.last
-        if before is not None and _digest(before) == _digest(desired):
+        stands = _newly(before or Desired(), desired)
+        if stands is None and before is not None and _digest(before) == _digest(desired):
             return
         head = Revision(
             generation=desired.generation,
@@ -111,8 +130,16 @@ class Revisions:
             what=what_changed(before or Desired(), desired),
             instances=len(desired.instances),
             has_text=bool(profile_text),
+            applied=stands and replace(stands, nodes=applied.nodes if applied else ()),
+            follows=self._last.head.generation if self._last else None,
         )
-        one = Kept(head=head, instances=desired.instances, profile_text=profile_text, cordons=desired.cordons)
+        one = Kept(
+            head=head,
+            instances=desired.instances,
+            profile_text=profile_text,
+            cordons=desired.cordons,
+            standing=desired.standing,
+        )
         self._heads[head.generation] = head
         self._last = one
         self._unwritten[head.generation] = one
@@ -127,7 +154,9 @@ class Revisions:
             del self._unwritten[generation]
 
     def _forget_old(self) -> None:
-        for generation in sorted(self._heads)[: -self._kept]:
+        standing = self._last.standing if self._last else {}
+        kept = pinned([self._heads[one] for one in sorted(self._heads)], standing, self._tags.tagged, self._kept)
+        for generation in self._heads.keys() - kept:
             del self._heads[generation]
             self._unwritten.pop(generation, None)
             with contextlib.suppress(OSError):  # a disk that only reads: the next start finds one too many
@@ -150,6 +179,11 @@ class Revisions:
     def _tell(self, text: str, code: str) -> None:
         with contextlib.suppress(OSError):  # the disk that refused may refuse this as well
             self._events.append(EventKind.AGENT, text, code=code)
+
+
+def _newly(before: Desired, now: Desired) -> Standing | None:
+    """The revision that `now` applied."""
+    return next((one for name, one in now.standing.items() if before.standing.get(name) != one), None)
 
 
 def _digest(document: Desired) -> str:

@@ -51,6 +51,7 @@ NEEDED: Mapping[type[wire.AnyAsk], Role] = {
     wire.SettleLayout: Role.ADMIN,
     wire.ReadLayouts: Role.VIEWER,
     wire.ChangeTimeslice: Role.ADMIN,
+    wire.SetTag: Role.OPERATOR,
     wire.ListRuntimes: Role.VIEWER,
     wire.CheckRuntimes: Role.OPERATOR,
     wire.AddRuntime: Role.ADMIN,
@@ -112,6 +113,8 @@ async def _act(node: Node, caller: Caller, role: Role, ask: wire.AnyAsk) -> wire
             return await divided(node.layouts, caller.author, ask)
         case wire.ChangeTimeslice(gpu=gpu, to=to):
             return wire.TimesliceChanged(problem=await node.timeslices.set(gpu, to, caller.author))
+        case wire.SetTag():
+            return wire.TagSet(before=node.revisions.tag(ask, caller.author))
         case wire.ListRuntimes() | wire.CheckRuntimes() | wire.AddRuntime() | wire.ReadMaking() | wire.StopMaking():
             return await housed(node.runtimes, node.maker, caller.author, ask)
         case wire.BeginApply() | wire.NoteApply() | wire.ReadApplies():
@@ -169,6 +172,7 @@ def _is_emergency(role: Role, ask: wire.Change, current: Desired) -> bool:
         role is Role.ADMIN
         and isinstance(ask, wire.SetDesired)
         and ask.cordons is None
+        and ask.applies is None
         and only_stops(current, msgspec.structs.replace(current, instances=ask.instances))
     )
 

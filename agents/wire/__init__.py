@@ -98,6 +98,7 @@ from agents.wire.runtimes import (
     Runtimes,
     StopMaking,
 )
+from agents.wire.tags import SetTag, TagSet
 from agents.wire.timeslices import ChangeTimeslice, TimesliceChanged
 from agents.wire.trial import (
     ListTrials,
@@ -125,7 +126,7 @@ __all__ = [
     "TrialAsk", "Smoke", "StartTrial", "ReadTrial", "StopTrial", "ListTrials",
     "Smoked", "TrialStarted", "TrialReport", "TrialStopped", "Trials",
     "PlanLayout", "ApplyLayout", "SettleLayout", "ReadLayouts", "LayoutPlanned", "LayoutChanging", "Layouts",
-    "ChangeTimeslice", "TimesliceChanged",
+    "ChangeTimeslice", "TimesliceChanged", "SetTag", "TagSet",
     "RuntimeAsk", "ListRuntimes", "CheckRuntimes", "AddRuntime", "ReadMaking", "StopMaking",
     "Runtimes", "RuntimeMaking", "MakingReport", "MakingStopped",
     "ApplyAsk", "BeginApply", "NoteApply", "ReadApplies", "ApplyBegun", "ApplyNoted", "Applies",

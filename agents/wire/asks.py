@@ -6,6 +6,7 @@ from agents.wire.applies import ApplyAnswer, ApplyAsk
 from agents.wire.base import Answer, Ask, Change
 from agents.wire.layouts import LayoutAnswer, LayoutAsk
 from agents.wire.runtimes import RuntimeAnswer, RuntimeAsk
+from agents.wire.tags import SetTag, TagSet
 from agents.wire.timeslices import ChangeTimeslice, TimesliceChanged
 from agents.wire.trial import TrialAnswer, TrialAsk
 from profiles.finding import Finding
@@ -13,6 +14,7 @@ from profiles.history import HistoryKind, HistorySeries
 from profiles.model import Cordon, DesiredInstance
 from profiles.processes import NodeProcess, ProcessKind
 from profiles.revision import Revision
+from profiles.standing import Standing
 
 MAX_PROFILE_TEXT_BYTES = 48 * 1024
 """As UTF-8. A longer text is refused; the change itself needs none."""
@@ -32,6 +34,9 @@ class SetDesired(Change, frozen=True, kw_only=True):
     """The file that the instances come from, kept with the revision; "" where there is none."""
     cordons: dict[str, Cordon] | None = None
     """Those that stand from now on, by GPU UUID or "" for the node; None leaves them. The node says who and when."""
+    applies: Standing | None = None
+    """The revision of a profile that this is a part of; None for an edit by hand. Refused with `stale` where the node
+    has another one of that number."""
 
 
 class TakeLease(Change, frozen=True, kw_only=True):
@@ -254,6 +259,7 @@ AnyAsk = (
     | LayoutAsk
     | ChangeTimeslice
     | RuntimeAsk
+    | SetTag
 )
 AnyAnswer = (
     DesiredSet
@@ -274,6 +280,7 @@ AnyAnswer = (
     | LayoutAnswer
     | TimesliceChanged
     | RuntimeAnswer
+    | TagSet
 )
 AnswerT = TypeVar("AnswerT", bound=Answer)
 """The kind of answer that an ask expects."""

@@ -41,6 +41,7 @@ from agents.limits import Bucket, Limits
 from agents.past.applies import Applies
 from agents.past.history import History
 from agents.past.revisions import Revisions
+from agents.past.tags import Tags
 from agents.privilege.child import RootChild
 from agents.processes.survey import Survey
 from agents.processes.terminating import Terminator
@@ -175,7 +176,7 @@ async def serving(directory: Path, roles: Roles | None = None, **limits: float) 
     events = EventLog(directory / "events.jsonl")
     control = Keeping(board, directory / "log.1")
     path = directory / "agent.sock"
-    revisions = Revisions(directory / "revisions", events)
+    revisions = Revisions(directory / "revisions", Tags(directory / "tags.json", events), events)
     roles = roles or Roles()
     chosen = Limits(**{"requests_burst": 1000, "changes_burst": 1000, **limits})  # type: ignore[arg-type]
     audit = AuditLog(directory / "audit", agent_version="0.1.0", limits=chosen)

@@ -97,6 +97,7 @@ MATRIX: tuple[tuple[wire.AnyAsk, Role], ...] = (
     (wire.SettleLayout(gpu="GPU-none", token=10**6), Role.ADMIN),
     (wire.ReadLayouts(), Role.VIEWER),
     (wire.ChangeTimeslice(gpu="GPU-none", to=Timeslice.SHORT, token=10**6), Role.ADMIN),
+    (wire.SetTag(profile="p", tag="t", number=1, token=10**6), Role.OPERATOR),
     (wire.ListRuntimes(), Role.VIEWER),
     (wire.CheckRuntimes(), Role.OPERATOR),
     (wire.AddRuntime(requirement="none", token=10**6), Role.ADMIN),
