@@ -25,6 +25,7 @@ from console.store import NodeView, Store
 from profiles.cordon_plan import Place, plan_cordon
 from profiles.down_plan import plan_down
 from profiles.model import Defaults, Desired, InstanceSpec, Profile, Service
+from profiles.numbering import numbered
 from profiles.place import Placement, place
 from profiles.plan import Plan
 from profiles.profile_plan import plan_profile
@@ -87,6 +88,7 @@ class Operations:
         """
         placed = place(profile, self._statuses(), self._desired(), self._labels())
         plan = _with_blockers(plan_profile(profile.profile, placed.specs, self._desired(), profile.owner), placed)
+        plan = numbered(plan, profile.profile, self._desired())
         plan = replace(plan, blockers=plan.blockers + self._unseen(profile.profile))
         kept = text if len(text.encode()) <= MAX_PROFILE_TEXT_BYTES else ""
         return self._told(replace(plan, nodes=tuple(replace(edit, profile_text=kept) for edit in plan.nodes)))
@@ -126,7 +128,10 @@ class Operations:
 
     def propose_down(self, profile: str, targets: Collection[tuple[str, str]]) -> Plan:
         """The plan that takes `targets`, (node, instance) pairs, off their nodes and keeps the rest of `profile`."""
-        return plan_down(profile, targets, self._desired())
+        desired = self._desired()
+        plan = plan_down(profile, targets, desired)
+        left = any(owned.profile == profile for edit in plan.nodes for owned in edit.instances.values())
+        return plan if left else numbered(plan, profile, desired, plan.title)
 
     async def apply(self, plan: Plan, reason: str, tokens: Mapping[str, int] = _NO_TOKENS) -> tuple[Applied, ...]:
         """Ask every node of `plan` at once. A plan with blockers raises ValueError.
@@ -148,6 +153,7 @@ class Operations:
                     reason=reason,
                     profile_text=edit.profile_text,
                     cordons=edit.cordons,
+                    applies=edit.applies,
                     key=secrets.token_hex(16),
                     token=tokens.get(edit.node),
                 ),

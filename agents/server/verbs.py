@@ -94,7 +94,8 @@ async def _act(node: Node, caller: Caller, role: Role, ask: wire.AnyAsk) -> wire
         case wire.SetDesired():
             return wire.DesiredSet(generation=node.control.set_desired(ask, ask.author or caller.author))
         case wire.TakeLease():
-            return node.gate.leases.take(caller, ask)
+            taken = node.gate.leases.take(caller, ask)
+            return msgspec.structs.replace(taken, generation=node.board.desired.generation)
         case wire.ReleaseLease():
             return node.gate.leases.release(ask)
         case wire.Terminate(pid=pid, start_ticks=start_ticks, kind=kind):

@@ -154,6 +154,8 @@ class LeaseTaken(Answer, frozen=True, kw_only=True):
 
     token: int
     ttl_s: float
+    generation: int | None = None
+    """Of the desired document: while the lease is held, only its holder changes it. None from an older agent."""
 
 
 class LeaseReleased(Answer, frozen=True, kw_only=True):

@@ -41,7 +41,8 @@ async def carry_through(
     if not (hold or options.take_over):
         return await _apply(found, plan, reason, options, {})
     try:
-        async with held(found.fleet, touched, reason, take_over=options.take_over) as tokens:
+        expected = {edit.node: edit.expected_generation for edit in plan.nodes}
+        async with held(found.fleet, touched, reason, take_over=options.take_over, expected=expected) as tokens:
             return await _apply(found, plan, reason, options, tokens)
     except NotHeld as others:
         say("nothing was changed")
@@ -56,6 +57,7 @@ async def _apply(
     codes = [
         max(refused[node] for node in step.nodes if node in refused) for step in steps if refused.keys() & step.nodes
     ]
+    codes += [refused[node] for node in refused.keys() - {node for step in steps for node in step.nodes}]
     taken = tuple(step for step in steps if not refused.keys() & step.nodes)
     codes += [Exit.DONE] * len(taken) if options.no_wait else await _settle(found, replace(plan, steps=taken))
     return outcome(codes)

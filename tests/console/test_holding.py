@@ -22,7 +22,11 @@ class Nodes:
         self.asked.append((node, ask))
         if node == "b" and self.answer:
             raise self.answer
-        return wire.LeaseTaken(token=7, ttl_s=30.0) if isinstance(ask, wire.TakeLease) else wire.LeaseReleased()
+        return (
+            wire.LeaseTaken(token=7, ttl_s=30.0, generation=4)
+            if isinstance(ask, wire.TakeLease)
+            else wire.LeaseReleased()
+        )
 
 
 async def test_every_node_is_held_and_given_back():
@@ -54,3 +58,13 @@ async def test_one_that_is_not_given_means_none(answer, unreachable):
     (refused,) = failed.value.refused
     assert (refused.node, refused.reason, refused.unreachable) == ("b", answer.reason, unreachable)
     assert [node for node, ask in nodes.asked if isinstance(ask, wire.ReleaseLease)] == ["a"]
+
+
+async def test_where_one_moved_on_none_is_changed():
+    nodes = Nodes()
+    with pytest.raises(NotHeld) as failed:
+        async with held(nodes, ("a", "b"), "x", expected={"a": 4, "b": 3}):
+            pytest.fail("not held")
+    (refused,) = failed.value.refused
+    assert (refused.node, refused.reason and refused.reason.code) == ("b", "stale")
+    assert [node for node, ask in nodes.asked if isinstance(ask, wire.ReleaseLease)] == ["a", "b"]
