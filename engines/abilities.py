@@ -5,6 +5,7 @@ Lives ──► Liveness       how to see that it makes progress
 Details ► EngineSample   what a second page adds to its metrics
 Fits  ──► an option      how to hold it to its part of a GPU's memory
 Packaged ► Package       how it is installed, and asked for its version
+Controlled ► Control     what it can be told without a restart (engines.control)
 """
 
 from collections.abc import Mapping, Sequence

@@ -152,7 +152,8 @@ class Engine(Protocol):
     absent: ClassVar[Mapping[str, str]]
     """Field of EngineSample → why this engine never reports it; shown as `n/a`."""
     live: ClassVar[Mapping[str, str]]
-    """Option → the engine's own call that changes it without a restart. Every other one needs a restart."""
+    """Option → the engine's own call that can change it without a restart; with which other options it does, says
+    engines.control. Every other one needs a restart."""
 
     def command(self, launch: Launch) -> Command: ...
 

@@ -26,6 +26,12 @@ class SimulatedOptions(msgspec.Struct, frozen=True, kw_only=True):
     """A step with one sequence."""
     decode_per_seq_ms: float = 0.5
     """What each further sequence adds to a step."""
+    enable_lora: bool = False
+    """It serves LoRA adapters, which come and go while it runs."""
+    lora_modules: tuple[str, ...] = ()
+    """Adapters as `NAME=PATH`; no file is read."""
+    enable_sleep_mode: bool = True
+    """It can sleep: it gives its GPU memory back, and takes it again when it is woken."""
     shutdown_timeout: float = 5.0
     """Seconds in which running requests may finish after SIGTERM."""
     seed: int = 0

@@ -1,14 +1,18 @@
 """llama.cpp's server, checked against build 11434."""
 
+import re
+
 import msgspec
 
 from engines.abilities import Liveness, Package, SignalStep, one_token
 from engines.base import Command, EngineSample, Launch, LoadProgress, Probe
+from engines.control import Act, Call, Control, LiveStep
 from engines.launching import flags, local_files, options_given, visible_devices
 from engines.options.llama_cpp import SPELLINGS, Options
 from engines.steps import step_of
 from engines.vocabulary import Vocabulary
 
+_NUMBER = re.compile(r"-?\d+(?:\.\d+)?")
 _NO_NEGATION = frozenset({"embeddings", "reranking", "lora_init_without_apply"})
 _NO_HISTOGRAM = "llama.cpp measures no latency distribution"
 
@@ -66,7 +70,7 @@ class LlamaCpp:
         "e2e": _NO_HISTOGRAM,
         "queue": _NO_HISTOGRAM,
     }
-    live = {"lora": "POST /lora-adapters", "lora_scaled": "POST /lora-adapters"}
+    live = {"lora_scaled": "POST /lora-adapters"}
     guarded = frozenset({"extra_args"})
     key_variable = "LLAMA_API_KEY"
     spellings = SPELLINGS
@@ -137,11 +141,40 @@ class LlamaCpp:
         # With a request in flight the first one only stops decoding, and it waits for the client; the second forces.
         return (SignalStep("SIGTERM", 15.0), SignalStep("SIGTERM", 5.0))
 
+    def control(self, options: msgspec.Struct) -> Control:
+        given = msgspec.convert(options, Options, from_attributes=True)
+        scaled = _scaled(given)
+        may = not given.lora_init_without_apply and len(scaled) == len(given.lora_scaled)
+        return Control(
+            absent={
+                Act.SLEEP: "llama.cpp sleeps by itself, after `sleep_idle_seconds`",
+                Act.WAKE: "llama.cpp wakes by itself, with the next request",
+                Act.FLUSH_CACHE: "llama.cpp has no call for it",
+            },
+            # Adapters are loaded at the start alone; only how much they count is changed.
+            live={"lora_scaled": [path for path, _ in scaled]} if may else {},
+        )
+
+    def live_steps(self, old: msgspec.Struct, new: msgspec.Struct) -> tuple[LiveStep, ...]:
+        before, after = (msgspec.convert(one, Options, from_attributes=True) for one in (old, new))
+        if before.lora_scaled == after.lora_scaled:
+            return ()
+        # By their place on the command line, all of them: one that is left out would be set to 0.
+        scales = [1.0] * len(after.lora) + [scale for _, scale in _scaled(after)]
+        body = msgspec.json.encode([{"id": at, "scale": scale} for at, scale in enumerate(scales)])
+        return (LiveStep(call=Call(path="/lora-adapters", body=body), option="lora_scaled", value=after.lora_scaled),)
+
     def liveness(self, launch: Launch) -> Liveness:
         return Liveness() if _may_sleep(launch) else Liveness(one_token=one_token(launch))
 
     def progress(self, line: str) -> LoadProgress | None:
         return step_of(line, _STEPS)
+
+
+def _scaled(options: Options) -> list[tuple[str, float]]:
+    """Path and scale, of those that have both; the server refuses the others."""
+    pairs = [one.rpartition(":") for one in options.lora_scaled]
+    return [(path, float(scale)) for path, _, scale in pairs if path and _NUMBER.fullmatch(scale)]
 
 
 def _may_sleep(launch: Launch) -> bool:

@@ -9,6 +9,7 @@ import msgspec
 from engines.abilities import Liveness, Package, SignalStep, one_token
 from engines.base import Command, EngineSample, Launch, LoadProgress, Probe
 from engines.bounds import with_targets
+from engines.control import Act, Call, Control, LiveStep, module_steps
 from engines.devices import Enforcer, Slice
 from engines.fitting import CONTEXT_MIB, ratio_of_gpu
 from engines.launching import flags, local_files, named_files, options_given, tensor_parallel, visible_devices
@@ -86,7 +87,6 @@ class Sglang:
     live = {
         "log_level": "POST /configure_logging",
         "log_requests": "POST /configure_logging",
-        "log_requests_level": "POST /configure_logging",
         "lora_paths": "POST /load_lora_adapter, /unload_lora_adapter",
     }
     guarded = frozenset({"extra_args", "trust_remote_code"})
@@ -153,6 +153,28 @@ class Sglang:
         # It looks for the signal every 5 s, then waits for its requests without a limit, and 15 s for its schedulers.
         return (SignalStep("SIGTERM", 30.0),)
 
+    def control(self, options: msgspec.Struct) -> Control:
+        given = msgspec.convert(options, Options, from_attributes=True)
+        # Weights that it let go of without a copy would have to be read anew.
+        kept = given.enable_memory_saver and given.enable_weights_cpu_backup
+        sleep = {Act.SLEEP: _post("/release_memory_occupation"), Act.WAKE: _post("/resume_memory_occupation")}
+        why = "needs the options `enable_memory_saver` and `enable_weights_cpu_backup`"
+        return Control(
+            acts={**(sleep if kept else {}), Act.FLUSH_CACHE: Call(path="/flush_cache?timeout=10", timeout_s=30.0)},
+            absent={} if kept else dict.fromkeys(sleep, why),
+            live=dict.fromkeys(_LOGGING) | ({"lora_paths": None} if _may_load(given) else {}),
+        )
+
+    def live_steps(self, old: msgspec.Struct, new: msgspec.Struct) -> tuple[LiveStep, ...]:
+        logged = [
+            LiveStep(
+                call=_post("/configure_logging", {name: default if value is None else value}), option=name, value=value
+            )
+            for name, default in _LOGGING.items()
+            if (value := getattr(new, name)) != getattr(old, name)
+        ]
+        return (*logged, *module_steps("lora_paths", old, new, _load, _unload))
+
     def liveness(self, launch: Launch) -> Liveness:
         return Liveness(one_token=one_token(launch))
 
@@ -161,6 +183,27 @@ class Sglang:
             step = _GRAPHS if bar[1].startswith("Capturing") else "loading weights"
             return LoadProgress(step=step, ratio=min(1.0, int(bar[2]) / 100))
         return step_of(line, _STEPS)
+
+
+_LOGGING: Mapping[str, object] = {"log_level": "info", "log_requests": False}
+"""What can be changed while it runs, with SGLang's own choice (0.5.23)."""
+
+
+def _may_load(options: Options) -> bool:
+    """Without both of them it sizes its buffers by the adapters that it starts with."""
+    return bool(options.enable_lora and options.max_lora_rank and options.lora_target_modules)
+
+
+def _post(path: str, body: Mapping[str, object] | None = None) -> Call:
+    return Call(path=path, body=msgspec.json.encode(body or {}))
+
+
+def _load(name: str, path: str) -> Call:
+    return _post("/load_lora_adapter", {"lora_name": name, "lora_path": path})
+
+
+def _unload(name: str, path: str) -> Call:
+    return _post("/unload_lora_adapter", {"lora_name": name})
 
 
 def _failed(page: Page) -> float | None:

@@ -9,11 +9,13 @@ import msgspec
 from engines.abilities import Liveness, SignalStep, one_token
 from engines.adapters.vllm import ENGINE as VLLM
 from engines.base import Command, EngineSample, Launch, LoadProgress, Probe
+from engines.control import Control, LiveStep
 from engines.devices import Slice
 from engines.fitting import ratio_of_gpu
 from engines.launching import flags, visible_devices
 from engines.simulated_device import DIRECTORY_VARIABLE
 from engines.simulated_options import SimulatedOptions
+from engines.vllm_calls import calls, lora_steps
 
 
 class Options(SimulatedOptions, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -32,7 +34,7 @@ class Simulated:
         "prefix_cache_queries": "the simulated engine has no prefix cache",
         "prefix_cache_hits": "the simulated engine has no prefix cache",
     }
-    live: dict[str, str] = {}
+    live = VLLM.live
 
     memory_options = ("gpu_memory_utilization",)
 
@@ -65,6 +67,13 @@ class Simulated:
     def stop(self, launch: Launch) -> tuple[SignalStep, ...]:
         options = msgspec.convert(launch.options, Options, from_attributes=True)
         return (SignalStep("SIGTERM", options.shutdown_timeout + 10.0),)
+
+    def control(self, options: msgspec.Struct) -> Control:
+        given = msgspec.convert(options, Options, from_attributes=True)
+        return calls(sleeps=given.enable_sleep_mode, dev_mode=True, loras=given.enable_lora)
+
+    def live_steps(self, old: msgspec.Struct, new: msgspec.Struct) -> tuple[LiveStep, ...]:
+        return lora_steps(old, new)
 
     def liveness(self, launch: Launch) -> Liveness:
         return Liveness(one_token=one_token(launch))

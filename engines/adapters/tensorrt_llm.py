@@ -10,6 +10,7 @@ import msgspec
 
 from engines.abilities import Completion, Liveness, Package, SignalStep
 from engines.base import Command, EngineSample, Launch, LoadProgress, Probe
+from engines.control import Act, Control, LiveStep
 from engines.launching import flags, local_files, options_given, tensor_parallel, visible_devices
 from engines.options.tensorrt_llm import IN_FILE, SPELLINGS, Options
 from engines.steps import step_of
@@ -121,6 +122,18 @@ class TensorrtLlm:
             iterations=last.iter,
             kv_usage_ratio=cache.usedNumBlocks / cache.maxNumBlocks if cache and cache.maxNumBlocks else None,
         )
+
+    def control(self, options: msgspec.Struct) -> Control:
+        return Control(
+            absent={
+                Act.SLEEP: "its call for it wants a signature in recent versions, and is not checked",
+                Act.WAKE: "it does not sleep",
+                Act.FLUSH_CACHE: "TensorRT-LLM has no call for it",
+            }
+        )
+
+    def live_steps(self, old: msgspec.Struct, new: msgspec.Struct) -> tuple[LiveStep, ...]:
+        return ()
 
     def stop(self, launch: Launch) -> tuple[SignalStep, ...]:
         # It takes no new requests, waits for those that are open without a limit, then up to 90 s for its ranks.

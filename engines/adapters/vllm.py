@@ -9,12 +9,14 @@ import msgspec
 from engines.abilities import Liveness, Package, SignalStep, one_token
 from engines.base import Command, EngineSample, Launch, LoadProgress, Probe
 from engines.bounds import with_targets
+from engines.control import Control, LiveStep
 from engines.devices import Slice
 from engines.fitting import ratio_of_gpu
 from engines.launching import flags, local_files, named_files, options_given, tensor_parallel, visible_devices
-from engines.options.vllm import SPELLINGS, Options
+from engines.options.vllm import SPELLINGS, VARIABLES, Options
 from engines.steps import step_of
 from engines.versions import at_least
+from engines.vllm_calls import calls, lora_steps
 from engines.vocabulary import Vocabulary
 
 _BOUNDS_S = {
@@ -78,7 +80,7 @@ class Vllm:
     Options = Options
     absent: dict[str, str] = {}
     live = {"lora_modules": "POST /v1/load_lora_adapter, /v1/unload_lora_adapter"}
-    guarded = frozenset({"extra_args", "trust_remote_code", "otlp_traces_endpoint"})
+    guarded = frozenset({"extra_args", "trust_remote_code", "otlp_traces_endpoint", *VARIABLES})
     key_variable = "VLLM_API_KEY"
     spellings = SPELLINGS
     memory_options = ("gpu_memory_utilization", "kv_cache_memory_bytes")
@@ -94,7 +96,7 @@ class Vllm:
         options = msgspec.convert(launch.options, Options, from_attributes=True)
         python = PurePath(options.program).name.startswith("python")
         how = ("-m", "vllm.entrypoints.openai.api_server", "--model") if python else ("serve",)
-        values = options_given(options)
+        values = options_given(options, but=VARIABLES)
         values["tensor_parallel_size"] = tensor_parallel(
             options.tensor_parallel_size, launch.slices, options.pipeline_parallel_size, options.data_parallel_size
         )
@@ -123,6 +125,7 @@ class Vllm:
                 "DO_NOT_TRACK": "1",
                 "VLLM_LOGGING_COLOR": "0",
                 "NO_COLOR": "1",
+                **{name: "1" for option, name in VARIABLES.items() if getattr(options, option)},
             },
             needs_files=(*local_files(launch.model), *named_files(options.lora_modules)),
         )
@@ -147,6 +150,18 @@ class Vllm:
         # One SIGTERM: it lets requests finish for `shutdown_timeout`; a saturated API server hears it late.
         options = msgspec.convert(launch.options, Options, from_attributes=True)
         return (SignalStep("SIGTERM", options.shutdown_timeout + 15.0),)
+
+    def control(self, options: msgspec.Struct) -> Control:
+        given = msgspec.convert(options, Options, from_attributes=True)
+        several = (given.data_parallel_size or 1) > 1  # API servers, each with its own list of adapters
+        return calls(
+            sleeps=bool(given.enable_sleep_mode),
+            dev_mode=bool(given.server_dev_mode),
+            loras=bool(given.enable_lora and given.allow_runtime_lora_updating and not several),
+        )
+
+    def live_steps(self, old: msgspec.Struct, new: msgspec.Struct) -> tuple[LiveStep, ...]:
+        return lora_steps(old, new)
 
     def liveness(self, launch: Launch) -> Liveness:
         return Liveness(one_token=one_token(launch))

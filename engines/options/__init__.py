@@ -1,7 +1,6 @@
 """Options as people write them, checked against the struct that an adapter keeps of its engine's own words.
 
     raw mapping ──options_for──► the adapter's Options ──► its command
-    two Options ──changes──────► what differs, and which of it needs a restart
 
 `extra_args` is the way out for what a struct does not have: words that are passed on as they are, unless one of them
 says again what gpuyard says already.
@@ -37,15 +36,6 @@ def options_for(engine: Engine, raw: Mapping[str, Any]) -> msgspec.Struct:
     if twice := said_already(engine, getattr(options, "extra_args", ())):
         raise BadOptions(*twice, "extra_args")
     return options
-
-
-def changes(engine: Engine, old: msgspec.Struct, new: msgspec.Struct) -> dict[str, str | None]:
-    """Each option that differs → the engine's own call that changes it without a restart, None where it needs one."""
-    return {
-        name: engine.live.get(name)
-        for name in engine.Options.__struct_fields__
-        if getattr(old, name) != getattr(new, name)
-    }
 
 
 def unfit(value: str, *, flag: bool = False) -> str:

@@ -6,7 +6,7 @@ import msgspec
 
 
 class Options(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Each one is the flag of its name."""
+    """Each one is the flag of its name, but for those of VARIABLES."""
 
     program: str = "vllm"
     """`vllm` or a path to it; a Python interpreter (its name begins with `python`) runs the API server's module."""
@@ -79,6 +79,14 @@ class Options(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     """The largest rank of an adapter."""
     max_cpu_loras: int | None = None
     """Adapters that are kept in host memory."""
+    allow_runtime_lora_updating: bool | None = None
+    """`lora_modules` change without a restart. Whoever reaches the port may then load any adapter on the node."""
+
+    enable_sleep_mode: bool | None = None
+    """The instance can sleep: its weights go to host memory, its cache is given back. Needs `server_dev_mode` too."""
+    server_dev_mode: bool | None = None
+    """vLLM's calls for sleep and for its cache. They are open, one that runs any code among them, to whoever reaches
+    the port: every user of the node."""
 
     chat_template: str | None = None
     """A template's path, or the template."""
@@ -103,6 +111,12 @@ class Options(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     extra_args: tuple[str, ...] = ()
     """Words added as they are, for flags that are not here."""
 
+
+VARIABLES = {
+    "allow_runtime_lora_updating": "VLLM_ALLOW_RUNTIME_LORA_UPDATING",
+    "server_dev_mode": "VLLM_SERVER_DEV_MODE",
+}
+"""Option → what vLLM reads it from."""
 
 SPELLINGS = {
     "-tp": "tensor_parallel_size",

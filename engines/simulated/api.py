@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 import msgspec
 
 from engines.simulated.batch import Sequence
+from engines.simulated.calls import Calls
 from engines.simulated.core import Core
 from engines.simulated.http import Exchange
 from engines.simulated.settings import Settings
@@ -56,6 +57,7 @@ class Api:
     def __init__(self, settings: Settings, core: Core) -> None:
         self._settings = settings
         self._core = core
+        self._calls = Calls(settings, core)
         self._numbers = itertools.count(1)
         self._answering = 0
         self.accepting = True
@@ -71,11 +73,12 @@ class Api:
         elif route == ("GET", "/version"):
             await exchange.reply(200, msgspec.json.encode({"version": VERSION}))
         elif route == ("GET", "/v1/models"):
-            model = {"id": self._settings.name, "object": "model", "max_model_len": self._settings.max_model_len}
-            await exchange.reply(200, msgspec.json.encode({"object": "list", "data": [model]}))
+            names, tokens = (self._settings.name, *self._calls.adapters), self._settings.max_model_len
+            models = [{"id": name, "object": "model", "max_model_len": tokens} for name in names]
+            await exchange.reply(200, msgspec.json.encode({"object": "list", "data": models}))
         elif route in (("POST", "/v1/completions"), ("POST", "/v1/chat/completions")):
             await self._complete(exchange, chat="chat" in exchange.path)
-        else:
+        elif not await self._calls.answer(exchange):
             await _refuse(exchange, 404, "Not Found")
 
     async def _complete(self, exchange: Exchange, chat: bool) -> None:
@@ -85,7 +88,7 @@ class Api:
             return await _refuse(exchange, 400, str(error))
         if not self.accepting:
             return await _refuse(exchange, 503, "The server is shutting down.")
-        if ask.model != self._settings.name:
+        if ask.model not in (self._settings.name, *self._calls.adapters):
             return await _refuse(exchange, 404, f"The model `{ask.model}` does not exist.")
         limit = self._core.batch.fits_tokens - ask.prompt_tokens
         wanted = ask.max_completion_tokens or ask.max_tokens or (limit if chat else 16)

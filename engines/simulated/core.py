@@ -23,6 +23,7 @@ class Core:
         self._busy_s = 0.0
         self._step_began_s: float | None = None
         self._hung = False
+        self.asleep = False
         self.counters = Counters()
         self.batch = Batch(settings, self.counters)
         self.slowdown_ratio = 1.0 / device.confined.compute_ratio
@@ -30,6 +31,23 @@ class Core:
     def submit(self, sequence: Sequence) -> None:
         self.batch.submit(sequence, time.monotonic())
         self._arrival.set()
+
+    def sleep(self) -> None:
+        """Cut off what runs and give the memory back; requests that come meanwhile wait."""
+        if self.asleep:
+            return
+        self.asleep = True
+        for sequence in [*self.batch.running, *self.batch.waiting]:
+            self.batch.abort(sequence)
+            sequence.deliver(0, True)
+        self._device.let_go()
+
+    def wake(self) -> None:
+        """Raises OutOfMemory, and sleeps on."""
+        if self.asleep:
+            self._device.take_again()
+            self.asleep = False
+            self._arrival.set()
 
     def page(self) -> str:
         return self.counters.page(
@@ -44,7 +62,7 @@ class Core:
 
     async def step_forever(self) -> None:
         while True:
-            step = None if self._hung else self.batch.plan(time.monotonic())
+            step = None if self._hung or self.asleep else self.batch.plan(time.monotonic())
             if step is None:
                 self._arrival.clear()
                 await self._arrival.wait()
@@ -81,7 +99,8 @@ class Core:
         if self._device.lost():
             self._die("RuntimeError: CUDA error: unspecified launch failure")
         try:
-            self._device.allocate(self._settings.leak_mib_per_s * elapsed_s)
+            if not self.asleep:
+                self._device.allocate(self._settings.leak_mib_per_s * elapsed_s)
         except OutOfMemory as error:
             self._die(f"torch.OutOfMemoryError: {error}")
         if self._step_began_s is not None:

@@ -41,6 +41,7 @@ class Device:
         self._root = Path(directory) if directory else None
         self._instance = instance
         self.held_mib = 0.0
+        self._let_go_mib = 0.0
         self.confined = Confinement()
         self.gpus: dict[str, SimulatedGpu] = {}
         if self._root:
@@ -64,6 +65,17 @@ class Device:
                     f"{under}."
                 )
         self.held_mib += more_mib
+
+    def let_go(self) -> None:
+        """Of all that is held, to be taken again."""
+        self._let_go_mib, self.held_mib = self.held_mib, 0.0
+        self.publish(0.0)
+
+    def take_again(self) -> None:
+        """Raises OutOfMemory, with nothing held: others may have come meanwhile."""
+        self.allocate(self._let_go_mib)
+        self._let_go_mib = 0.0
+        self.publish(0.0)
 
     def share_mib(self, ratio: float) -> int | None:
         """`ratio` of the smallest of our GPUs, all of it counted, as vLLM counts; None without GPUs.

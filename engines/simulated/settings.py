@@ -36,6 +36,8 @@ def read(arguments: list[str]) -> Settings:
         flag = f"--{option.name.replace('_', '-')}"
         if option.type is bool:
             parser.add_argument(flag, action=argparse.BooleanOptionalAction)
+        elif option.type == tuple[str, ...]:
+            parser.add_argument(flag, nargs="+", type=str)
         else:
             parser.add_argument(flag, type=int if option.type is int else float)
     given = {name: value for name, value in vars(parser.parse_args(arguments)).items() if value is not None}

@@ -87,6 +87,12 @@ class Simulated:
             for line in answer:
                 yield line.decode().rstrip("\n")
 
+    def call(self, path: str, body: dict[str, object] | None = None) -> None:
+        """A POST that is answered with 200. Raises HTTPError."""
+        data = json.dumps(body or {}).encode()
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", data, timeout=LIMIT_S) as answer:
+            answer.read()
+
     def is_ready(self) -> bool:
         assert self.process.poll() is None, self.log.read_text()
         try:

@@ -16,6 +16,7 @@ from engines.fitting import fitted
 from engines.options import options_for
 from engines.simulated import settings
 from engines.simulated_options import SimulatedOptions
+from tests.engines.every_option import every_option
 
 FIXTURES = Path(__file__).parent / "fixtures"
 VLLM = FIXTURES / "vllm-0.32.0"
@@ -162,9 +163,7 @@ def test_simulated(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_the_simulated_engine_reads_every_option_that_its_adapter_writes() -> None:
-    chosen: dict[str, Any] = {field.name: 7 for field in msgspec.structs.fields(SimulatedOptions)} | {
-        "ignore_sigterm": True
-    }
+    chosen = {name: value for name, value in every_option(registry.get("simulated")).items() if name != "program"}
     nothing: dict[str, Any] = {}
     for options in (nothing, chosen):
         read = settings.read(list(command("simulated", "m", GPU, **options).argv[3:]))

@@ -11,8 +11,9 @@ from msgspec.structs import fields
 from engines import registry
 from engines.abilities import Details
 from engines.base import BadOptions, Engine, EngineSample, Launch, Progress, UnknownEngine, guarded_options
+from engines.control import Act, control_of
 from engines.devices import Slice
-from engines.options import changes, options_for
+from engines.options import options_for
 from engines.options.extra import Spells
 from tests.engines.every_option import documented, every_option
 
@@ -110,14 +111,19 @@ def test_what_changes_live_is_an_option_and_says_how(case: Case) -> None:
     names = case.engine.Options.__struct_fields__
     assert set(case.engine.live) <= set(names)
     assert all(case.engine.live.values())
-    old, new = options_for(case.engine, {}), full(case).options
-    assert changes(case.engine, old, old) == {}
-    assert changes(case.engine, old, new) == {
-        name: case.engine.live.get(name)
-        for name in every_option(case.engine)
-        if getattr(old, name) != getattr(new, name)
-    }
     assert "program" not in case.engine.live
+    for options in (case.launch.options, full(case).options):
+        assert control_of(case.engine, options).live.keys() <= case.engine.live.keys()
+
+
+def test_every_act_has_its_call_or_the_reason(case: Case) -> None:
+    for options in (case.launch.options, full(case).options):
+        control = control_of(case.engine, options)
+        assert set(Act) == control.acts.keys() | control.absent.keys()
+        assert not control.acts.keys() & control.absent.keys()
+        assert all(control.absent.values())
+        assert all(call.path.startswith("/") for call in control.acts.values())
+        assert (Act.SLEEP in control.acts) == (Act.WAKE in control.acts)
 
 
 def test_every_option_is_documented(case: Case) -> None:

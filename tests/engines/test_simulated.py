@@ -253,3 +253,38 @@ def test_a_taken_port_fails_the_start(start: Start) -> None:
     second = start(port=start().ready().port)
     assert second.exit_code() == 1
     assert "address already in use" in second.log.read_text()
+
+
+def test_it_sleeps_gives_its_memory_back_and_wakes(start: Start, tmp_path: Path) -> None:
+    engine = start(yard(tmp_path / "yard")).ready()
+    keep_busy(engine)
+    until(lambda: engine.sample().running == 1, "it runs")
+    engine.call("/sleep?level=1&mode=abort")
+    assert json.loads(engine.get("/is_sleeping")) == {"is_sleeping": True}
+    assert (claim := engine.claim()) is not None
+    assert claim.gpus == {"GPU-a": 0}
+    assert engine.sample().running == 0
+    engine.call("/wake_up")
+    assert (claim := engine.claim()) is not None
+    assert claim.gpus == {"GPU-a": 2000}
+    assert list(engine.post("/v1/completions", {"prompt": "hello", "max_tokens": 3}))
+
+
+def test_it_sleeps_on_where_others_took_its_memory(start: Start, tmp_path: Path) -> None:
+    directory = yard(tmp_path / "yard", memory_total_mib=3000)
+    engine = start(directory).ready()
+    engine.call("/sleep")
+    start(directory).ready()
+    with pytest.raises(urllib.error.HTTPError, match="500"):
+        engine.call("/wake_up")
+    assert json.loads(engine.get("/is_sleeping")) == {"is_sleeping": True}
+
+
+def test_lora_adapters_come_and_go(start: Start) -> None:
+    engine = start(enable_lora=True, lora_modules=["a=/l/a"]).ready()
+    engine.call("/v1/load_lora_adapter", {"lora_name": "b", "lora_path": "/l/b"})
+    engine.call("/v1/unload_lora_adapter", {"lora_name": "a"})
+    assert [model["id"] for model in json.loads(engine.get("/v1/models"))["data"]] == ["m", "b"]
+    assert list(engine.post("/v1/completions", {"model": "b", "prompt": "hello", "max_tokens": 3}))
+    with pytest.raises(urllib.error.HTTPError, match="404"):
+        engine.call("/v1/load_lora_adapter", {"lora_name": "c", "lora_path": "/l/missing"})
