@@ -15,6 +15,8 @@ from profiles.model import Desired, InstanceSpec
 from profiles.plan import Action, NodePlan, Plan, Step
 from profiles.status import InstanceStatus, Phase, Reason
 
+NOT_DONE = frozenset({"not_asleep", "not_awake"})
+"""Codes of an instance that does not do what it was told."""
 EMPTY = "empty"
 """The code of an instance's reason once a drain is done."""
 
@@ -27,6 +29,8 @@ _WAITED_FOR = {
     Action.MOVE: Phase.READY,
     Action.STOP: Phase.STOPPED,
     Action.DRAIN: Phase.DRAINING,
+    Action.SLEEP: Phase.SLEEPING,
+    Action.WAKE: Phase.READY,
     Action.PRUNE: Phase.STOPPED,
 }
 
@@ -83,7 +87,8 @@ def _look(store: Store, edit: NodePlan, step: Step, before: InstanceStatus | Non
     left = step.from_node == "" or step.instance not in store.nodes[step.from_node].instances
     if left and _is_done(step.action, status) and (moved or step.action not in (Action.REPLACE, Action.MOVE)):
         return Settling(step=step, status=status, ok=True)
-    if status.phase is Phase.FAILED and moved:
+    refused = status.reason is not None and status.reason.code in NOT_DONE
+    if moved and (status.phase is Phase.FAILED or refused):
         return Settling(step=step, status=status, ok=False, reason=status.reason)
     return Settling(step=step, status=status, ok=None, reason=status.reason)
 

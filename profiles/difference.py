@@ -49,10 +49,15 @@ def step_between(node: str, before: InstanceSpec | None, spec: InstanceSpec) -> 
 
 def _difference(before: InstanceSpec, after: InstanceSpec) -> Action:
     if before.wanted is not after.wanted and after.wanted is not Wanted.RUNNING:
-        return Action.STOP if after.wanted is Wanted.STOPPED else Action.DRAIN
+        return _TO[after.wanted]
     if before.wanted is not Wanted.STOPPED and before.launch_key() != after.launch_key():
         return Action.REPLACE if set(before.gpus()) == set(after.gpus()) else Action.MOVE
-    return Action.LIVE if before.wanted is after.wanted else Action.START
+    if before.wanted is after.wanted:
+        return Action.LIVE
+    return Action.WAKE if before.wanted is Wanted.SLEEPING else Action.START
+
+
+_TO = {Wanted.STOPPED: Action.STOP, Wanted.DRAINED: Action.DRAIN, Wanted.SLEEPING: Action.SLEEP}
 
 
 def _flat(spec: InstanceSpec) -> dict[str, object]:

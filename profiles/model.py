@@ -11,6 +11,7 @@ from typing import Any, Literal
 import msgspec
 from msgspec.structs import replace
 
+from engines.control import launch_options
 from engines.devices import Slice
 from profiles.canary import CanaryRequest
 from profiles.gpu_request import GpuRequest
@@ -91,6 +92,8 @@ class Wanted(StrEnum):
     RUNNING = "running"
     DRAINED = "drained"
     """Its process lives and holds its model, with nothing to do."""
+    SLEEPING = "sleeping"
+    """Its process lives, with the GPU memory of its model given back; its share stays its own, so that it can wake."""
     STOPPED = "stopped"
 
 
@@ -122,14 +125,15 @@ class InstanceSpec(msgspec.Struct, frozen=True, kw_only=True):
     canary_every_s: float | None = None
 
     def launch_key(self) -> tuple[object, ...]:
-        """Equal for two specs that the same running process satisfies: every other field is changed live."""
+        """Equal for two specs that the same running process satisfies: all else is changed live, as are the options of
+        which its adapter says so."""
         return (
             self.engine,
             self.runtime,
             self.model,
             tuple(replace(part, gpu_index=0) for part in self.slices),
             self.port,
-            msgspec.json.encode(self.options, order="deterministic"),
+            msgspec.json.encode(launch_options(self.engine, self.options), order="deterministic"),
             msgspec.json.encode(self.env, order="deterministic"),
             self.restarts_asked,
             self.limits,
@@ -137,7 +141,7 @@ class InstanceSpec(msgspec.Struct, frozen=True, kw_only=True):
 
     def attempt(self) -> tuple[object, ...]:
         """What a failure is of: one that is given up stays so until this changes."""
-        return (*self.launch_key(), self.restart)
+        return (*self.launch_key(), msgspec.json.encode(self.options, order="deterministic"), self.restart)
 
     def gpus(self) -> tuple[str, ...]:
         """The UUIDs that it holds parts of."""

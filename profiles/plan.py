@@ -1,7 +1,7 @@
 """What a plan is: steps to show, and per node the edit that carries them out. Plain data; who makes plans:
 
     profiles.profile_plan   a whole profile: starts, moves, replaces and keeps its instances and prunes the others
-    profiles.verb_plan      start, stop, drain or restart named instances
+    profiles.verb_plan      start, stop, drain, restart, sleep or wake named instances
     profiles.cordon_plan, profiles.down_plan, profiles.undo
 
 A Plan holds, per node, the complete new desired instances and the generation that they replace, so applying
@@ -23,6 +23,8 @@ class Action(StrEnum):
     START = "start"
     STOP = "stop"
     DRAIN = "drain"
+    SLEEP = "sleep"
+    WAKE = "wake"
     REPLACE = "replace"
     MOVE = "move"
     """The same instance on other GPUs, of this node or of another."""

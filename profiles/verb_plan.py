@@ -5,6 +5,7 @@ from enum import StrEnum
 
 from msgspec.structs import replace
 
+from engines.control import Act, why_not
 from profiles.difference import changes
 from profiles.model import Desired, DesiredInstance, InstanceSpec, Wanted
 from profiles.plan import Action, NodePlan, Plan, Step
@@ -19,6 +20,8 @@ class Verb(StrEnum):
     STOP_NOW = "stop --now"
     DRAIN = "drain"
     RESTART = "restart"
+    SLEEP = "sleep"
+    WAKE = "wake"
 
 
 def plan_verb(
@@ -42,6 +45,9 @@ def plan_verb(
             continue
         anew = verb is Verb.START and (node, name) in failed
         spec = _restarted(owned.spec) if anew else edit(owned.spec)
+        if spec.wanted is Wanted.SLEEPING and (why := why_not(spec.engine, spec.options, Act.SLEEP)):
+            blockers.append(Reason("cannot_sleep", f"{name} cannot sleep: {why}", "`drain` holds it empty instead"))
+            continue
         if spec == owned.spec:
             steps.append(Step(action=Action.KEEP, node=node, instance=name))
             continue
@@ -71,6 +77,14 @@ def _drained(spec: InstanceSpec) -> InstanceSpec:
     return spec if spec.wanted is Wanted.STOPPED else replace(spec, wanted=Wanted.DRAINED, drain_s=None)
 
 
+def _slept(spec: InstanceSpec) -> InstanceSpec:
+    return spec if spec.wanted is Wanted.STOPPED else replace(spec, wanted=Wanted.SLEEPING, drain_s=None)
+
+
+def _woken(spec: InstanceSpec) -> InstanceSpec:
+    return _started(spec) if spec.wanted is Wanted.SLEEPING else spec
+
+
 def _restarted(spec: InstanceSpec) -> InstanceSpec:
     return replace(_started(spec), restarts_asked=spec.restarts_asked + 1)
 
@@ -81,4 +95,6 @@ _VERBS: dict[Verb, tuple[Callable[[InstanceSpec], InstanceSpec], Action]] = {
     Verb.STOP_NOW: (_stopped_now, Action.STOP),
     Verb.DRAIN: (_drained, Action.DRAIN),
     Verb.RESTART: (_restarted, Action.REPLACE),
+    Verb.SLEEP: (_slept, Action.SLEEP),
+    Verb.WAKE: (_woken, Action.WAKE),
 }

@@ -7,9 +7,10 @@ from agents.errors import Refused
 from agents.instances import numbers
 from agents.instances.preparation import CannotStart, describe
 from agents.wire import MAX_PROFILE_TEXT_BYTES, SetDesired
+from engines.control import Act, why_not
 from profiles import cordon
 from profiles.allowed import NotAllowed, check_port, check_value, check_variable
-from profiles.model import Cordon, Desired, DesiredInstance, InstanceSpec
+from profiles.model import Cordon, Desired, DesiredInstance, InstanceSpec, Wanted
 from profiles.resources import BadLimit
 
 MAX_INSTANCES = 256
@@ -94,8 +95,15 @@ def _check_spec(spec: InstanceSpec) -> None:
         spec.limits.check()
         _check_slices(spec)
         describe(spec, spec.port or 0)
+        _check_sleep(spec)
     except (NotAllowed, BadLimit, CannotStart) as error:
         raise Refused("invalid", f"{spec.name}: {error.message}", error.hint) from None
+
+
+def _check_sleep(spec: InstanceSpec) -> None:
+    if spec.wanted is Wanted.SLEEPING and (why := why_not(spec.engine, spec.options, Act.SLEEP)):
+        hint = "`drain` holds it empty with its model loaded, `stop` gives all of it back"
+        raise Refused("invalid", f"{spec.name} cannot sleep: {why}", hint)
 
 
 def _check_slices(spec: InstanceSpec) -> None:

@@ -1,6 +1,6 @@
 """The life of one instance as a table: which phase may follow which. Pure; the caller brings the time.
 
-pending ─► starting ─► loading ─► ready ⇄ degraded, stalled, draining ─► stopping ─► stopped
+pending ─► starting ─► loading ─► ready ⇄ degraded, stalled, draining, sleeping ─► stopping ─► stopped
               └──────────┴──────────┴─► backoff, lost ─► pending …
                                     └─► failed                   until somebody edits it
 

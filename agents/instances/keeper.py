@@ -6,6 +6,7 @@ Level-triggered: `_step` looks at what is wanted and what is there, takes one st
     wanted     no process                     process
     running    bring up (turn, start)         load ─► attend; with other settings: end ─► bring up
     drained    the same                       the same, and held empty
+    sleeping   the same                       the same, drained, and put to sleep
     stopped    stopped                        end (drain, stop)
 """
 
@@ -15,8 +16,11 @@ import logging
 import time
 from collections.abc import Callable
 
+from msgspec.structs import replace
+
 from agents.errors import AgentError
 from agents.fractions.mechanism import CannotGrant
+from agents.instances.accounting import account
 from agents.instances.attempts import Attempts
 from agents.instances.context import Context
 from agents.instances.draining import limit_s
@@ -29,9 +33,10 @@ from agents.instances.reasons import LOST, adopted, load_deadline, stopped
 from agents.instances.runner import Runner
 from agents.instances.serving import Serving
 from agents.instances.standing import Standing
+from agents.instances.steering import Steering
 from agents.processes.spawn import AlreadyLocked, CannotExecute
 from engines.base import EngineSample
-from profiles.model import DesiredInstance, InstanceSpec, Wanted
+from profiles.model import DesiredInstance, Wanted
 from profiles.status import Phase, Reason
 
 WATCH_S = 0.5
@@ -56,6 +61,7 @@ class Keeper:
         self._woken = asyncio.Event()
         self._attempts = Attempts(context.layout.instance(name).crashes, context.policy, context.random)
         self._ending = Ending(context, self.runner, self.standing, self._attempts)
+        self._steering = Steering(context, self.runner, name)
         self._loading: Loading | None = None
         self._serving: Serving | None = None
         self.found = False
@@ -105,7 +111,8 @@ class Keeper:
             return
         if process := self.runner.process:
             if started.ready or (dialogue and await dialogue.answers()):
-                self._serve(adopted())
+                if self._steering.awake:
+                    self._serve(adopted())
                 return
             self._context.admission.loads(self.name, started.owned.spec.slices)
             self._loading = Loading(time.monotonic() - process.handle.age_s(), self._recall(started.owned))
@@ -168,6 +175,8 @@ class Keeper:
             return await self._ending.end(
                 self._serving, Phase.PENDING, Reason("edited", "is restarted with its new settings")
             )
+        if not self._steering.awake:
+            return await self._rest(self.owned)
         return await (self._attend(self._serving, self.owned) if self._serving else self._load(self.owned))
 
     async def _bring_up(self, owned: DesiredInstance) -> Outcome:
@@ -216,7 +225,8 @@ class Keeper:
         ready, now_s = await dialogue.answers(), time.monotonic()
         if ready:
             self._context.loads.remember(owned.spec, self._context.board.status().gpus, loading.taken(now_s))
-            self.runner.mark_ready()
+            if self.runner.started:
+                self.runner.note(replace(self.runner.started, ready=True))
             self._serve(Reason("ready", "serves"))
             return Again()
         if now_s - loading.began_s > (deadline_s := dialogue.probe.load_deadline_s):
@@ -234,7 +244,12 @@ class Keeper:
         self.standing.move(Phase.READY, reason)
 
     async def _attend(self, serving: Serving, owned: DesiredInstance) -> Outcome:
-        """A ready engine is left to its exit and its checkup, or is held empty."""
+        """A ready engine is left to its exit and its checkup, is held empty, or goes to sleep."""
+        if owned.spec.wanted is Wanted.SLEEPING:
+            return await self._go_to_sleep(serving, owned)
+        if problem := await self._steering.settle(owned.spec):
+            self.standing.move(Phase.DEGRADED, problem)
+            return Again(TROUBLE_S)
         if owned.spec.wanted is Wanted.DRAINED:
             self.standing.move(Phase.DRAINING, await serving.held())
             return Again(self._context.pace.look_s)
@@ -242,26 +257,33 @@ class Keeper:
         self.standing.move(serving.verdict.phase, serving.verdict.reason)
         return Done()
 
-    async def _account(self) -> None:
-        """What it has of GPUs is its own from before its engine starts until all is verifiably given back."""
-        admission, reason = self._context.admission, self.standing.life.reason
-        is_left = bool(self.runner.survivors) or reason.code == "not_released"
-        if self.found:
-            admission.left(self.name, self.runner.left_on() if is_left else ())
-        if (process := self.runner.process) and self.runner.started:
-            handle = process.handle
-            admission.hold(self.name, self.runner.started.owned.spec.slices, handle.pid, handle.start_ticks)
-            return
-        self._leave()
-        if self.found and not is_left:
-            await self.runner.granted.give_back()
-            admission.settle(self.name, self._still_wanted())
+    async def _go_to_sleep(self, serving: Serving, owned: DesiredInstance) -> Outcome:
+        if left := await serving.drain(limit_s(owned)):
+            self.standing.move(Phase.DRAINING, left)
+            return Again(self._context.pace.look_s)
+        if problem := await self._steering.sleep():
+            self.standing.move(Phase.DEGRADED, problem)
+            return Again(TROUBLE_S)
+        return await self._rest(owned)
 
-    def _still_wanted(self) -> InstanceSpec | None:
-        """What it will be started with, now or later."""
-        if self.owned is None or self.owned.spec.wanted is Wanted.STOPPED or self.standing.phase is Phase.FAILED:
-            return None
-        return self.owned.spec
+    async def _rest(self, owned: DesiredInstance) -> Outcome:
+        """It sleeps, as far as that is known: nobody asks it for a token, and nothing is in flight."""
+        self._leave()
+        sleeps = owned.spec.wanted is Wanted.SLEEPING
+        if problem := await (self._steering.sleep() if sleeps else self._steering.wake()):
+            self.standing.move(Phase.DEGRADED, problem)
+            return Again(TROUBLE_S)
+        if sleeps:
+            self.standing.move(Phase.SLEEPING, Reason("asleep", self._steering.asleep_text()))
+            return Again(self._context.pace.look_s)
+        self._serve(Reason("woken", "serves again"))
+        return Again()
+
+    async def _account(self) -> None:
+        if self.runner.process is None:
+            self._leave()
+        if self.found:
+            await account(self._context, self.runner, self.standing, self.name)
 
     def _leave(self) -> None:
         """It no longer loads or serves."""

@@ -58,6 +58,7 @@ CODES: Mapping[Phase, Mapping[str, str]] = {
     },
     Phase.READY: {
         "ready": "it serves",
+        "woken": "it slept and serves again",
         "adopted": "found running when the agent started",
     },
     Phase.DEGRADED: {
@@ -69,10 +70,16 @@ CODES: Mapping[Phase, Mapping[str, str]] = {
         "mps_fault": "an error ended the MPS server; nobody new gets in until all its clients are gone",
         "mps_gone": "the MPS daemon ended by itself",
         "mps_silent": "the MPS daemon does not answer",
+        "not_asleep": "it did not go to sleep when it was told to, and is told again",
+        "not_awake": "it did not wake when it was told to, and is told again",
+        "not_changed": "an option could not be changed while it runs, and is tried again",
     },
     Phase.STALLED: {
         "no_progress": "it has requests and makes no tokens",
         "no_answer": "it looked idle, was asked for one token twice, and gave none in time",
+    },
+    Phase.SLEEPING: {
+        "asleep": "its GPU memory is given back; its share stays its own",
     },
     Phase.DRAINING: {
         "draining": "requests are in flight",

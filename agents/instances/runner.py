@@ -47,6 +47,8 @@ class Started(msgspec.Struct, frozen=True, kw_only=True):
     """The runtime that it was started from."""
     ready: bool = False
     """It has been ready: from then on it is not loading, however long it does not answer."""
+    asleep: bool | None = False
+    """None while that is not known: a call is under way, or was when an agent died."""
 
 
 class Ended(msgspec.Struct, frozen=True):
@@ -155,11 +157,11 @@ class Runner:
         await process.stop(self.process, self._marker, steps, hurry)
         reach("after-stop")
 
-    def mark_ready(self) -> None:
-        """Raises OSError."""
-        if self.started and not self.started.ready:
-            self.started = msgspec.structs.replace(self.started, ready=True)
-            state.save(self._paths.spec, self.started)
+    def note(self, started: Started) -> None:
+        """What became of this incarnation, for the next agent too. Raises OSError."""
+        if started != self.started:
+            self.started = started
+            state.save(self._paths.spec, started)
 
     async def ended(self) -> Ended:
         """After the main process is gone: kill what it left behind, and read the record of its end.

@@ -18,6 +18,8 @@ CHANGES = {
     "start": "start what is stopped or failed, wait until ready",
     "stop": "let running requests finish for up to 120 s, stop, wait until nothing is left",
     "drain": "let running requests finish and hold it empty, its model loaded, until it is started",
+    "sleep": "let running requests finish, then give the GPU memory back and keep the process; its share stays its own",
+    "wake": "take the memory again and serve, without a start",
     "restart": "drain, stop and start anew, wait until ready",
 }
 DESCRIBED = ("node", "gpu", "process", "service", "instance")

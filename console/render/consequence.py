@@ -14,7 +14,7 @@ DOWN = "take down"
 """What is no verb of an instance: it leaves the document of its node."""
 
 _WORDS = {Verb.START: "Start", Verb.STOP: "Stop", Verb.RESTART: "Restart", Verb.DRAIN: "Drain",
-          Verb.STOP_NOW: "Stop at once", DOWN: "Take down"}  # fmt: skip
+          Verb.STOP_NOW: "Stop at once", Verb.SLEEP: "Put to sleep", Verb.WAKE: "Wake", DOWN: "Take down"}  # fmt: skip
 
 _ENDS = frozenset({Verb.STOP, Verb.STOP_NOW, DOWN})
 
@@ -34,7 +34,7 @@ def consequence(what: str, plan: Plan, store: Store) -> str:
         if reading is not None:
             flying += (reading.running or 0) + (reading.waiting or 0)
     waits = " ".join(f"{step.instance} will wait: {step.waits.text}." for step in steps if step.waits)
-    if what == Verb.START:
+    if what in (Verb.START, Verb.WAKE):
         return f"{_WORDS[what]} {names} on {where}. {waits}".rstrip()
     in_flight = plural(round(flying), "request") if known else "an unknown number of requests"
     freed = _freed(steps, store) if what in _ENDS else ""

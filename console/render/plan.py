@@ -10,7 +10,7 @@ from profiles.traits import TRAITS, Way, way
 
 _SIGNS = {
     Action.KEEP: "=", Action.START: "+", Action.STOP: "-", Action.DRAIN: "↓", Action.REPLACE: "±", Action.LIVE: "~",
-    Action.PRUNE: "×", Action.MOVE: "→", Action.CORDON: "⊘", Action.UNCORDON: "○",
+    Action.SLEEP: "z", Action.WAKE: "^", Action.PRUNE: "×", Action.MOVE: "→", Action.CORDON: "⊘", Action.UNCORDON: "○",
 }  # fmt: skip
 
 

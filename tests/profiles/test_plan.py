@@ -103,6 +103,7 @@ def test_a_key_says_whether_an_engine_has_to_start_anew_for_it(changed: dict[str
 
 
 NOW = {"wanted": Wanted.STOPPED, "drain_s": 0.0}
+SLEEPY = {"options": {"enable_sleep_mode": True, "server_dev_mode": True}}
 
 
 @pytest.mark.parametrize(
@@ -121,6 +122,11 @@ NOW = {"wanted": Wanted.STOPPED, "drain_s": 0.0}
         (Verb.DRAIN, {"wanted": Wanted.STOPPED}, {"wanted": Wanted.STOPPED}, Action.KEEP),
         (Verb.START, {"wanted": Wanted.DRAINED}, {}, Action.START),
         (Verb.START, NOW, {}, Action.START),
+        (Verb.SLEEP, SLEEPY, {**SLEEPY, "wanted": Wanted.SLEEPING}, Action.SLEEP),
+        (Verb.SLEEP, {"wanted": Wanted.STOPPED}, {"wanted": Wanted.STOPPED}, Action.KEEP),
+        (Verb.WAKE, {"wanted": Wanted.SLEEPING}, {}, Action.WAKE),
+        (Verb.WAKE, {"wanted": Wanted.DRAINED}, {"wanted": Wanted.DRAINED}, Action.KEEP),
+        (Verb.START, {"wanted": Wanted.SLEEPING}, {}, Action.START),
     ],
 )
 def test_verbs(verb: Verb, before: dict[str, object], after: dict[str, object], action: Action) -> None:
@@ -128,6 +134,32 @@ def test_verbs(verb: Verb, before: dict[str, object], after: dict[str, object], 
     plan = plan_verb(verb, [("n1", "a/0")], desired)
     assert [step.action for step in plan.steps] == [action]
     assert applied(plan, desired)["n1"].instances["a/0"].spec == spec(**after)  # type: ignore[arg-type]
+
+
+def test_an_engine_without_a_call_for_it_is_not_put_to_sleep() -> None:
+    plan = plan_verb(Verb.SLEEP, [("n1", "a/0")], {"n1": holding(spec())})
+    (blocker,) = plan.blockers
+    assert (blocker.code, plan.steps) == ("cannot_sleep", ())
+    assert "server_dev_mode" in blocker.text
+
+
+LORA = {"enable_lora": True, "allow_runtime_lora_updating": True}
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "action", "live"),
+    [
+        (LORA, {**LORA, "lora_modules": ["a=/l/a"]}, Action.LIVE, [True]),
+        (LORA, {**LORA, "lora_modules": ["a=/l/a"], "seed": 1}, Action.REPLACE, [True, False]),
+        ({"enable_lora": True}, {"enable_lora": True, "lora_modules": ["a=/l/a"]}, Action.REPLACE, [False]),
+    ],
+)
+def test_an_option_is_live_where_its_adapter_says_so(
+    old: dict[str, Any], new: dict[str, Any], action: Action, live: list[bool]
+) -> None:
+    plan = plan_profile("p", {"n1": [spec(options=new)]}, {"n1": holding(spec(options=old))})
+    assert actions(plan) == [(action, "a/0")]
+    assert [not change.restarts for change in plan.steps[0].changes] == live
 
 
 def test_starting_a_failed_instance_asks_for_a_new_attempt() -> None:
