@@ -36,6 +36,8 @@ from agents.fractions.layouts import Layouts
 from agents.fractions.mig import Mig
 from agents.fractions.mps import Mps
 from agents.fractions.timeslices import Timeslices
+from agents.gateways.doors import Doors
+from agents.gateways.gateways import Gateways
 from agents.gpus.surveyor import Surveyor
 from agents.instances.claims import Claimed, Claims
 from agents.instances.supervisor import Supervisor
@@ -113,7 +115,7 @@ def assemble(layout: Layout, simulated: Path | None, subject: Subject, roles: Ro
     runtimes = Runtimes(layout.settings, layout.runtimes, partial(board.set_trouble, "settings"))
     supervisor = Supervisor(
         layout, board, events, simulated=simulated, tier=tier, claims=claims, fractions=sharing.fractions,
-        holds=sharing.holds, runtimes=runtimes,
+        holds=sharing.holds, runtimes=runtimes, doors=(doors := Doors()),
     )  # fmt: skip
     applies = Applies(
         layout.applies, events, lambda: gate.leases.is_held, partial(board.set_trouble, "apply"), time.time
@@ -141,6 +143,7 @@ def assemble(layout: Layout, simulated: Path | None, subject: Subject, roles: Ro
     maker = Maker(runtimes, partial(_runtime_made, events))
     trials = Trials(layout.trials, partial(_target, supervisor), lambda: board.desired.generation, time.time)
     canaries = Canaries(partial(_target, supervisor), supervisor.wants_canaries, supervisor.set_canary)
+    gateways = Gateways(supervisor.fronts, doors)
     disk = Disk(layout.state, board, (supervisor.document, supervisor.revisions, events, gate.audit))
     logs = LogSpace(layout.state, supervisor.written)
     node = Node(
@@ -163,7 +166,9 @@ def assemble(layout: Layout, simulated: Path | None, subject: Subject, roles: Ro
         runtimes=runtimes,
         maker=maker,
     )
-    clocks = (supervisor, changes, sampler, history, disk, logs, trials, canaries, timeslices, maker, applies)
+    clocks = (
+        supervisor, changes, sampler, history, disk, logs, trials, canaries, timeslices, maker, applies, gateways,
+    )  # fmt: skip
     return Parts(node, clocks, sampler, xids if simulated is None else None)
 
 

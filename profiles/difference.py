@@ -69,6 +69,9 @@ def _flat(spec: InstanceSpec) -> dict[str, object]:
             flat.update({f"{key}.{inner}": item for inner, item in value.items()})
         elif key == "slices":
             flat["gpus"] = spec.slices
+        elif key == "gateway":
+            serve = spec.gateway.serve if spec.gateway else {}
+            flat.update({f"gateway.{service}": weight for service, weight in serve.items()})
         elif key != "restarts_asked":
             flat[key] = value
     return flat

@@ -17,9 +17,11 @@ from profiles.canary import BadCanary
 from profiles.conform import convert, in_words
 from profiles.document import Document, Where
 from profiles.extends import EXTENDS, read_profile
+from profiles.gateway_check import check_gateways
 from profiles.gpu_request import BadShare
 from profiles.gputypes import unknown
 from profiles.model import Profile, Service
+from profiles.names import NAME, NAME_HINT
 from profiles.objectives import BadSlo
 from profiles.priority import BadPriority, priority
 from profiles.resources import BadLimit
@@ -33,10 +35,6 @@ VERSION = 1
 MAX_REPLICAS = 1000
 MAX_EXITS = 100
 
-NAME = re.compile(r"[a-z0-9](?:[a-z0-9._-]{0,62}[a-z0-9])?")
-"""What a profile, a service and a secret may be called."""
-
-_NAME_HINT = "small letters, digits, `.`, `_` and `-`, at most 64, with a letter or digit at both ends"
 _DEVICE = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,61}[A-Za-z0-9])?/(?:0|[1-9][0-9]{0,3})", re.ASCII)
 _SECRETS = re.compile(
     r"\bhf_[A-Za-z0-9]{8}|\bsk-[A-Za-z0-9_-]{8}|\b(?:AKIA|ASIA)[A-Z0-9]{12}|-----BEGIN [A-Z ]*PRIVATE KEY"
@@ -55,7 +53,7 @@ def parse_profile(document: Document) -> Profile:
     if profile.extends is not None:
         raise document.error((EXTENDS,), "a text has no file beside it", "write in what it extends")
     if not NAME.fullmatch(profile.profile):
-        raise document.error(("profile",), f"`{profile.profile}` cannot name a profile", _NAME_HINT)
+        raise document.error(("profile",), f"`{profile.profile}` cannot name a profile", NAME_HINT)
     if not profile.services:
         hint = f"add one: `chat: {{engine: vllm, model: …}}`; to run none of it, `gpuyard down {profile.profile}`"
         raise document.error(("services",), "no service is listed", hint)
@@ -68,6 +66,7 @@ def parse_profile(document: Document) -> Profile:
         raise document.error(("rollout", error.key), error.message, error.hint) from None
     for name, service in profile.services.items():
         _check_service(document, profile, name, service)
+    check_gateways(document, profile.gateway, list(profile.services))
     return profile
 
 
@@ -82,7 +81,7 @@ def _check_version(document: Document) -> None:
 def _check_service(document: Document, profile: Profile, name: str, service: Service) -> None:
     here: Where = ("services", name)
     if not NAME.fullmatch(name):
-        raise document.error(here, f"`{name}` cannot name a service", _NAME_HINT, at_key=True)
+        raise document.error(here, f"`{name}` cannot name a service", NAME_HINT, at_key=True)
     engine = service.engine or profile.defaults.engine
     if engine is None:
         hint = f"add `engine: …`, here or under `defaults` (known: {', '.join(registry.names())})"
@@ -208,7 +207,7 @@ def _check_env(document: Document, here: Where, service: Service) -> None:
                 hint = f"store it on the node and write `{variable}: {{secret: name}}`"
                 raise document.error(where, f"the value of {variable} looks like a secret", hint)
         elif not NAME.fullmatch(value.secret):
-            raise document.error((*where, "secret"), f"`{value.secret}` cannot name a secret", _NAME_HINT)
+            raise document.error((*where, "secret"), f"`{value.secret}` cannot name a secret", NAME_HINT)
 
 
 def _check_options(document: Document, here: Where, engine: str, options: dict[str, Any]) -> None:

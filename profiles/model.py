@@ -14,6 +14,7 @@ from msgspec.structs import replace
 from engines.control import launch_options
 from engines.devices import Slice
 from profiles.canary import CanaryRequest
+from profiles.gateway import Gateway, GatewayRequest
 from profiles.gpu_request import GpuRequest
 from profiles.objectives import Slo, SloRequest
 from profiles.priority import NORMAL, PRIORITIES
@@ -84,6 +85,8 @@ class Profile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     owner: str = ""
     defaults: Defaults = Defaults()
     rollout: RolloutRequest = RolloutRequest()
+    gateway: dict[str, GatewayRequest] = {}
+    """By name, which no service has."""
 
 
 class Wanted(StrEnum):
@@ -123,6 +126,8 @@ class InstanceSpec(msgspec.Struct, frozen=True, kw_only=True):
     priority: int = PRIORITIES[NORMAL]
     slo: Slo = Slo()
     canary_every_s: float | None = None
+    gateway: Gateway | None = None
+    """For an instance that is one."""
 
     def launch_key(self) -> tuple[object, ...]:
         """Equal for two specs that the same running process satisfies: all else is changed live, as are the options of

@@ -19,6 +19,7 @@ from engines.fitting import fitted
 from profiles.choice import Chooser, Place
 from profiles.cluster import Cluster, Labels
 from profiles.cordon import refusal
+from profiles.gateway_place import NoFront, fronts
 from profiles.gpu_request import GpuRequest
 from profiles.gpus import GpuHealth
 from profiles.gputypes import type_of
@@ -71,6 +72,11 @@ def place(
     for name in profile.services.keys() - placing.refused.keys():
         for number, one in placing.places[name].items():
             specs.setdefault(one.node, []).append(_spec(profile, name, number, one.slices))
+    for front in fronts(profile, placing.homes(), placing.cluster):
+        if isinstance(front, NoFront):
+            placing.refused[front.name] = Refused(front.reason, front.hint)
+        else:
+            specs.setdefault(front.node, []).append(front.spec)
     ordered = {node: tuple(sorted(found, key=lambda spec: spec.name)) for node, found in sorted(specs.items())}
     refused = sorted(placing.refused.items())
     return Placement(ordered, tuple(Unplaceable(name, one.reason, one.hint) for name, one in refused))
@@ -155,6 +161,10 @@ class _Placing:
                 beside = f"; {have} of {service.replicas} replicas fit" if have else ""
                 raise Refused(refused.reason + beside, refused.hint) from None
             self._take(name, number, found, service, engine)
+
+    def homes(self) -> dict[str, set[str]]:
+        """The nodes of each service's replicas."""
+        return {name: {one.node for one in places.values()} for name, places in self.places.items()}
 
     def _take(self, name: str, number: int, found: Place, service: Service, engine: Engine) -> None:
         if len(found.slices) > 1 and found.slices[0].share_mode is ShareMode.MPS:

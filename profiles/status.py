@@ -13,6 +13,7 @@ from engines.devices import MigSlot, Slice, Timeslice
 from profiles.burn import Misses
 from profiles.canary import CanaryReading
 from profiles.finding import Severity
+from profiles.gateway import GatewayReading
 from profiles.gpus import GpuCard, GpuErrors, GpuHealth, MigDevice, MigState, Recovery, Xid
 from profiles.isolation import Isolation, NodeIsolation
 from profiles.kept import Kept
@@ -230,6 +231,8 @@ class InstanceStatus(msgspec.Struct, frozen=True, kw_only=True):
     canary: CanaryReading | None = None
     misses: dict[str, tuple[Misses, ...]] = {}
     """Of each objective that it has (profiles.objectives), in each of profiles.burn.WINDOWS_S."""
+    gateway: GatewayReading | None = None
+    """Of one that is a gateway, once it was looked at."""
 
 
 class InternalKind(StrEnum):

@@ -36,6 +36,7 @@ if [ "$kind" = dev ]; then
     [ -x /usr/sbin/sshd ] || command -v sshd >/dev/null 2>&1 || missing="$missing openssh-server"
     command -v ssh-keygen >/dev/null 2>&1 || missing="$missing openssh-client"
     command -v sudo >/dev/null 2>&1 || missing="$missing sudo"
+    [ -x /usr/sbin/haproxy ] || command -v haproxy >/dev/null 2>&1 || missing="$missing haproxy"
     command -v tmux >/dev/null 2>&1 || missing="$missing tmux"
     command -v g++ >/dev/null 2>&1 || missing="$missing g++"
     command -v ninja >/dev/null 2>&1 || missing="$missing ninja-build"

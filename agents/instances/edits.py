@@ -8,7 +8,7 @@ from agents.instances import numbers
 from agents.instances.preparation import CannotStart, describe
 from agents.wire import MAX_PROFILE_TEXT_BYTES, SetDesired
 from engines.control import Act, why_not
-from profiles import cordon
+from profiles import cordon, gateway
 from profiles.allowed import NotAllowed, check_port, check_value, check_variable
 from profiles.model import Cordon, Desired, DesiredInstance, InstanceSpec, Wanted
 from profiles.resources import BadLimit
@@ -94,6 +94,7 @@ def _check_spec(spec: InstanceSpec) -> None:
                 check_value(variable, value)
         spec.limits.check()
         _check_slices(spec)
+        _check_gateway(spec)
         describe(spec, spec.port or 0)
         _check_sleep(spec)
     except (NotAllowed, BadLimit, CannotStart) as error:
@@ -116,6 +117,15 @@ def _check_slices(spec: InstanceSpec) -> None:
             raise Refused("invalid", f"{spec.name}: {memory} MiB up to {limit} MiB is no part of a GPU")
         if part.compute_percent is not None and not 1 <= part.compute_percent <= 100:
             raise Refused("invalid", f"{spec.name}: {part.compute_percent} % is no share of a GPU's SMs")
+
+
+def _check_gateway(spec: InstanceSpec) -> None:
+    if spec.gateway is None:
+        return
+    if spec.engine != gateway.ENGINE or spec.slices or spec.model:
+        raise Refused("invalid", f"{spec.name}: a gateway is {gateway.ENGINE} without a model and without GPUs")
+    if not all(0 <= weight <= gateway.MAX_WEIGHT for weight in spec.gateway.serve.values()):
+        raise Refused("invalid", f"{spec.name}: a weight is 0 to {gateway.MAX_WEIGHT}")
 
 
 def _check_cordons(cordons: Mapping[str, Cordon]) -> None:

@@ -15,6 +15,7 @@ import contextlib
 import logging
 import time
 from collections.abc import Callable
+from functools import partial
 
 from msgspec.structs import replace
 
@@ -75,6 +76,7 @@ class Keeper:
         self.standing.owned = owned
         if limit_s(owned) == 0:
             self._ending.hurry()
+        self._context.doors.knocked.set()
         self.standing.publish()
         self.wake()
 
@@ -194,7 +196,7 @@ class Keeper:
     async def _start(self, owned: DesiredInstance) -> Outcome:
         spec, before = owned.spec, self.runner.started
         again = self._attempts.begin(spec)
-        self.standing.reading = None
+        self.standing.reading = self.standing.gateway = None
         self.standing.move(
             Phase.STARTING, Reason("restart" if again else "asked", "restarts" if again else "starts as asked")
         )
@@ -240,7 +242,8 @@ class Keeper:
     def _serve(self, reason: Reason) -> None:
         slices = self.runner.started.owned.spec.slices if self.runner.started else ()
         confinement = Confinement(self._context, self.name, slices, self.wake)
-        self._serving = Serving(self.runner.dialogue, self._context.pace, self.wake, confinement)
+        door = partial(self._context.doors.inside, self.name)
+        self._serving = Serving(self.runner.dialogue, self._context.pace, self.wake, confinement, door)
         self.standing.move(Phase.READY, reason)
 
     async def _attend(self, serving: Serving, owned: DesiredInstance) -> Outcome:

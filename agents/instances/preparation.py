@@ -13,7 +13,7 @@ from agents.instances.secrets import SecretUnusable, read_secret
 from agents.layout import Layout
 from agents.processes import process, spawn, tree
 from agents.runtimes.runtimes import CannotUse, Runtimes, Used
-from engines import registry
+from engines import haproxy, registry
 from engines.base import Command, Engine, EngineError, Launch, UnknownEngine
 from engines.fitting import NOTHING_KNOWN, fitted
 from engines.options import options_for
@@ -64,9 +64,9 @@ def describe(
     """
     raw = {**spec.options, "program": used.program} if used else spec.options
     try:
-        engine = registry.get(spec.engine)
+        engine = haproxy.ENGINE if spec.gateway else registry.get(spec.engine)
         options = options_for(engine, fitted(engine, raw, spec.slices, free_mib))
-        served = served_name(spec.model)
+        served = "" if spec.gateway else served_name(spec.model)
     except EngineError as error:
         code = "unknown_engine" if isinstance(error, UnknownEngine) else "bad_options"
         raise CannotStart(code, error.message, error.hint) from None
@@ -128,11 +128,10 @@ def prepare(
     first, *rest = (*(used.prefix if used else ()), *command.argv)
     program = shutil.which(first, path=env["PATH"])
     if program is None:
-        raise CannotStart(
-            "program_missing",
-            f"the program `{first}` was not found",
-            f"install {described.engine.name} and name it in the node's agent.toml, see `gpuyard runtime list`",
-        )
+        hint = f"install {described.engine.name} and name it in the node's agent.toml, see `gpuyard runtime list`"
+        if spec.gateway:
+            hint = "install the node's package `haproxy`"
+        raise CannotStart("program_missing", f"the program `{first}` was not found", hint)
     return spawn.Launch(argv=(program, *rest), env=env, incarnation=incarnation, port=described.launch.port)
 
 

@@ -13,13 +13,20 @@ from profiles.status import Phase, Reason
 
 
 class Serving:
-    """From ready to its end. `dialogue` None is an engine whose adapter is gone: it is left in peace."""
+    """From ready to its end. `dialogue` None is an engine whose adapter is gone: it is left in peace. `door` says why
+    requests may still come to it through a gateway; only without one does it count what the engine has left to do."""
 
     def __init__(
-        self, dialogue: Dialogue | None, pace: Pace, changed: Callable[[], None], confinement: Confinement
+        self,
+        dialogue: Dialogue | None,
+        pace: Pace,
+        changed: Callable[[], None],
+        confinement: Confinement,
+        door: Callable[[], Reason | None],
     ) -> None:
         self._dialogue = dialogue
         self._confinement = confinement
+        self._door = door
         self._since_s = time.monotonic()
         self._drains_since_s: float | None = None
         self._left: Reason | None = None
@@ -48,6 +55,8 @@ class Serving:
 
     async def held(self) -> Reason:
         """How it stands with an engine that is to be held empty."""
+        if entering := self._door():
+            return entering
         found = drain_reason(await self._dialogue.sample() if self._dialogue else EngineSample())
         if self.verdict.phase is Phase.STALLED:
             return Reason("draining", f"{found.text}; {self.verdict.reason.text}", self.verdict.reason.hint)
@@ -60,7 +69,7 @@ class Serving:
             self._drains_since_s = now_s
         if self._dialogue is None or self.verdict.phase is Phase.STALLED or now_s - self._drains_since_s >= limit_s:
             return None
-        self._left = drain_reason(await self._dialogue.sample())
+        self._left = self._door() or drain_reason(await self._dialogue.sample())
         return self._left if self._left.code != "empty" else None
 
     def take_back(self) -> None:

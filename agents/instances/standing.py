@@ -8,6 +8,7 @@ from agents.instances.runner import Runner
 from engines.base import LoadProgress
 from profiles.burn import Misses
 from profiles.canary import CanaryReading
+from profiles.gateway import GatewayReading
 from profiles.model import DesiredInstance, Wanted
 from profiles.status import SERVES, EngineReading, EventKind, InstanceStatus, Phase, Reason
 
@@ -23,6 +24,7 @@ class Standing:
         self.reading: EngineReading | None = None
         self.canary: CanaryReading | None = None
         self.misses: dict[str, tuple[Misses, ...]] = {}
+        self.gateway: GatewayReading | None = None
         self._context = context
         self._runner = runner
         self._name = name
@@ -38,6 +40,7 @@ class Standing:
         if phase not in LOADS:
             self._context.admission.loaded(self._name)
         if phase is not before.phase:
+            self._context.doors.knocked.set()
             self.tell(EventKind.PHASE, f"{before.phase} → {phase}: {reason.text}", reason.code)
         self.publish()
 
@@ -58,6 +61,11 @@ class Standing:
     def hear(self, canary: CanaryReading | None) -> None:
         self.canary = canary
         self.publish()
+
+    def front(self, gateway: GatewayReading) -> None:
+        if gateway != self.gateway:
+            self.gateway = gateway
+            self.publish()
 
     def tell(self, kind: EventKind, text: str, code: str) -> None:
         self._context.events.append(kind, text, instance=self._name, code=code)
@@ -91,5 +99,6 @@ class Standing:
             isolation=started.isolation if living and started else None,
             canary=self.canary if self.life.phase in SERVES else None,
             misses=self.misses,
+            gateway=self.gateway if self.life.phase in SERVES else None,
         )
         self._context.board.set_instance(status)

@@ -20,12 +20,14 @@ from agents.events import EventLog
 from agents.failpoints import reach
 from agents.fractions.fractions import Fractions
 from agents.fractions.holds import Holds
+from agents.gateways.doors import Doors
 from agents.instances import edits, numbers
 from agents.instances.admission import Admission
 from agents.instances.claims import Claims
 from agents.instances.context import Context
 from agents.instances.desired import DesiredDocument
 from agents.instances.dialogue import Dialogue
+from agents.instances.fronts import Fronts
 from agents.instances.keeper import Keeper
 from agents.instances.liveness import Pace
 from agents.instances.loads import LoadMemory
@@ -84,6 +86,7 @@ class Supervisor:
         fractions: Fractions | None = None,
         holds: Holds | None = None,
         runtimes: Runtimes | None = None,
+        doors: Doors | None = None,
         policy: RestartPolicy | None = None,
         pace: Pace | None = None,
         grace_s: float = 45.0,
@@ -103,6 +106,7 @@ class Supervisor:
             fractions=fractions or Fractions(),
             holds=holds or Holds(),
             runtimes=runtimes or Runtimes(layout.settings, layout.runtimes),
+            doors=doors or Doors(),
             policy=policy or RestartPolicy(),
             pace=pace or Pace(),
             grace_s=grace_s,
@@ -112,6 +116,7 @@ class Supervisor:
         )
         self._keepers: dict[str, Keeper] = {}
         self.tenants = Tenancy(self._keepers, layout.state)
+        self.fronts = Fronts(self._keepers, layout)
         self._tasks: asyncio.TaskGroup | None = None
         self._found = find(layout, events)
         self.revisions = Revisions(layout.revisions, Tags(layout.tags, events), events)

@@ -12,6 +12,7 @@ from agents.board import Board
 from agents.events import EventLog
 from agents.fractions.fractions import Fractions
 from agents.fractions.holds import Holds
+from agents.gateways.doors import Doors
 from agents.instances.liveness import Pace
 from agents.instances.restart import RestartPolicy
 from agents.instances.supervisor import Supervisor
@@ -100,9 +101,10 @@ class Agent:
         )
         self.events = EventLog(self.layout.events)
         self.holds = Holds()
+        self.doors = Doors()
         self.supervisor = Supervisor(
             self.layout, self.board, self.events, fractions=self.make_fractions(),
-            simulated=self.simulated, holds=self.holds, policy=POLICY, pace=PACE, grace_s=5.0,
+            simulated=self.simulated, holds=self.holds, doors=self.doors, policy=POLICY, pace=PACE, grace_s=5.0,
         )  # fmt: skip
         self.read_gpus(*(owned.spec for owned in self.board.desired.instances.values()))
         self.task = asyncio.create_task(self._run(self.beside()))

@@ -1,0 +1,1 @@
+"""Gateways: which replicas each one sends requests to, over HAProxy's runtime socket."""

@@ -1,0 +1,50 @@
+"""The instances of a node as its gateways see them (agents.gateways)."""
+
+from collections.abc import Mapping
+
+from agents.gateways.gateways import Front
+from agents.gateways.members import Replica
+from agents.instances.keeper import Keeper
+from agents.layout import Layout
+from engines.haproxy import SOCKET
+from profiles.gateway import Gateway, GatewayReading
+from profiles.model import Wanted
+from profiles.status import SERVES, Phase
+
+TAKES = frozenset({Phase.READY, Phase.DEGRADED})
+"""One that is stalled would keep whoever is sent to it waiting."""
+
+
+class Fronts:
+    """Of the keepers there are at the moment."""
+
+    def __init__(self, keepers: Mapping[str, Keeper], layout: Layout) -> None:
+        self._keepers = keepers
+        self._layout = layout
+
+    def open(self) -> list[Front]:
+        """The gateways that run. One that is to be held empty serves nobody."""
+        found = []
+        for name, keeper in self._keepers.items():
+            owned, started = keeper.owned, keeper.runner.started
+            if not (owned and owned.spec.gateway and started and keeper.runner.process):
+                continue
+            if keeper.standing.phase in SERVES:
+                held = owned.spec.wanted is Wanted.DRAINED
+                wanted = Gateway(serve={}) if held else owned.spec.gateway
+                socket = self._layout.instance(name).directory / SOCKET
+                found.append(Front(name, started.incarnation, wanted, socket, self._replicas(owned.profile)))
+        return found
+
+    def show(self, name: str, reading: GatewayReading) -> None:
+        if keeper := self._keepers.get(name):
+            keeper.standing.front(reading)
+
+    def _replicas(self, profile: str) -> tuple[Replica, ...]:
+        found = []
+        for name, keeper in self._keepers.items():
+            started = keeper.runner.started
+            if started and started.owned.profile == profile and not started.owned.spec.gateway:
+                takes = keeper.standing.phase in TAKES if keeper.found else None
+                found.append(Replica(name, started.owned.spec.service, started.port, takes))
+        return tuple(found)

@@ -1,0 +1,45 @@
+"""The key `gateway` of a profile, checked as far as a file can be without a node."""
+
+from difflib import get_close_matches
+
+from profiles.allowed import NotAllowed, check_port
+from profiles.document import Document
+from profiles.gateway import MAX_WEIGHT, GatewayRequest
+from profiles.names import NAME, NAME_HINT
+
+
+def check_gateways(document: Document, gateways: dict[str, GatewayRequest], services: list[str]) -> None:
+    """Raises FileError at the first thing that is wrong."""
+    taken: dict[tuple[str, int], str] = {}
+    for name, one in gateways.items():
+        here = ("gateway", name)
+        if not NAME.fullmatch(name):
+            raise document.error(here, f"`{name}` cannot name a gateway", NAME_HINT, at_key=True)
+        if name in services:
+            hint = f"call it otherwise: `{name}-gateway`"
+            raise document.error(here, f"`{name}` is a service of this profile", hint, at_key=True)
+        try:
+            check_port(one.port)
+        except NotAllowed as error:
+            raise document.error((*here, "port"), error.message, error.hint) from None
+        if (other := taken.setdefault((one.node, one.port), name)) != name:
+            text = f"`{other}` has port {one.port} of {one.node} already"
+            raise document.error((*here, "port"), text, "one port for each gateway")
+        _check_serve(document, here, one.serve, services)
+
+
+def _check_serve(document: Document, here: tuple[str, ...], serve: dict[str, int], services: list[str]) -> None:
+    where = (*here, "serve")
+    if not serve:
+        raise document.error(where, "it serves nothing", f"a service and its weight: `{{{services[0]}: 100}}`")
+    for service, weight in serve.items():
+        if service not in services:
+            close = get_close_matches(service, services, n=1)
+            meant = f"did you mean `{close[0]}`? " if close else ""
+            hint = f"{meant}known: {', '.join(services)}"
+            raise document.error((*where, service), f"no service is called `{service}`", hint, at_key=True)
+        if not 0 <= weight <= MAX_WEIGHT:
+            text = f"a weight must be 0 to {MAX_WEIGHT}, not {weight}"
+            raise document.error((*where, service), text, "0 gives it no new requests")
+    if not any(serve.values()):
+        raise document.error(where, "no service has a weight: nothing would be served", "give one at least 1")

@@ -1,0 +1,178 @@
+"""Gateways with the real HAProxy, real shims and simulated engines: who is sent requests, and who is not any more."""
+
+import asyncio
+import contextlib
+import os
+import signal
+import socket
+import tempfile
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from agents import state
+from agents.gateways.gateways import Gateways
+from agents.processes import process, tree
+from agents.processes.process import Handle
+from profiles.gateway import Gateway, MemberReading, MemberState
+from profiles.model import InstanceSpec, Wanted
+from profiles.status import Phase
+from tests.fakes.callers import Callers
+from tests.fakes.haproxy import needs_haproxy
+from tests.fakes.supervised import Agent
+
+FRONT = "front/0"
+
+
+class Fronted(Agent):
+    """An agent with gateways."""
+
+    def beside(self) -> Sequence[Coroutine[None, None, None]]:
+        return (Gateways(self.supervisor.fronts, self.doors).run(),)
+
+    def members(self) -> dict[str, MemberReading]:
+        status = self.status(FRONT)
+        return {one.instance: one for one in status.gateway.members} if status and status.gateway else {}
+
+    async def until_members(self, test: Callable[[dict[str, MemberReading]], bool]) -> dict[str, MemberReading]:
+        await self.until(lambda _: test(self.members()), FRONT)
+        return self.members()
+
+    async def serve(self, *replicas: InstanceSpec, serve: dict[str, int]) -> int:
+        """The port of a gateway before `replicas`, all of them up."""
+        port = process.free_port()
+        self.set(gateway(port, serve), *replicas)
+        names = {one.name for one in replicas}
+        await self.until_members(lambda found: found.keys() == names)
+        return port
+
+
+@pytest.fixture
+async def room() -> AsyncIterator[Fronted]:
+    needs_haproxy()
+    with tempfile.TemporaryDirectory(prefix="gyg") as name:  # sockets need short paths
+        one = Fronted(Path(name))
+        one.start()
+        yield one
+        if one.task and not one.task.done():
+            await one.kill()
+        handles = [state.peek(path, Handle) for path in one.layout.instances.glob("*/handle.json")]
+        for pid in one.mine():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        async with asyncio.timeout(10):  # their shims write in the directory that is about to go
+            while any(isinstance(handle, Handle) and tree.stat(handle.shim_pid) for handle in handles):
+                await asyncio.sleep(0.02)
+
+
+def gateway(port: int, serve: dict[str, int], **changes: object) -> InstanceSpec:
+    base = InstanceSpec(
+        name=FRONT, service="front", engine="haproxy", model="", port=port, gateway=Gateway(serve=serve)
+    )
+    return msgspec.structs.replace(base, **changes)
+
+
+def engine(name: str, **changes: object) -> InstanceSpec:
+    base = InstanceSpec(
+        name=name, service=name.split("/")[0], engine="simulated", model="m", options={"load_seconds": 0.1}
+    )
+    return msgspec.structs.replace(base, **changes)
+
+
+async def test_replicas_join_when_they_are_ready_and_serve_by_their_weights(room: Fronted) -> None:
+    port = await room.serve(engine("chat/0"), engine("chat/1"), engine("next/0"), serve={"chat": 90, "next": 10})
+    assert {name: one.weight for name, one in room.members().items()} == {"chat/0": 256, "chat/1": 256, "next/0": 57}
+    callers = Callers(port, per_s=1, tokens=1)
+    await asyncio.gather(*(callers.one() for _ in range(60)))
+    assert callers.statuses == {200: 60}, callers.said
+    found = await room.until_members(lambda found: sum(one.requests for one in found.values()) == 60)
+    assert found["next/0"].requests < min(found["chat/0"].requests, found["chat/1"].requests)
+    assert all(one.state is MemberState.UP and not one.failed for one in found.values())
+    before = room.status(FRONT)
+    room.set(gateway(port, {"chat": 100, "next": 0}), engine("chat/0"), engine("chat/1"), engine("next/0"))
+    await room.until_members(lambda found: found.keys() == {"chat/0", "chat/1"})
+    now = room.status(FRONT)
+    assert before
+    assert now
+    assert before.pid == now.pid, "weights are changed live"
+
+
+async def test_an_engine_is_told_to_stop_only_once_its_last_request_is_answered(room: Fronted) -> None:
+    slow = engine("chat/1", options={"load_seconds": 0.1, "decode_base_ms": 40.0})
+    port = await room.serve(slow, serve={"chat": 1})
+    long = asyncio.create_task(Callers(port, per_s=1, tokens=60).one())
+    await room.until_members(lambda found: found["chat/1"].sessions == 1)
+    room.set(gateway(port, {"chat": 1}), msgspec.structs.replace(slow, wanted=Wanted.STOPPED))
+    leaving = await room.until(lambda one: one.phase is Phase.DRAINING, "chat/1")
+    assert leaving.reason
+    assert "leaves gateway front" in leaving.reason.text
+    assert await Callers(port, per_s=1).one() == 503, "it gets no new one"
+    assert not long.done()
+    assert await long == 200
+    await room.until_phase(Phase.STOPPED, "chat/1")
+    assert room.members() == {}
+
+
+@pytest.mark.slow
+async def test_replicas_are_restarted_one_by_one_under_load_and_no_request_fails(room: Fronted) -> None:
+    replicas = [engine(f"chat/{number}") for number in range(2)]
+    port = await room.serve(*replicas, serve={"chat": 1})
+    callers = Callers(port, per_s=25)
+    async with callers.calling():
+        for at in range(2):
+            before = room.status(f"chat/{at}")
+            replicas[at] = msgspec.structs.replace(replicas[at], restarts_asked=1)
+            room.set(gateway(port, {"chat": 1}), *replicas)
+            await room.until(lambda one, was=before: one.phase is Phase.READY and one.pid != was.pid, f"chat/{at}")
+            await room.until_members(lambda found: len(found) == 2)
+    assert callers.failed == {}, callers.said
+
+
+async def test_a_replica_that_dies_costs_what_it_had_and_nothing_more(room: Fronted) -> None:
+    port = await room.serve(engine("chat/0"), engine("chat/1"), serve={"chat": 1})
+    dying = room.status("chat/0")
+    assert dying
+    assert dying.pid
+    os.kill(dying.pid, signal.SIGKILL)
+    callers = Callers(port, per_s=1)
+    for _ in range(20):
+        await callers.one()
+    assert callers.failed == {}, callers.said
+    await room.until(lambda one: one.phase is Phase.READY and one.pid != dying.pid, "chat/0")
+    await room.until_members(lambda found: len(found) == 2)
+
+
+async def test_the_next_agent_finds_gateway_and_members_as_they_were(room: Fronted) -> None:
+    port = await room.serve(engine("chat/0"), serve={"chat": 1})
+    before = room.status(FRONT)
+    await room.kill()
+    assert await Callers(port, per_s=1).one() == 200, "nobody looks after it, and it serves"
+    room.start()
+    found = await room.until_members(lambda found: "chat/0" in found)
+    assert found["chat/0"].requests >= 1, "it was never out"
+    now = room.status(FRONT)
+    assert before
+    assert now
+    assert before.pid == now.pid
+
+
+async def test_a_gateway_that_dies_is_started_again_with_its_members(room: Fronted) -> None:
+    port = await room.serve(engine("chat/0"), serve={"chat": 1})
+    before = room.status(FRONT)
+    assert before
+    assert before.pid
+    os.kill(before.pid, signal.SIGKILL)
+    await room.until(lambda one: one.phase is Phase.READY and one.pid != before.pid, FRONT)
+    await room.until_members(lambda found: "chat/0" in found)
+    assert await Callers(port, per_s=1).one() == 200
+
+
+async def test_a_port_that_somebody_has_is_told(room: Fronted) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        room.set(gateway(port, {"chat": 1}))
+        failed = await room.until_phase(Phase.FAILED, FRONT)
+    assert failed.reason
+    assert failed.reason.code == "port_in_use"

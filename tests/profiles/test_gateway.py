@@ -1,0 +1,118 @@
+"""Gateways in profiles: bad keys, where they run, and what a plan does with them."""
+
+from pathlib import Path
+
+import pytest
+from msgspec.structs import replace
+
+from profiles.gateway import Gateway
+from profiles.jsonschema import profile_schema
+from profiles.load import load_profile, parse_profile
+from profiles.model import Cordon, Desired, Profile
+from profiles.place import Placement, Unplaceable, place
+from profiles.plan import Action
+from profiles.profile_plan import plan_profile
+from profiles.yamltext import FileError, read
+from tests.profiles.test_place import node
+
+HEAD = """\
+gpuyard: 1
+profile: p
+services:
+  chat: {engine: vllm, model: m, replicas: 2}
+  next: {engine: vllm, model: m}
+gateway:
+"""
+GOOD = "  front: {node: a, port: 8000, serve: {chat: 95, next: 5}}"
+
+BAD = [
+    ("  Front: {node: a, port: 8000, serve: {chat: 1}}", "7:3: `Front` cannot name a gateway"),
+    ("  chat: {node: a, port: 8000, serve: {chat: 1}}", "7:3: `chat` is a service of this profile"),
+    ("  front: {port: 8000, serve: {chat: 1}}", "7:3: `node` is missing"),
+    ("  front: {node: a, port: 80, serve: {chat: 1}}", "7:26: 80 is no port for an engine"),
+    ("  front: {node: a, port: 8000, serve: {}}", "7:39: it serves nothing"),
+    ("  front: {node: a, port: 8000, serve: {caht: 1}}", "7:40: no service is called `caht`"),
+    ("  front: {node: a, port: 8000, serve: {chat: 257}}", "7:46: a weight must be 0 to 256, not 257"),
+    ("  front: {node: a, port: 8000, serve: {chat: 0}}", "7:39: no service has a weight: nothing would be served"),
+    ("  front: {node: a, port: 8000, serve: {chat: 5%}}", "7:46: expected a whole number, found text"),
+    (f"{GOOD}\n  side: {{node: a, port: 8000, serve: {{chat: 1}}}}", "8:25: `front` has port 8000 of a already"),
+    ("  front: {node: a, port: 8000, serve: {chat: 1}, reload: true}", "7:50: unknown key `reload`"),
+]
+
+
+def profile(tmp_path: Path, gateways: str = GOOD) -> Profile:
+    path = tmp_path / "p.yaml"
+    path.write_text(f"{HEAD}{gateways}\n")
+    return parse_profile(read(path))
+
+
+def put(profile: Profile, *nodes: str, desired: dict[str, Desired] | None = None) -> Placement:
+    return place(profile, {name: node(name, gpus=0) for name in nodes}, desired or {})
+
+
+@pytest.mark.parametrize(("text", "message"), BAD)
+def test_bad_gateways(tmp_path: Path, text: str, message: str) -> None:
+    with pytest.raises(FileError) as raised:
+        profile(tmp_path, text)
+    assert f"{raised.value.line}:{raised.value.column}: {raised.value.message}" == message
+
+
+def test_a_gateway_is_an_instance_of_its_node_without_gpus(tmp_path: Path) -> None:
+    placed = put(profile(tmp_path), "a")
+    front = next(spec for spec in placed.specs["a"] if spec.gateway)
+    assert (front.name, front.engine, front.port, front.slices) == ("front/0", "haproxy", 8000, ())
+    assert front.gateway == Gateway(serve={"chat": 95, "next": 5})
+
+
+def test_why_a_gateway_cannot_be_had(tmp_path: Path) -> None:
+    elsewhere = profile(tmp_path, GOOD.replace("node: a", "node: b"))
+    assert put(elsewhere, "a").unplaceable == (Unplaceable("front", "its node b is not up", "up: a"),)
+    cordoned = {"b": Desired(cordons={"": Cordon(author="ann")})}
+    placed = place(elsewhere, {"a": node("a", gpus=0), "b": node("b", gpus=0)}, cordoned)
+    assert placed.unplaceable[0].reason.startswith("b: the node is cordoned by ann")
+
+
+def test_replicas_on_another_node_are_out_of_reach(tmp_path: Path) -> None:
+    text = HEAD.replace("model: m}", "model: m, place: {nodes: c}}")
+    path = tmp_path / "p.yaml"
+    path.write_text(f"{text}{GOOD}\n")
+    found = put(parse_profile(read(path)), "a", "c").unplaceable
+    assert [one.reason for one in found] == ["it runs on a, and replicas that it serves are on c"]
+
+
+def test_its_weights_change_live_its_port_does_not_and_it_goes_with_its_profile(tmp_path: Path) -> None:
+    before = put(profile(tmp_path), "a")
+    started = plan_profile("p", before.specs, {"a": Desired()})
+    assert {step.instance: step.action for step in started.steps}["front/0"] is Action.START
+    now = {"a": Desired(generation=1, instances=started.nodes[0].instances)}
+
+    def step(text: str) -> tuple[Action, tuple[tuple[str, str, str], ...]]:
+        specs = put(profile(tmp_path, text), "a", desired=now).specs
+        found = next(one for one in plan_profile("p", specs, now).steps if one.instance == "front/0")
+        return found.action, tuple((one.key, one.old, one.new) for one in found.changes)
+
+    assert step(GOOD) == (Action.KEEP, ())
+    assert step(GOOD.replace("next: 5", "next: 50")) == (Action.LIVE, (("gateway.next", "5", "50"),))
+    assert step(GOOD.replace("95, next: 5", "100")) == (
+        Action.LIVE, (("gateway.chat", "95", "100"), ("gateway.next", "5", "")),
+    )  # fmt: skip
+    assert step(GOOD.replace("8000", "8001")) == (Action.REPLACE, (("port", "8000", "8001"),))
+    gone = plan_profile("p", {"a": [spec for spec in before.specs["a"] if not spec.gateway]}, now)
+    assert {one.instance: one.action for one in gone.steps}["front/0"] is Action.PRUNE
+
+
+def test_editors_know_the_key() -> None:
+    assert "GatewayRequest" in str(profile_schema()["$defs"])
+
+
+def test_the_example_is_placed_and_planned() -> None:
+    example = load_profile(Path(__file__).parents[2] / "profiles" / "examples" / "gateway.yaml")
+    here = node("fra-1", gpus=5)
+    gpus = tuple(replace(gpu, name="NVIDIA H100 80GB HBM3") for gpu in here.gpus)
+    placed = place(example, {"fra-1": replace(here, gpus=gpus)})
+    assert placed.unplaceable == ()
+    plan = plan_profile("gateway", placed.specs, {"fra-1": Desired()})
+    assert [step.instance for step in plan.steps] == [
+        "chat-8b/0", "chat-8b/1", "chat-8b/2", "chat-8b/3", "chat-next/0", "chat/0",
+    ]  # fmt: skip
+    assert not [spec for spec in placed.specs["fra-1"] if spec.gateway and spec.slices]
