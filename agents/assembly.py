@@ -40,6 +40,7 @@ from agents.gateways.doors import Doors
 from agents.gateways.gateways import Gateways
 from agents.gpus.surveyor import Surveyor
 from agents.instances.claims import Claimed, Claims
+from agents.instances.leasing import Leasing
 from agents.instances.supervisor import Supervisor
 from agents.layout import Layout
 from agents.past.applies import Applies
@@ -142,6 +143,7 @@ def assemble(layout: Layout, simulated: Path | None, subject: Subject, roles: Ro
     survey = Survey(layout.state, board, lambda: supervisor.living() | sharing.mps.living(), supervisor.redactor)
     maker = Maker(runtimes, partial(_runtime_made, events))
     trials = Trials(layout.trials, partial(_target, supervisor), lambda: board.desired.generation, time.time)
+    leasing = Leasing(lambda: board.desired, events)
     canaries = Canaries(partial(_target, supervisor), supervisor.wants_canaries, supervisor.set_canary)
     gateways = Gateways(supervisor.fronts, doors)
     disk = Disk(layout.state, board, (supervisor.document, supervisor.revisions, events, gate.audit))
@@ -167,7 +169,8 @@ def assemble(layout: Layout, simulated: Path | None, subject: Subject, roles: Ro
         maker=maker,
     )
     clocks = (
-        supervisor, changes, sampler, history, disk, logs, trials, canaries, timeslices, maker, applies, gateways,
+        supervisor, changes, sampler, history, disk, logs, trials, canaries, leasing, timeslices, maker, applies,
+        gateways,
     )  # fmt: skip
     return Parts(node, clocks, sampler, xids if simulated is None else None)
 

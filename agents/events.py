@@ -107,10 +107,10 @@ class EventLog:
         start = bisect_right(self._events, seq, key=lambda event: event.seq)
         return self._events[start : start + limit]
 
-    def has(self, kind: EventKind, instance: str, since_unix_s: float) -> bool:
-        """Whether such an event happened since then, held ones included."""
+    def has(self, kind: EventKind, instance: str, since_unix_s: float, code: str | None = None) -> bool:
+        """Whether such an event happened since then, held ones included; with `code`, one of that."""
         found = (one for one in (*self._events, *self._held) if one.kind is kind and one.instance == instance)
-        return any(one.at_unix_s >= since_unix_s for one in found)
+        return any(one.at_unix_s >= since_unix_s and code in (None, one.code) for one in found)
 
     async def wait_after(self, seq: int) -> None:
         """Return once there is an event after `seq`."""

@@ -23,12 +23,14 @@ from console.remote.errors import NodeUnreachable, RequestFailed
 from console.settling import Settling
 from console.store import NodeView, Store
 from profiles.cordon_plan import Place, plan_cordon
-from profiles.down_plan import plan_down
+from profiles.down_plan import plan_down, plan_expired
+from profiles.lease import expired
 from profiles.model import Defaults, Desired, InstanceSpec, Profile, Service
 from profiles.numbering import numbered
 from profiles.place import Placement, place
 from profiles.plan import Plan
 from profiles.profile_plan import plan_profile
+from profiles.renewal import with_renewals
 from profiles.room import with_room
 from profiles.shortfall import with_shortfall
 from profiles.status import InstanceStatus, NodeStatus, Phase, Reason
@@ -87,8 +89,10 @@ class Operations:
         `text` is the file that it comes from; a node keeps it with the revision, unless it is too long.
         """
         placed = place(profile, self._statuses(), self._desired(), self._labels())
-        plan = _with_blockers(plan_profile(profile.profile, placed.specs, self._desired(), profile.owner), placed)
-        plan = numbered(plan, profile.profile, self._desired())
+        desired, clocks = self._desired(), {name: status.at_unix_s for name, status in self._statuses().items()}
+        plan = _with_blockers(plan_profile(profile.profile, placed.specs, desired, profile.owner), placed)
+        plan = with_renewals(plan, profile.profile, placed.specs, desired, clocks)
+        plan = numbered(plan, profile.profile, desired)
         plan = replace(plan, blockers=plan.blockers + self._unseen(profile.profile))
         kept = text if len(text.encode()) <= MAX_PROFILE_TEXT_BYTES else ""
         return self._told(replace(plan, nodes=tuple(replace(edit, profile_text=kept) for edit in plan.nodes)))
@@ -132,6 +136,12 @@ class Operations:
         plan = plan_down(profile, targets, desired)
         left = any(owned.profile == profile for edit in plan.nodes for owned in edit.instances.values())
         return plan if left else numbered(plan, profile, desired, plan.title)
+
+    def propose_expired(self, profiles: Collection[str] = ()) -> Plan:
+        """The plan that takes what has no lease any more off its nodes, of `profiles` or of all."""
+        over = expired(self._desired(), {name: status.at_unix_s for name, status in self._statuses().items()})
+        wanted = {name: targets for name, targets in over.items() if not profiles or name in profiles}
+        return plan_expired(wanted, self._desired())
 
     async def apply(self, plan: Plan, reason: str, tokens: Mapping[str, int] = _NO_TOKENS) -> tuple[Applied, ...]:
         """Ask every node of `plan` at once. A plan with blockers raises ValueError.

@@ -20,6 +20,7 @@ from profiles.extends import EXTENDS, read_profile
 from profiles.gateway_check import check_gateways
 from profiles.gpu_request import BadShare
 from profiles.gputypes import unknown
+from profiles.lease import BadLease, lease_s
 from profiles.model import Profile, Service
 from profiles.names import NAME, NAME_HINT
 from profiles.objectives import BadSlo
@@ -107,6 +108,11 @@ def _check_service(document: Document, profile: Profile, name: str, service: Ser
             service.canary.every_s()
         except BadCanary as error:
             raise document.error((*here, "canary", "every"), error.message, error.hint) from None
+    if service.lease is not None:
+        try:
+            lease_s(service.lease)
+        except BadLease as error:
+            raise document.error((*here, "lease"), error.message, error.hint) from None
     if service.restart is not None:
         _check_restart(document, (*here, "restart"), service.restart)
     _check_env(document, here, service)

@@ -64,6 +64,8 @@ class Service(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     priority: int | str = NORMAL
     slo: SloRequest = SloRequest()
     canary: CanaryRequest | None = None
+    lease: str | None = None
+    """For how long (profiles.lease); left out, for good."""
 
 
 class Defaults(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -128,6 +130,7 @@ class InstanceSpec(msgspec.Struct, frozen=True, kw_only=True):
     canary_every_s: float | None = None
     gateway: Gateway | None = None
     """For an instance that is one."""
+    lease_s: float | None = None
 
     def launch_key(self) -> tuple[object, ...]:
         """Equal for two specs that the same running process satisfies: all else is changed live, as are the options of
@@ -161,6 +164,10 @@ class DesiredInstance(msgspec.Struct, frozen=True, kw_only=True):
     spec: InstanceSpec
     owner: str = ""
     """Who the profile says it is of."""
+    lease_ends_at_unix_s: float | None = None
+    """The node sets it, by its own clock."""
+    renews_lease: bool = False
+    """Only of an edit: its lease begins anew."""
 
 
 class Cordon(msgspec.Struct, frozen=True, kw_only=True):

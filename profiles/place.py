@@ -23,6 +23,7 @@ from profiles.gateway_place import NoFront, fronts
 from profiles.gpu_request import GpuRequest
 from profiles.gpus import GpuHealth
 from profiles.gputypes import type_of
+from profiles.lease import lease_s
 from profiles.ledger import refused_by_book
 from profiles.listed import spots
 from profiles.model import Desired, InstanceSpec, Profile, Service
@@ -231,4 +232,5 @@ def _spec(profile: Profile, name: str, number: int, slices: tuple[Slice, ...]) -
         priority=priority(service.priority),
         slo=service.slo.slo(service.replicas),
         canary_every_s=service.canary.every_s() if service.canary else None,
+        lease_s=None if service.lease is None else lease_s(service.lease),
     )

@@ -10,6 +10,7 @@ from agents.wire import MAX_PROFILE_TEXT_BYTES, SetDesired
 from engines.control import Act, why_not
 from profiles import cordon, gateway
 from profiles.allowed import NotAllowed, check_port, check_value, check_variable
+from profiles.lease import LEAST_S, begun
 from profiles.model import Cordon, Desired, DesiredInstance, InstanceSpec, Wanted
 from profiles.resources import BadLimit
 
@@ -60,7 +61,7 @@ def taken(request: SetDesired, old: Desired, author: str, at_unix_s: float) -> D
     wanted = old.cordons if request.cordons is None else request.cordons
     return Desired(
         generation=old.generation + 1,
-        instances=request.instances,
+        instances=begun(request.instances, old.instances, at_unix_s),
         author=author,
         reason=request.reason,
         at_unix_s=at_unix_s,
@@ -93,6 +94,8 @@ def _check_spec(spec: InstanceSpec) -> None:
             if isinstance(value, str):
                 check_value(variable, value)
         spec.limits.check()
+        if spec.lease_s is not None and spec.lease_s < LEAST_S:
+            raise Refused("invalid", f"{spec.name}: a lease of {spec.lease_s:g} s", f"at least {LEAST_S:g} s")
         _check_slices(spec)
         _check_gateway(spec)
         describe(spec, spec.port or 0)

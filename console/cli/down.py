@@ -1,4 +1,5 @@
-"""`gpuyard down`: take a profile, or a part of it, off every node: plan, show it, ask, apply, wait."""
+"""`gpuyard down`: take a profile, a part of it, or what has no lease any more, off every node: plan, show it, ask,
+apply, wait."""
 
 import argparse
 import asyncio
@@ -14,15 +15,23 @@ from profiles.status import Reason
 
 def run(options: argparse.Namespace) -> int:
     check_may_change(options)
+    if options.expired and options.names:
+        raise CommandFailed(Exit.USAGE, Reason("usage", "--expired chooses the instances by itself", "name none"))
+    if not (options.expired or options.profile):
+        raise CommandFailed(Exit.USAGE, Reason("usage", "which profile?", "`gpuyard down PROFILE`, or `--expired`"))
     return asyncio.run(_run(options))
 
 
 async def _run(options: argparse.Namespace) -> int:
     profile: str = options.profile
     names: list[str] = options.names
+    said = " ".join(["down", *(["--expired"] if options.expired else []), *([profile] if profile else []), *names])
     async with reached(inventory_of(options)) as found:
-        plan = found.operations.propose_down(profile, _targets(found, profile, names))
-        code = await carry_through(found, plan, " ".join(["down", profile, *names]), options, hold=True)
+        if options.expired:
+            plan = found.operations.propose_expired([profile] if profile else ())
+        else:
+            plan = found.operations.propose_down(profile, _targets(found, profile, names))
+        code = await carry_through(found, plan, said, options, hold=True)
         # A node that does not answer may still run some of it.
         return outcome([Exit(code), Exit.UNREACHABLE]) if found.lost() and not names else code
 

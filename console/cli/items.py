@@ -75,6 +75,8 @@ def instance_item(view: NodeView, status: InstanceStatus) -> Item:
     item: Item = {"node": view.name, "clock_skew_s": view.clock_skew_s, **msgspec.to_builtins(status)}
     item["reading"] = _reading(status.reading) if status.reading else None
     item["burn"] = _burns(burns(view, status))
+    owned = view.desired.instances.get(status.name)
+    item["lease_ends_at_unix_s"] = owned.lease_ends_at_unix_s if owned else None
     return item
 
 

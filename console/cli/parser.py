@@ -201,8 +201,11 @@ def _add_changes(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]", c
     apply.add_argument("-f", "--file", metavar="FILE", required=True, help="the profile, a YAML file")
     text = "take a profile, or some of it, off every node"
     down = _add(verbs, "down", text, "console.cli.down", "run", parents)
-    down.add_argument("profile", metavar="PROFILE", help="`adhoc` is that of what was started by `run`")
+    down.add_argument(
+        "profile", metavar="PROFILE", nargs="?", default="", help="`adhoc` is that of what was started by `run`"
+    )
     down.add_argument("names", metavar="NAME", nargs="*", help=f"only these of it: {_NAMES}")
+    down.add_argument("--expired", action="store_true", help="only what has no lease any more; without PROFILE, of all")
     one = _add(
         verbs, "run", "run one instance without a file, in profile `adhoc`", "console.cli.change", "run", parents
     )

@@ -8,6 +8,7 @@ from console.render.entries import entry, long_entry
 from console.render.figures import bar, moment
 from console.render.fit import Line
 from console.render.instances import phase_cell, where
+from console.render.leases import lease_text
 from console.render.load import load_text
 from console.render.panels import panels
 from console.render.slices import part_lines
@@ -62,6 +63,9 @@ def _state(store: Store, view: NodeView, status: InstanceStatus, width: int) -> 
     lines += [line for text in _cordons(store, view, status) for line in long_entry("Cordoned", text, width)]
     lines.append(entry("Engine", f"{status.engine}   {status.model}"))
     lines.append(entry("Profile", f"{status.profile} r{status.revision}   restarts {status.restarts}"))
+    if lease := lease_text(store, view, status.name, always=True):
+        soon = lease_text(store, view, status.name)
+        lines.append(entry("Lease", lease.removeprefix("lease "), Tone.WARN if soon else Tone.PLAIN))
     return lines
 
 

@@ -4,6 +4,7 @@ from math import log10
 
 from console.render.burn import burn_cell, burns
 from console.render.figures import first_token, hundred, latency, said
+from console.render.leases import lease_text
 from console.render.load import load_text
 from console.render.money import money_cell
 from console.render.slices import part_cell
@@ -111,7 +112,7 @@ def instance_why(store: Store, view: NodeView, status: InstanceStatus) -> str:
     if view.state is not NodeState.UP:
         return f"{age(store.age_s(view))} old, node {view.state}"
     if status.phase is Phase.READY:
-        return ""
+        return lease_text(store, view, status.name)
     if status.load is not None and status.phase in _COMING_UP:
         return load_text(status.load)
     return status.reason.text if status.reason is not None else ""

@@ -12,6 +12,7 @@ from console.render.figures import moment
 from console.render.fit import Line, fit
 from console.render.gpus import is_shared_with_strangers
 from console.render.gpusigns import throttled
+from console.render.leases import lease_text
 from console.render.nodes import state_cell
 from console.render.table import Tone
 from console.render.text import age
@@ -41,6 +42,8 @@ def problems(store: Store) -> list[tuple[str, Tone]]:
                 found.append((1, f"{status.name} {status.phase} {since} on {view.name}", Tone.BAD))
             elif (rate := burns(view, status)[0]) is not None and rate.low >= BAD_TIMES:
                 found.append((2, f"{status.name} burns {times(rate)}: {burning(view, status)}", Tone.BAD))
+            if lease := lease_text(store, view, status.name):
+                found.append((5, f"{status.name} {lease}", Tone.WARN))
         for gpu in view.gpus.values():
             if gpu.state is GpuState.LOST:
                 found.append((3, f"{view.name} gpu{gpu.index} lost", Tone.BAD))

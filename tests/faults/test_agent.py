@@ -3,7 +3,6 @@
 import asyncio
 import os
 import resource
-import shutil
 import signal
 import socket
 import subprocess
@@ -16,6 +15,7 @@ import pytest
 from agents.wire import DesiredSet, SetDesired
 from console.remote.errors import RequestFailed
 from profiles.status import EventKind, Phase
+from tests.faults.clock import moving_clock
 from tests.faults.invariants import Usage, broken, untold
 from tests.faults.load import load
 from tests.faults.node import AGENT, FaultNode, wait_until
@@ -207,39 +207,3 @@ async def patient(watcher: Watcher, ask: SetDesired) -> DesiredSet:
             if failed.reason.code != "busy":
                 raise
             await asyncio.sleep(failed.retry_after_s or 0.1)
-
-
-def moving_clock(folder: Path) -> Path:
-    """A library that adds the seconds in the file FAULTS_CLOCK to the wall clock, and to no other."""
-    compiler = shutil.which("gcc") or shutil.which("cc")
-    if compiler is None:
-        pytest.skip("no C compiler")
-    source, built = folder / "clock.c", folder / "clock.so"
-    source.write_text(CLOCK)
-    subprocess.run([compiler, "-shared", "-fPIC", "-O1", "-o", str(built), str(source), "-ldl"], check=True)
-    return built
-
-
-CLOCK = r"""
-#define _GNU_SOURCE
-#include <dlfcn.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <time.h>
-
-int clock_gettime(clockid_t clock, struct timespec *at) {
-    static int (*real)(clockid_t, struct timespec *);
-    if (!real) real = dlsym(RTLD_NEXT, "clock_gettime");
-    int failed = real(clock, at);
-    if (!failed && clock == CLOCK_REALTIME) {
-        long long seconds = 0;
-        const char *name = getenv("FAULTS_CLOCK");
-        FILE *file = name ? fopen(name, "r") : NULL;
-        if (file) {
-            if (fscanf(file, "%lld", &seconds) == 1) at->tv_sec += seconds;
-            fclose(file);
-        }
-    }
-    return failed;
-}
-"""

@@ -130,6 +130,13 @@ SERVICE = [
         "4:82: llama_cpp has no option that holds it to a part of a GPU's memory",
         "`mps`, or `none` where you trust it",
     ),
+    ("  a: {engine: vllm, model: m, lease: 30}", "4:38: expected text, found a whole number", "put it in quotes"),
+    ("  a: {engine: vllm, model: m, lease: soon}", "4:38: `soon` is no duration", "a number and m, h or d: `30d`"),
+    (
+        "  a: {engine: vllm, model: m, lease: 5s}",
+        "4:38: a lease of 5s is over before an engine is up",
+        "at least 1m; left out, it never ends",
+    ),
     (
         "  a: {engine: vllm, model: m, priority: urgent}",
         "4:41: `urgent` is no priority",
