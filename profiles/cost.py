@@ -109,13 +109,13 @@ def energy_kwh(millijoules: Sequence[int]) -> float:
 
 def _split(price: int, use: GpuUse) -> Split:
     """Shares that together are more than the GPU, as ceilings of compute may be, are paid in proportion."""
-    parts = {name: _millionths(one, use.memory_mib) for name, one in use.slices.items()}
+    parts = {name: millionths(one, use.memory_mib) for name, one in use.slices.items()}
     whole = max(1_000_000, sum(parts.values()))
     return {name: share(price, part, whole) for name, part in parts.items()}
 
 
-def _millionths(one: Slice, memory_mib: int | None) -> int:
-    """Of the GPU: its memory or its compute, whichever is the larger part."""
+def millionths(one: Slice, memory_mib: int | None) -> int:
+    """Of a GPU that has so much: its memory or its compute, whichever is the larger part."""
     total_mib = one.gpu_memory_mib or memory_mib
     if one.memory_mib is None or not total_mib:
         return 1_000_000

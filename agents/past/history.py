@@ -15,14 +15,15 @@ from agents.board import Board
 from agents.events import EventLog
 from agents.past.rings import Rings
 from agents.past.scrapes import Scrapes
-from agents.past.segments import Segments
+from agents.past.segments import Numbered, Segments
 from agents.past.steps import STEP_SLOTS, InstanceStep, Step, counted, plain
 from engines.base import EngineSample, Histogram
 from profiles.history import FIELDS, PHASES, HistoryKind, Name, kept, observed
-from profiles.status import EventKind
+from profiles.spent import Holding, holding
+from profiles.status import EventKind, GpuReading
 
-Number = Callable[[tuple[float, ...]], int]
-"""The number under which a file knows the bounds of a histogram."""
+Number = Callable[[Numbered], int]
+"""Under which a file knows the bounds of a histogram, or what an instance holds."""
 
 
 def boottime() -> float:
@@ -76,6 +77,10 @@ class History:
         """The histograms of an engine, as it counts them."""
         self._scrapes.add(name, incarnation, sample)
 
+    def gpus(self) -> tuple[GpuReading, ...]:
+        """Those that there are now."""
+        return self._board.status().gpus
+
     def unix_s(self, slot: int) -> float:
         """What a clock that was always right as now would have shown at the beginning of `slot`."""
         return self._wall() - (self._clock() - slot)
@@ -85,6 +90,7 @@ class History:
         rows = {name: self._kept(name, slot) for name in self.rings.names()}
         rows = {name: values for name, values in rows.items() if any(value == value for value in values)}
         seen = self._scrapes.take()
+        held = self._held()
 
         def make(number: Number) -> Step:
             gpus, instances = {}, {}
@@ -92,20 +98,34 @@ class History:
                 if kind is HistoryKind.GPU:
                     gpus[name] = plain(values)
                 elif kind is HistoryKind.INSTANCE:
-                    instances[name] = _instance(values, seen.get(name, {}), number)
+                    instances[name] = _instance(values, seen.get(name, {}), held.get(name), number)
             host = plain(rows.get((HistoryKind.HOST, ""), []))
             return Step(slot, round(self.unix_s(slot), 3), host, gpus, instances)
 
         self.segments.append(make)
+
+    def _held(self) -> dict[str, Holding]:
+        """What instances are given now, by whoever they are of."""
+        status = self._board.status()
+        memory_mib = {gpu.uuid: gpu.memory_total_mib for gpu in status.gpus}
+        owned = self._board.desired.instances
+        return {
+            one.name: Holding(holding(one.slices, memory_mib), one.profile,
+                              owned[one.name].owner if one.name in owned else "", one.model, one.engine)
+            for one in status.instances if one.slices
+        }  # fmt: skip
 
     def _kept(self, name: Name, slot: int) -> list[float]:
         hows = FIELDS[name[0]].values()
         return [kept(how, self.rings.read(name, at, slot, slot + STEP_SLOTS)) for at, how in enumerate(hows)]
 
 
-def _instance(values: list[float], seen: dict[str, Histogram], number: Number) -> InstanceStep:
+def _instance(values: list[float], seen: dict[str, Histogram], held: Holding | None, number: Number) -> InstanceStep:
     *figures, code = values
     phase = None if code != code else str(PHASES[int(code)])
     return InstanceStep(
-        plain(figures), phase, {field: counted(one, number(one.bounds_s)) for field, one in seen.items()}
+        plain(figures),
+        phase,
+        {field: counted(one, number(one.bounds_s)) for field, one in seen.items()},
+        None if held is None else number(held),
     )

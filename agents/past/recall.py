@@ -89,7 +89,7 @@ async def _read(
     begin = history.rings.begin(history.slot)
     fine_from_unix_s = history.unix_s(begin)
     if grid.from_unix_s < fine_from_unix_s or any(field in HISTOGRAMS for field in fields):
-        async for at_unix_s, placed in _from_disk(history, grid):
+        async for at_unix_s, placed in from_disk(history, grid.from_unix_s, grid.to_unix_s):
             _add_step(kind, wanted, grid, at_unix_s, placed, values=at_unix_s < fine_from_unix_s)
     for name in history.rings.names():
         if name[0] is kind and (one := wanted(name[1])):
@@ -108,8 +108,8 @@ def _add_fine(history: History, name: Name, series: Series, begin: int, grid: Gr
         series.add(slot + offset_s, values)
 
 
-async def _from_disk(history: History, grid: Grid) -> AsyncIterator[tuple[float, Placed]]:
-    """Newest first."""
+async def from_disk(history: History, from_unix_s: float, to_unix_s: float) -> AsyncIterator[tuple[float, Placed]]:
+    """Newest first, with when each began; a little of what is older may come after."""
     limit_unix_s = history.unix_s(history.slot + 1)
     for path in reversed(history.segments.paths()):
         await asyncio.sleep(0)  # to decode an hour takes milliseconds: others may go between
@@ -119,9 +119,9 @@ async def _from_disk(history: History, grid: Grid) -> AsyncIterator[tuple[float,
             if at_unix_s >= limit_unix_s:
                 continue
             limit_unix_s = at_unix_s
-            if at_unix_s < grid.to_unix_s:
+            if at_unix_s < to_unix_s:
                 yield at_unix_s, placed
-        if limit_unix_s + STEP_SLOTS < grid.from_unix_s:
+        if limit_unix_s + STEP_SLOTS < from_unix_s:
             return
 
 

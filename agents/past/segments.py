@@ -16,8 +16,12 @@ from typing import NamedTuple
 
 import msgspec
 
-from agents.past.steps import FORMAT, Bounds, Header, Step, decoder, encoder
+from agents.past.steps import FORMAT, Bounds, Header, Holds, Line, Step, decoder, encoder
 from agents.state import set_aside
+from profiles.spent import Holding
+
+Numbered = tuple[float, ...] | Holding
+"""What steps of one file name by a number: bounds of histograms, what an instance holds."""
 
 Tell = Callable[[str, str], None]
 """A sentence and its code."""
@@ -36,11 +40,12 @@ LIMITS = Limits()
 
 
 class Placed(NamedTuple):
-    """A step as it was read, with the boot that its slot belongs to and the bounds of its histograms."""
+    """A step as it was read, with the boot that its slot belongs to and what its numbers stand for."""
 
     step: Step
     boot_id: str
     bounds: dict[int, tuple[float, ...]]
+    holdings: dict[int, Holding]
 
 
 class Segments:
@@ -53,23 +58,23 @@ class Segments:
         self._limits = limits
         self._path: Path | None = None
         self._steps = 0
-        self._bounds: dict[tuple[float, ...], int] = {}
+        self._numbers: dict[Numbered, int] = {}
         self._told: set[Path] = set()
         self._refused = False
         directory.mkdir(mode=0o700, exist_ok=True)
         self._take_up()
 
-    def append(self, make: Callable[[Callable[[tuple[float, ...]], int]], Step]) -> None:
-        """Write the step that `make` makes; it asks for the number of each histogram's bounds."""
-        known = len(self._bounds)
+    def append(self, make: Callable[[Callable[[Numbered], int]], Step]) -> None:
+        """Write the step that `make` makes; it asks for the numbers that it names."""
+        known = len(self._numbers)
         try:
             path = self._writable()
-            known = len(self._bounds)
+            known = len(self._numbers)
             step = encoder.encode(make(self._number))
-            fresh = [encoder.encode(Bounds(number, one)) for one, number in islice(self._bounds.items(), known, None)]
+            fresh = [_line(number, one) for one, number in islice(self._numbers.items(), known, None)]
             _append(path, b"".join(line + b"\n" for line in (*fresh, step)))
         except OSError as error:
-            self._bounds = dict(islice(self._bounds.items(), known))  # the disk knows no more of them
+            self._numbers = dict(islice(self._numbers.items(), known))  # the disk knows no more of them
             self._say(f"the history cannot be written: {error}; free space on the node's disk", "history_refused")
         else:
             self._steps += 1
@@ -87,15 +92,18 @@ class Segments:
             return []  # made room since it was listed
         boot_id, bad = "", 0
         bounds: dict[int, tuple[float, ...]] = {}
+        holdings: dict[int, Holding] = {}
         placed: list[Placed] = []
         for line in _lines(content):
             match line:
                 case Header(boot_id=boot_id):
-                    bounds = {}
+                    bounds, holdings = {}, {}
                 case Bounds(number=number, bounds_s=bounds_s):
                     bounds[number] = bounds_s
+                case Holds(number=number, holding=holding):
+                    holdings[number] = holding
                 case Step():
-                    placed.append(Placed(line, boot_id, bounds))
+                    placed.append(Placed(line, boot_id, bounds, holdings))
                 case None:
                     bad += 1
         if bad and path not in self._told:
@@ -132,7 +140,7 @@ class Segments:
             path.unlink()
             raise
         self._path, self._steps = path, 0
-        self._bounds.clear()
+        self._numbers.clear()
         return path
 
     def _make_room(self, paths: list[Path]) -> None:
@@ -143,8 +151,8 @@ class Segments:
             paths.pop(0).unlink()
             sizes.pop(0)
 
-    def _number(self, bounds_s: tuple[float, ...]) -> int:
-        return self._bounds.setdefault(bounds_s, len(self._bounds))
+    def _number(self, one: Numbered) -> int:
+        return self._numbers.setdefault(one, len(self._numbers))
 
     def _say(self, text: str, code: str) -> None:
         """Once when the disk refuses, once when it takes again."""
@@ -152,6 +160,10 @@ class Segments:
         if refused is not self._refused:
             self._refused = refused
             self._tell(text, code)
+
+
+def _line(number: int, one: Numbered) -> bytes:
+    return encoder.encode(Holds(number, one) if isinstance(one, Holding) else Bounds(number, one))
 
 
 def _append(path: Path, lines: bytes) -> None:
@@ -169,7 +181,7 @@ def _append(path: Path, lines: bytes) -> None:
         os.close(descriptor)
 
 
-def _lines(content: bytes) -> Iterator[Header | Bounds | Step | None]:
+def _lines(content: bytes) -> Iterator[Line | None]:
     """Each line decoded, None for one that cannot be; what follows the last line end is being written."""
     for line in content[: content.rfind(b"\n") + 1].splitlines():
         try:

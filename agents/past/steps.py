@@ -2,7 +2,9 @@
 
     ["gpuyard-history", 1, BOOT_ID]                   begins a file, and what each start of the agent adds to it
     ["bounds", 0, [0.1, 0.5]]                         bounds of histograms, numbered since the line above
-    ["step", SLOT, UNIX_S, [host…], {uuid: [gpu…]}, {name: [[values…], phase, {"ttft": [bounds, sum_s, [counts…]]}]}]
+    ["holds", 1, [[[uuid, 250000]], profile, …]]      what an instance holds (profiles.spent), numbered alike
+    ["step", SLOT, UNIX_S, [host…], {uuid: [gpu…]},
+     {name: [[values…], phase, {"ttft": [bounds, sum_s, [counts…]]}, holds]}]
 
 Values stand in the order of profiles.history.FIELDS; a shorter list is of an older version, its rest unknown.
 Counts are those of each bucket alone, without the empty ones at the end.
@@ -14,6 +16,7 @@ import msgspec
 
 from engines.base import Histogram
 from profiles.history import NAN
+from profiles.spent import Holding
 
 FORMAT = 1
 STEP_SLOTS = 10
@@ -32,6 +35,11 @@ class Bounds(msgspec.Struct, frozen=True, array_like=True, tag="bounds"):
     bounds_s: tuple[float, ...]
 
 
+class Holds(msgspec.Struct, frozen=True, array_like=True, tag="holds"):
+    number: int
+    holding: Holding
+
+
 class Counted(msgspec.Struct, frozen=True, array_like=True):
     """One histogram of one step."""
 
@@ -44,6 +52,8 @@ class InstanceStep(msgspec.Struct, frozen=True, array_like=True):
     values: Values
     phase: str | None = None
     counted: dict[str, Counted] = {}
+    holds: int | None = None
+    """The number of its Holding; None where it holds nothing, and in what an older version wrote."""
 
 
 class Step(msgspec.Struct, frozen=True, array_like=True, tag="step"):
@@ -56,7 +66,7 @@ class Step(msgspec.Struct, frozen=True, array_like=True, tag="step"):
     instances: dict[str, InstanceStep]
 
 
-Line = Header | Bounds | Step
+Line = Header | Bounds | Holds | Step
 
 encoder = msgspec.json.Encoder()
 decoder: msgspec.json.Decoder[Line] = msgspec.json.Decoder(Line)

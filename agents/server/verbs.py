@@ -17,6 +17,7 @@ from agents.errors import Refused
 from agents.instances.desired import only_stops
 from agents.instances.logs import read_log
 from agents.past.recall import recall
+from agents.past.spending import spent
 from agents.server.applying import applying
 from agents.server.dividing import divided
 from agents.server.housing import housed
@@ -30,6 +31,7 @@ from profiles.status import EventKind, Role
 NEEDED: Mapping[type[wire.AnyAsk], Role] = {
     wire.ReadLog: Role.VIEWER,
     wire.ReadHistory: Role.VIEWER,
+    wire.ReadSpent: Role.VIEWER,
     wire.ReadRevisions: Role.VIEWER,
     wire.ReadRevision: Role.VIEWER,
     wire.ReadAnchor: Role.VIEWER,
@@ -131,6 +133,8 @@ async def _read(node: Node, ask: wire.AnyAsk) -> wire.AnyAnswer:
             return piece
         case wire.ReadHistory():
             return await recall(node.history, ask)
+        case wire.ReadSpent():
+            return await spent(node.history, ask)
         case wire.ReadRevisions():
             return wire.Revisions(revisions=node.revisions.heads())
         case wire.ReadRevision(generation=generation):

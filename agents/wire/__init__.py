@@ -98,6 +98,7 @@ from agents.wire.runtimes import (
     Runtimes,
     StopMaking,
 )
+from agents.wire.spending import ReadSpent, Spent, SpentPart
 from agents.wire.tags import SetTag, TagSet
 from agents.wire.timeslices import ChangeTimeslice, TimesliceChanged
 from agents.wire.trial import (
@@ -126,7 +127,7 @@ __all__ = [
     "TrialAsk", "Smoke", "StartTrial", "ReadTrial", "StopTrial", "ListTrials",
     "Smoked", "TrialStarted", "TrialReport", "TrialStopped", "Trials",
     "PlanLayout", "ApplyLayout", "SettleLayout", "ReadLayouts", "LayoutPlanned", "LayoutChanging", "Layouts",
-    "ChangeTimeslice", "TimesliceChanged", "SetTag", "TagSet",
+    "ChangeTimeslice", "TimesliceChanged", "SetTag", "TagSet", "ReadSpent", "Spent", "SpentPart",
     "RuntimeAsk", "ListRuntimes", "CheckRuntimes", "AddRuntime", "ReadMaking", "StopMaking",
     "Runtimes", "RuntimeMaking", "MakingReport", "MakingStopped",
     "ApplyAsk", "BeginApply", "NoteApply", "ReadApplies", "ApplyBegun", "ApplyNoted", "Applies",

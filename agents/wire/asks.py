@@ -6,6 +6,7 @@ from agents.wire.applies import ApplyAnswer, ApplyAsk
 from agents.wire.base import Answer, Ask, Change
 from agents.wire.layouts import LayoutAnswer, LayoutAsk
 from agents.wire.runtimes import RuntimeAnswer, RuntimeAsk
+from agents.wire.spending import ReadSpent, Spent
 from agents.wire.tags import SetTag, TagSet
 from agents.wire.timeslices import ChangeTimeslice, TimesliceChanged
 from agents.wire.trial import TrialAnswer, TrialAsk
@@ -248,6 +249,7 @@ AnyAsk = (
     | ReadRevisions
     | ReadRevision
     | ReadHistory
+    | ReadSpent
     | TakeLease
     | ReleaseLease
     | VerifyAudit
@@ -269,6 +271,7 @@ AnyAnswer = (
     | Revisions
     | RevisionDocument
     | History
+    | Spent
     | LeaseTaken
     | LeaseReleased
     | AuditVerified

@@ -1,10 +1,11 @@
-"""`gpuyard cost`: what the fleet costs now, by whom; what-if cases; the sheet that money is worked out by."""
+"""`gpuyard cost`: the fleet's money, now or of late, by whom; what-if cases; the sheet that it is worked out by."""
 
 import argparse
 import asyncio
 import datetime
 from pathlib import Path
 
+from console.cli.cost_window import show_window, window_of
 from console.cli.output import CommandFailed, Exit, Format, print_json
 from console.cli.session import inventory_of, prices_or_fail, reached
 from console.cli.table import print_table
@@ -25,8 +26,11 @@ def show(options: argparse.Namespace) -> int:
 
 async def _show(options: argparse.Namespace) -> int:
     output = Format(options.output)
+    window_s = None if options.window is None else window_of(options.window)
     async with reached(inventory_of(options)) as found:
         store = found.store
+        if window_s is not None:
+            return await show_window(found, options, window_s)
         if options.by is None:
             bill = of_fleet(store)
             if output is Format.JSON:

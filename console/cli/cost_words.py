@@ -9,8 +9,10 @@ BY = ("service", "instance", "profile", "model", "engine", "node", "site", "owne
 def add(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]", common: argparse.ArgumentParser) -> None:
     text = "what the fleet costs, and what-if"
     cost = verbs.add_parser("cost", help=text, description=text, parents=[common])
-    cost.set_defaults(module="console.cli.cost", function="show", verb="cost", by=None)
+    cost.set_defaults(module="console.cli.cost", function="show", verb="cost", by=None, window=None)
     cost.add_argument("--by", metavar="WHAT", choices=BY, default=argparse.SUPPRESS, help=f"{', '.join(BY)}")
+    text = "what it cost in that long up to now, like 15m, 1h or 24h, as far as the nodes remember"
+    cost.add_argument("--window", metavar="LONG", default=argparse.SUPPRESS, help=text)
     within = cost.add_subparsers(title="verbs", metavar="VERB")
     text = "the sheet of prices that money is worked out by; old rows are marked stale"
     prices = within.add_parser("prices", help=text, description=text, parents=[common])

@@ -19,7 +19,9 @@ from agents.past.history import History
 from agents.past.recall import recall
 from agents.past.rings import Ring, Rings
 from agents.past.scrapes import FORGOTTEN_AFTER, Scrapes
+from agents.past.spending import spent
 from engines.base import EngineSample, Histogram
+from engines.devices import Slice
 from profiles.history import FIELDS, NAN, HistoryKind
 from profiles.slo import merge, quantile
 from profiles.status import (
@@ -299,3 +301,45 @@ async def test_no_number_that_a_stranger_sends_costs_more_than_an_answer(node: N
     node.pass_s(20)
     answer = await node.ask(**ask)
     assert 0 <= answer.steps <= module.MAX_STEPS
+
+
+class Holder(Node):
+    """Its instance holds half of GPU g, which has 1,000 MiB."""
+
+    def show(self) -> None:
+        super().show()
+        self.board.set_gpus([GpuReading(uuid="g", index=0, name="G", busy_ratio=self.busy, memory_total_mib=1000)])
+        (status,) = self.board.status().instances
+        half = Slice(gpu_uuid="g", gpu_index=0, memory_mib=500)
+        self.board.set_instance(msgspec.structs.replace(status, slices=(half,)))
+
+
+async def test_what_an_instance_held_is_told_by_time_with_what_was_not_seen_left_out(tmp_path: Path) -> None:
+    node = Holder(tmp_path)
+    node.pass_s(199)
+    node.pass_s(100, looks=False)
+    node.phase = Phase.FAILED
+    node.pass_s(300)
+    told = await spent(node.history, wire.ReadSpent(last_s=1200, parts=2))
+    before, after = told.parts
+    (g,) = after.gpus
+    (had,) = g.instances
+    assert (before.seen_s, after.seen_s) == (0, 490)
+    assert (g.board, g.all.micro_s, had.time.micro_s) == ("G", 490_000_000, 100_000_000)
+    assert (had.name, had.profile, had.model) == ("a/0", "p", "m")
+
+
+async def test_what_was_held_outlives_the_agent(tmp_path: Path) -> None:
+    node = Holder(tmp_path)
+    node.pass_s(100)
+    again = Holder(tmp_path, boot_s=node.boot_s, unix_s=node.wall())
+    again.pass_s(20)
+    told = await spent(again.history, wire.ReadSpent(last_s=600))
+    assert sum(had.time.micro_s for had in told.parts[0].gpus[0].instances) == told.parts[0].seen_s * 500_000 > 0
+
+
+@pytest.mark.parametrize("ask", [wire.ReadSpent(last_s=0.0), wire.ReadSpent(last_s=1e9),
+                                 wire.ReadSpent(last_s=60.0, parts=999)])  # fmt: skip
+async def test_a_window_beyond_all_bounds_is_refused(node: Node, ask: wire.ReadSpent) -> None:
+    with pytest.raises(Refused):
+        await spent(node.history, ask)

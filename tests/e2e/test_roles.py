@@ -71,6 +71,7 @@ def journal(**more: object) -> ApplyJournal:
 OFF = MigLayout(mode=False)
 MATRIX: tuple[tuple[wire.AnyAsk, Role], ...] = (
     (wire.ReadHistory(kind=HistoryKind.HOST, names=(), fields=(), from_unix_s=0.0, step_s=10.0), Role.VIEWER),
+    (wire.ReadSpent(last_s=3600.0, parts=2), Role.VIEWER),
     (wire.ReadRevisions(), Role.VIEWER),
     (wire.ReadRevision(generation=1), Role.VIEWER),
     (wire.ReadAnchor(seq=1), Role.VIEWER),

@@ -1,0 +1,63 @@
+"""Money of the past over a real sshd and a real agent, against a sum by hand."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from engines.simulated_device import DEVICES_FILE
+from profiles import prices
+from tests.e2e.sshd import Host, wait_until
+from tests.e2e.test_undo import done
+
+OBSERVED_S = 20
+TOTAL_MIB = 81_559
+PROFILE = """gpuyard: 1
+profile: shared
+owner: search
+defaults: {engine: simulated}
+services:
+  embed: {model: m, gpus: {devices: [here/0], memory: 12GiB}, options: {load_seconds: 0.1, weights_mib: 1000}}
+  broken: {model: m, gpus: {devices: [here/1]}, options: {load_seconds: 0.1, weights_mib: 900000}}
+"""
+
+
+def items(host: Host, *command: str) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = json.loads(done(host, *command, "--json"))["items"]
+    return found
+
+
+@pytest.fixture
+def shared(host: Host, gpus: Path, tmp_path: Path) -> Host:
+    devices = gpus / DEVICES_FILE
+    devices.write_text(devices.read_text().replace('"H100"', '"NVIDIA H100 80GB HBM3"'))
+    wait_until(lambda: len(items(host, "gpus")) == 2, 20, "the agent that was just started reads its GPUs")
+    path = tmp_path / "shared.yaml"
+    path.write_text(PROFILE)
+    done(host, "apply", "-f", str(path), "--yes", "--no-wait")
+    return host
+
+
+def test_what_a_node_observed_is_paid_and_no_more(shared: Host) -> None:
+    """Both GPUs for as long as they were seen; of GPU 0, embed has 12 GiB; what never came up has nothing."""
+    usd_h = next(float(row["price"].split()[0]) for row in yaml.safe_load(prices.FILE.read_text())["prices"]
+                 if row["gpu"] == "H100")  # fmt: skip
+
+    def window() -> dict[str, Any]:
+        (found,) = items(shared, "cost", "--window", "1h")
+        return found
+
+    wait_until(lambda: window()["instances_usd"] > OBSERVED_S * usd_h / 3600 * 0.15, 90, "embed has run a while")
+    found = window()
+    seen_s = found["kept_s"]["here"]
+    assert found["usd"] == pytest.approx(2 * usd_h * seen_s / 3600, abs=2e-6)
+    part = 12 * 1024 / TOTAL_MIB
+    steps = found["instances_usd"] / (usd_h * part * 10 / 3600)
+    assert steps == pytest.approx(round(steps), abs=1e-3), "whole steps of ten seconds"
+    assert OBSERVED_S / 10 <= round(steps) <= seen_s / 10
+    assert items(shared, "cost", "--window", "1h", "--by", "owner")[0]["owner"] == "search"
+    said = done(shared, "cost", "--window", "24h")
+    assert "of 1d00h, here has " in said
+    assert {one["service"] for one in items(shared, "cost", "--window", "1h", "--by", "service")} == {"embed"}
