@@ -25,6 +25,7 @@ from console.store import NodeView, Store
 from profiles.cordon_plan import Place, plan_cordon
 from profiles.down_plan import plan_down, plan_expired
 from profiles.lease import expired
+from profiles.effects import with_effects
 from profiles.model import Defaults, Desired, InstanceSpec, Profile, Service
 from profiles.numbering import numbered
 from profiles.place import Placement, place
@@ -135,13 +136,13 @@ class Operations:
         desired = self._desired()
         plan = plan_down(profile, targets, desired)
         left = any(owned.profile == profile for edit in plan.nodes for owned in edit.instances.values())
-        return plan if left else numbered(plan, profile, desired, plan.title)
+        return self._told(plan if left else numbered(plan, profile, desired, plan.title))
 
     def propose_expired(self, profiles: Collection[str] = ()) -> Plan:
         """The plan that takes what has no lease any more off its nodes, of `profiles` or of all."""
         over = expired(self._desired(), {name: status.at_unix_s for name, status in self._statuses().items()})
         wanted = {name: targets for name, targets in over.items() if not profiles or name in profiles}
-        return plan_expired(wanted, self._desired())
+        return self._told(plan_expired(wanted, self._desired()))
 
     async def apply(self, plan: Plan, reason: str, tokens: Mapping[str, int] = _NO_TOKENS) -> tuple[Applied, ...]:
         """Ask every node of `plan` at once. A plan with blockers raises ValueError.
@@ -195,7 +196,7 @@ class Operations:
 
     def _told(self, plan: Plan) -> Plan:
         statuses = self._statuses()
-        plan = with_room(plan, self._desired(), statuses)
+        plan = with_effects(with_room(plan, self._desired(), statuses), self._desired(), statuses)
         return with_shortfall(plan, {name: status.isolation for name, status in statuses.items()})
 
     def _desired(self) -> dict[str, Desired]:

@@ -47,6 +47,17 @@ class Change(msgspec.Struct, frozen=True):
     new: str
     restarts: bool = False
     """Whether this key alone makes an engine start anew; all others are changed while it runs."""
+    by_hand: bool = False
+    """Somebody changed it since the profile was applied, and the plan takes that back."""
+
+
+class Effect(msgspec.Struct, frozen=True, kw_only=True):
+    """What the end of a running process does. `in_flight` counts the requests of now, those that wait included."""
+
+    in_flight: int | None
+    comes_back: bool
+    away_s: float | None
+    """How long it serves nobody, by what was measured; None is unknown, or for good."""
 
 
 class Step(msgspec.Struct, frozen=True, kw_only=True):
@@ -64,6 +75,8 @@ class Step(msgspec.Struct, frozen=True, kw_only=True):
     """What it starts on."""
     waits: Reason | None = None
     """Why it will not start at once."""
+    effect: Effect | None = None
+    """None where nothing that runs is ended (profiles.effects)."""
 
     @property
     def nodes(self) -> tuple[str, ...]:

@@ -233,6 +233,8 @@ class InstanceStatus(msgspec.Struct, frozen=True, kw_only=True):
     """Of each objective that it has (profiles.objectives), in each of profiles.burn.WINDOWS_S."""
     gateway: GatewayReading | None = None
     """Of one that is a gateway, once it was looked at."""
+    load_s: float | None = None
+    """What the last load of its model on such GPUs took on this node, start to ready; None before the first."""
 
 
 class InternalKind(StrEnum):

@@ -240,7 +240,10 @@ class Keeper:
         return self._context.loads.recall(owned.spec, self._context.board.status().gpus)
 
     def _serve(self, reason: Reason) -> None:
-        slices = self.runner.started.owned.spec.slices if self.runner.started else ()
+        started = self.runner.started
+        slices = started.owned.spec.slices if started else ()
+        last = self._recall(started.owned) if started else None
+        self.standing.load_s = last.took_s if last else None
         confinement = Confinement(self._context, self.name, slices, self.wake)
         door = partial(self._context.doors.inside, self.name)
         self._serving = Serving(self.runner.dialogue, self._context.pace, self.wake, confinement, door)

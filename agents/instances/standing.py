@@ -25,6 +25,7 @@ class Standing:
         self.canary: CanaryReading | None = None
         self.misses: dict[str, tuple[Misses, ...]] = {}
         self.gateway: GatewayReading | None = None
+        self.load_s: float | None = None
         self._context = context
         self._runner = runner
         self._name = name
@@ -100,5 +101,6 @@ class Standing:
             canary=self.canary if self.life.phase in SERVES else None,
             misses=self.misses,
             gateway=self.gateway if self.life.phase in SERVES else None,
+            load_s=self.load_s,
         )
         self._context.board.set_instance(status)

@@ -1,59 +1,63 @@
-"""A plan as lines; the command line and the screens show the same."""
+"""A plan as lines; the command line and the screens show the same.
+
+title · what is kept · an entry for each change · memory and money, before and after · what it costs and risks
+"""
 
 from collections.abc import Iterator, Sequence
+from itertools import zip_longest
 
-from console.render.slices import amount, enforcement
+from console.render.fit import Line
+from console.render.plan_steps import entries, entry_lines
+from console.render.planmoney import money_lines
+from console.render.table import Tone
 from console.render.text import UNKNOWN, gib, one_line, plural
 from profiles.clean import clean
-from profiles.plan import Action, Change, GpuMemory, Plan, Step
-from profiles.traits import TRAITS, Way, way
+from profiles.effects import in_flight
+from profiles.plan import Action, GpuMemory, Plan
+from profiles.plan_money import PlanMoney
 
-_SIGNS = {
-    Action.KEEP: "=", Action.START: "+", Action.STOP: "-", Action.DRAIN: "↓", Action.REPLACE: "±", Action.LIVE: "~",
-    Action.SLEEP: "z", Action.WAKE: "^", Action.PRUNE: "×", Action.MOVE: "→", Action.CORDON: "⊘", Action.UNCORDON: "○",
-}  # fmt: skip
-
-
-def plan_lines(plan: Plan) -> Iterator[str]:
-    """A title, a line per step and one per key that changes; what files say is made harmless to a terminal."""
-    return map(clean, _lines(plan))
+SIDE_BY_SIDE_FROM = 100
+"""Columns in which both tables stand beside each other."""
+GAP = 4
+_NO_MONEY = PlanMoney()
 
 
-def _lines(plan: Plan) -> Iterator[str]:
+def plan_lines(plan: Plan, money: PlanMoney = _NO_MONEY, width: int = 0) -> Iterator[str]:
+    """As text; what files say is made harmless to a terminal."""
+    lines = [*title_lines(plan), *(line for entry in entries(plan) for line in entry_lines(entry))]
+    for line in [*lines, *table_lines(plan, money, width), *summary_lines(plan)]:
+        yield clean("".join(text for text, _ in line))
+
+
+def title_lines(plan: Plan) -> Iterator[Line]:
+    yield ((f"Plan  {plan.title}", Tone.PLAIN),)
     kept = sum(step.action is Action.KEEP for step in plan.steps)
-    yield f"Plan  {plan.title}"
     if kept:
         what = "place" if plan.title in (Action.CORDON, Action.UNCORDON) else "instance"
-        yield f"  = keep     {plural(kept, what)} unchanged"
-    for step in plan.steps:
-        if step.action is not Action.KEEP:
-            yield from _step_lines(step)
-    yield from _memory_lines(plan.memory)
+        yield ((f"  = keep     {plural(kept, what)} unchanged", Tone.DIM),)
 
 
-def _step_lines(step: Step) -> Iterator[str]:
-    yield f"  {_SIGNS[step.action]} {step.action:<8} {step.instance}  {_where(step)}"
-    if step.action in (Action.REPLACE, Action.MOVE, Action.LIVE, Action.CORDON):
-        for change in step.changes:
-            yield f"      {one_line(_change_text(step.action, change))}"
-    for part in step.slices:
-        if part.memory_mib is not None or part.mig is not None:
-            yield f"      gpu{part.gpu_index}: {amount(part)}, {enforcement(part)}"
-        if way(part) is Way.MPS:
-            yield f"      ! faults kept apart: {TRAITS[Way.MPS].faults}"
-    if step.waits:
-        yield f"      {one_line(f'! it will wait: {step.waits.text}')}"
-    for limit, why in step.not_enforced.items():
-        yield f"      {one_line(f'! {limit} is not enforced: {why}')}"
+def table_lines(plan: Plan, money: PlanMoney, width: int = 0) -> Iterator[Line]:
+    """What is given of each GPU and what is paid for it; beside each other where there is the room."""
+    left, right = list(_memory_lines(plan.memory)), list(money_lines(money))
+    size = max(map(len, left), default=0) + GAP
+    if left and right and width >= max(SIDE_BY_SIDE_FROM, size + max(map(len, right))):
+        for memory, cost in zip_longest(left, right, fillvalue=""):
+            yield ((f"{memory:<{size}}{cost.removeprefix('  ')}".rstrip(), Tone.PLAIN),)
+    else:
+        yield from (((text, Tone.PLAIN),) for text in (*left, *right))
 
 
-def _where(step: Step) -> str:
-    return f"{step.from_node} → {step.node}" if step.from_node else f"on {step.node}"
-
-
-def _change_text(action: Action, change: Change) -> str:
-    how = "" if action not in (Action.REPLACE, Action.MOVE) else " (restart)" if change.restarts else " (live)"
-    return f"{change.key}: {change.old or UNKNOWN} → {change.new or UNKNOWN}{how}"
+def summary_lines(plan: Plan) -> Iterator[Line]:
+    """What stands in the way, and whom it hits now; nothing for a plan that does neither."""
+    for blocker in plan.blockers:
+        hint = f" — {blocker.hint}" if blocker.hint else ""
+        yield ((f"  ! blocked: {one_line(blocker.text + hint)}", Tone.BAD),)
+    ended = sum(step.effect is not None for step in plan.steps)
+    if ended > 1:
+        count = in_flight(plan)
+        flying = UNKNOWN if count is None else f"{count:,}"
+        yield ((f"  Requests in flight now: {flying} on the {ended} instances that stop or start anew", Tone.PLAIN),)
 
 
 def _memory_lines(memory: Sequence[GpuMemory]) -> Iterator[str]:
