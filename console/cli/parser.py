@@ -196,9 +196,10 @@ def _add_past(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]", comm
 
 
 def _add_changes(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]", common: argparse.ArgumentParser) -> None:
+    from console.cli import plan_words
+
     parents = [common, _changing()]
-    apply = _add(verbs, "apply", "make the nodes run what a profile says", "console.cli.change", "apply", parents)
-    apply.add_argument("-f", "--file", metavar="FILE", required=True, help="the profile, a YAML file")
+    plan_words.add(verbs, common, _changing())
     text = "take a profile, or some of it, off every node"
     down = _add(verbs, "down", text, "console.cli.down", "run", parents)
     down.add_argument(

@@ -7,12 +7,16 @@ from console.render.load import load_text
 from console.render.text import one_line
 from console.settling import Settling
 from profiles.plan import Action, Plan
+from profiles.plan_money import PlanMoney
+
+_NO_MONEY = PlanMoney()
 
 
-def plan_items(plan: Plan) -> list[dict[str, object]]:
-    """The steps as plain data, then the memory of GPUs; blockers as steps that cannot be."""
+def plan_items(plan: Plan, money: PlanMoney = _NO_MONEY) -> list[dict[str, object]]:
+    """The steps as plain data, then the memory and the money of GPUs; blockers as steps that cannot be."""
     items: list[dict[str, object]] = [dict(msgspec.to_builtins(step)) for step in plan.steps]
     items += [{"action": "memory", **msgspec.to_builtins(row)} for row in plan.memory]
+    items += [{"action": "money", **msgspec.to_builtins(row)} for row in money.gpus]
     items += [{"action": "blocked", "reason": msgspec.to_builtins(blocker)} for blocker in plan.blockers]
     return items
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from itertools import zip_longest
 
 from console.render.fit import Line
-from console.render.plan_steps import entries, entry_lines
+from console.render.plan_steps import SHOWN_NODES, entries, entry_lines
 from console.render.planmoney import money_lines
 from console.render.table import Tone
 from console.render.text import UNKNOWN, gib, one_line, plural
@@ -49,15 +49,27 @@ def table_lines(plan: Plan, money: PlanMoney, width: int = 0) -> Iterator[Line]:
 
 
 def summary_lines(plan: Plan) -> Iterator[Line]:
-    """What stands in the way, and whom it hits now; nothing for a plan that does neither."""
-    for blocker in plan.blockers:
-        hint = f" — {blocker.hint}" if blocker.hint else ""
-        yield ((f"  ! blocked: {one_line(blocker.text + hint)}", Tone.BAD),)
+    """Whom it hits now, where that is more than one entry says."""
     ended = sum(step.effect is not None for step in plan.steps)
     if ended > 1:
         count = in_flight(plan)
         flying = UNKNOWN if count is None else f"{count:,}"
         yield ((f"  Requests in flight now: {flying} on the {ended} instances that stop or start anew", Tone.PLAIN),)
+
+
+def blocker_lines(plan: Plan) -> Iterator[Line]:
+    """What stands in the way."""
+    for blocker in plan.blockers:
+        hint = f" — {blocker.hint}" if blocker.hint else ""
+        yield ((f"  ! {one_line(blocker.text + hint)}", Tone.BAD),)
+
+
+def valid_while(plan: Plan) -> str:
+    """`2 of 6 steps change something; valid while fra-1 stays at generation 7, ams-1 at 5`."""
+    changed = sum(step.action is not Action.KEEP for step in plan.steps)
+    nodes = [f"{edit.node} at generation {edit.expected_generation}" for edit in plan.nodes]
+    stays = ", ".join(nodes[:SHOWN_NODES]) + (f" and {len(nodes) - SHOWN_NODES} more" if nodes[SHOWN_NODES:] else "")
+    return f"{plural(changed, 'change')}, valid while the nodes stay as they are: {stays}"
 
 
 def _memory_lines(memory: Sequence[GpuMemory]) -> Iterator[str]:

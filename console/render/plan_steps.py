@@ -7,7 +7,7 @@ from console.render.fit import Line
 from console.render.slices import amount, enforcement
 from console.render.table import Tone
 from console.render.text import UNKNOWN, age, one_line, plural
-from profiles.plan import STARTS, Action, Change, Effect, Plan, Step
+from profiles.plan import Action, Change, Effect, Plan, Step
 from profiles.traits import TRAITS, Way, way
 
 SIGNS = {
@@ -73,7 +73,7 @@ def entry_lines(entry: Entry) -> Iterator[Line]:
 
 def change_text(action: Action, change: Change) -> str:
     """`options.max_num_seqs: 64 → 96 (restart, edited by hand since the last apply)`."""
-    said = [("restart" if change.restarts else "live")] if action in STARTS else []
+    said = [("restart" if change.restarts else "live")] if action in (Action.REPLACE, Action.MOVE) else []
     if change.by_hand:
         said.append("edited by hand since the last apply")
     note = f" ({', '.join(said)})" if said else ""
