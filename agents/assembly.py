@@ -39,6 +39,7 @@ from agents.fractions.timeslices import Timeslices
 from agents.gateways.doors import Doors
 from agents.gateways.gateways import Gateways
 from agents.gpus.surveyor import Surveyor
+from agents.instances.acts import Acts
 from agents.instances.claims import Claimed, Claims
 from agents.instances.leasing import Leasing
 from agents.instances.supervisor import Supervisor
@@ -165,6 +166,7 @@ def assemble(layout: Layout, simulated: Path | None, subject: Subject, roles: Ro
         trials=trials,
         layouts=Layouts(changes, shop),
         timeslices=timeslices,
+        acts=Acts(supervisor.serving, events),
         runtimes=runtimes,
         maker=maker,
     )

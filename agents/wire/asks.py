@@ -4,6 +4,7 @@ from typing import TypeVar
 
 from agents.wire.applies import ApplyAnswer, ApplyAsk
 from agents.wire.base import Answer, Ask, Change
+from agents.wire.control import ControlEngine, EngineControlled
 from agents.wire.layouts import LayoutAnswer, LayoutAsk
 from agents.wire.runtimes import RuntimeAnswer, RuntimeAsk
 from agents.wire.spending import ReadSpent, Spent
@@ -262,6 +263,7 @@ AnyAsk = (
     | ApplyAsk
     | LayoutAsk
     | ChangeTimeslice
+    | ControlEngine
     | RuntimeAsk
     | SetTag
 )
@@ -284,6 +286,7 @@ AnyAnswer = (
     | ApplyAnswer
     | LayoutAnswer
     | TimesliceChanged
+    | EngineControlled
     | RuntimeAnswer
     | TagSet
 )

@@ -1,6 +1,8 @@
-"""The words of `gpuyard fit`, `smoke` and `bench`."""
+"""The words of `gpuyard fit`, `smoke`, `bench` and `flush-cache`."""
 
 import argparse
+
+_NAMES = "`chat/0`, `chat` for all its replicas, or `NODE:chat/0`"
 
 
 def add(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]", common: argparse.ArgumentParser) -> None:
@@ -30,6 +32,11 @@ def add(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]", common: ar
     bench.add_argument("--prompt-tokens", metavar="N", type=positive, default=128, help="of each, about")
     bench.add_argument("--answer-tokens", metavar="N", type=positive, default=64, help="of each")
     bench.add_argument("--list", action="store_true", help="print the trials that the node has kept, and try nothing")
+
+    text = "have ready engines drop what they keep of earlier prompts; for those that can"
+    flush = verbs.add_parser("flush-cache", help=text, description=text, parents=[common])
+    flush.set_defaults(module="console.cli.control", function="flush_cache", verb="flush-cache")
+    flush.add_argument("names", metavar="NAME", nargs="+", help=_NAMES)
 
 
 def positive(text: str) -> int:

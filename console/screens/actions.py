@@ -1,18 +1,22 @@
-"""Start, stop, restart, drain and down of the instances in hand: menu → plan → question → apply."""
+"""What is done with the instances in hand: menu → plan → question → apply, or an act of their engines."""
 
 from collections.abc import Sequence
 
 from textual.binding import Binding
 
+from console.controlling import perform
 from console.owned import profile_of, whole_profile
+from console.remote.errors import RequestFailed
 from console.render.consequence import DOWN, aftermath, consequence
 from console.render.fit import Line
 from console.render.table import Tone
 from console.render.text import one_line, plural
+from console.screens.actmenu import DOWN_ALL, menu
 from console.screens.base import YardScreen
 from console.screens.dialog import Dialog
 from console.screens.logs import LogsScreen
 from console.store import Key
+from engines.control import Act
 from profiles.plan import Action, Plan
 from profiles.verb_plan import Verb
 
@@ -20,11 +24,14 @@ GLANCE_S = 5.0
 READABLE_S = 12.0
 """How long a result stays on the screen."""
 
-_VERBS = {"1": Verb.START, "2": Verb.STOP, "3": Verb.RESTART, "4": Verb.DRAIN}
-_DOWN, _DOWN_ALL = "5", "6"
-
 ACTION_BINDINGS = [
-    Binding("x", "act", "actions", id="instance.act", tooltip="Start, stop, restart, drain it, or take it down"),
+    Binding(
+        "x",
+        "act",
+        "actions",
+        id="instance.act",
+        tooltip="Start, stop, drain it, let it sleep, take it down",
+    ),
     Binding("l", "log", "log", id="instance.log", tooltip="Read its log"),
 ]
 
@@ -58,18 +65,19 @@ class ActsOnInstances(YardScreen):
         if refusal:
             self.notify(f"Nothing can be changed: {refusal}.", severity="warning", timeout=GLANCE_S, markup=False)
             return
-        profile = profile_of(self.session.store, targets[0])
-        choices = [(sign, str(verb)) for sign, verb in _VERBS.items()]
-        it = "it" if len(targets) == 1 else "them"
-        choices += [(_DOWN, f"take {it} down: stop {it} and forget {it}"), (_DOWN_ALL, f"take down all of {profile}")]
+        store, found = self.session.store, menu(self.session.store, targets)
 
         def chosen(sign: str | None) -> None:
-            if sign in _VERBS:
-                self._ask(_VERBS[sign], targets)
-            elif sign:
-                self._ask(DOWN, targets if sign == _DOWN else whole_profile(self.session.store, profile))
+            what = found.does.get(sign or "")
+            if isinstance(what, Act):
+                self.run_worker(self._perform(what, targets), exit_on_error=True)
+            elif what == DOWN_ALL:
+                self._ask(DOWN, whole_profile(store, profile_of(store, targets[0])))
+            elif what:
+                self._ask(what, targets)
 
-        self.app.push_screen(Dialog([((_called(targets), Tone.PLAIN),)], choices, safe="nothing"), chosen)
+        lines = [((_called(targets), Tone.PLAIN),)]
+        self.app.push_screen(Dialog(lines, found.choices, safe="nothing", dimmed=found.dimmed), chosen)
 
     def _ask(self, what: Verb | str, targets: Sequence[Key]) -> None:
         """`what` is a verb, or DOWN."""
@@ -98,6 +106,18 @@ class ActsOnInstances(YardScreen):
 
         changed = sum(step.action is not Action.KEEP for step in plan.steps)
         self.app.push_screen(Dialog(lines, [("y", f"yes, {what} {'it' if changed == 1 else 'them'}")]), answered)
+
+    async def _perform(self, act: Act, targets: Sequence[Key]) -> None:
+        fleet = self.session.fleet
+        if fleet is None:
+            return
+        for key in targets:
+            try:
+                await perform(fleet, key.node, key.name, act)
+            except RequestFailed as failed:
+                self._say(f"{key.name} on {key.node}: {failed.reason.text}. {failed.reason.hint}", bad=True)
+            else:
+                self._say(f"{key.name} on {key.node}: {act} is done.")
 
     async def _apply(self, what: str, plan: Plan) -> None:
         operations = self.session.operations

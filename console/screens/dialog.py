@@ -1,7 +1,7 @@
 """Questions. The safe answer is the default; keys pressed before the question was painted do not count."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from textual import events
 from textual.app import ComposeResult
@@ -12,6 +12,7 @@ from console.render.fit import Line, wrapped
 from console.render.table import Tone
 from console.widgets.lines import Lines
 
+NOTHING: Mapping[str, str] = {}
 WIDTH = 80
 MARGIN = 16
 """What stands left and right of the words: border, padding and a tenth of the screen."""
@@ -20,8 +21,16 @@ MARGIN = 16
 class Dialog(ModalScreen[str]):
     """Shows lines and answers with the key of a choice, or "" for none (esc, n, or enter)."""
 
-    def __init__(self, lines: Sequence[Line], choices: Sequence[tuple[str, str]], safe: str = "leave it") -> None:
+    def __init__(
+        self,
+        lines: Sequence[Line],
+        choices: Sequence[tuple[str, str]],
+        safe: str = "leave it",
+        dimmed: Mapping[str, str] = NOTHING,
+    ) -> None:
+        """`dimmed` are keys of choices that cannot be chosen → why."""
         super().__init__()
+        self._dimmed = dimmed
         self._said = lines
         self._choices = choices
         self._safe = safe
@@ -42,8 +51,14 @@ class Dialog(ModalScreen[str]):
     def _say(self) -> None:
         """What there is to know, then one line a choice."""
         choices = [*self._choices, ("enter/esc", self._safe)]
-        answers: list[Line] = [((f" {key:<9}  ", Tone.KEY), (text, Tone.PLAIN)) for key, text in choices]
-        self.query_one(Lines).show([*wrapped(self._said, min(WIDTH, self.app.size.width - MARGIN)), (), *answers])
+        answers = [self._answer(key, text) for key, text in choices]
+        width = min(WIDTH, self.app.size.width - MARGIN)
+        self.query_one(Lines).show([*wrapped(self._said, width), (), *wrapped(answers, width)])
+
+    def _answer(self, key: str, text: str) -> Line:
+        if why := self._dimmed.get(key):
+            return ((f" ({key}) {text}: {why}", Tone.DIM),)
+        return ((f" {key:<9}  ", Tone.KEY), (text, Tone.PLAIN))
 
     def _arm(self) -> None:
         self._painted_at = time.monotonic()
@@ -55,5 +70,5 @@ class Dialog(ModalScreen[str]):
             return
         if event.key in ("enter", "escape", "n"):
             self.dismiss("")
-        elif event.key in [key for key, _ in self._choices]:
+        elif event.key in [key for key, _ in self._choices if key not in self._dimmed]:
             self.dismiss(event.key)

@@ -35,6 +35,7 @@ from agents.fractions.journal import Journal
 from agents.fractions.layouts import Layouts
 from agents.fractions.timeslices import Timeslices
 from agents.gpus.surveyor import Surveyor
+from agents.instances.acts import Acts
 from agents.instances.tenancy import Tenancy
 from agents.layout import Layout
 from agents.limits import Bucket, Limits
@@ -200,6 +201,7 @@ async def serving(directory: Path, roles: Roles | None = None, **limits: float) 
         trials=Trials(directory / "trials", lambda _: None, lambda: 0, time.time),
         layouts=undivided(directory, board, events),
         timeslices=Timeslices(Layout(directory, path), board, RootChild(recorded(gate.audit))),
+        acts=Acts(lambda name: None, events),
         runtimes=runtimes,
         maker=Maker(runtimes),
         limits=chosen,

@@ -11,6 +11,8 @@ from typing import Any
 import pytest
 
 from agents.errors import Refused
+from agents.instances.acts import Acts
+from engines.control import Act
 from engines.devices import Slice
 from engines.simulated_device import Claim, claim_file, decode_claim, encode_claim
 from profiles.model import InstanceSpec, Wanted
@@ -148,3 +150,17 @@ async def test_what_cannot_sleep_is_refused(agent: Agent) -> None:
         agent.set(wanted(Wanted.SLEEPING, enable_sleep_mode=False))
     assert refused.value.code == "invalid"
     assert "enable_sleep_mode" in refused.value.message
+
+
+async def test_an_act_is_done_once_and_on_record(agent: Agent) -> None:
+    acts = Acts(agent.supervisor.serving, agent.events)
+    with pytest.raises(Refused, match="does not serve"):
+        await acts.perform("chat/0", Act.FLUSH_CACHE, "ann")
+    agent.set(wanted())
+    await agent.until_phase(Phase.READY)
+    await acts.perform("chat/0", Act.FLUSH_CACHE, "ann")
+    (event,) = [one for one in agent.events.after(0, 99) if one.code == "controlled"]
+    assert (event.instance, event.author, event.text) == ("chat/0", "ann", "flush-cache is done")
+    with pytest.raises(Refused, match="a state") as refused:
+        await acts.perform("chat/0", Act.SLEEP, "ann")
+    assert refused.value.hint == "use `gpuyard sleep`"

@@ -106,3 +106,24 @@ async def test_undo_says_why_there_is_nothing_to_undo(agent: Path) -> None:
     async with console(agent) as found:
         await found.pilot.press("U")
         await found.note("nothing was changed on this node yet")
+
+
+async def test_sleep_wake_and_an_act(agent: Path) -> None:
+    async with console(agent) as found:
+        pid = await serve(found)
+        await found.pilot.press("x")
+        await found.dialog(lambda dialog: True)
+        await found.pilot.press("8")
+        await found.note("chat/0 on here: flush-cache is done.")
+        assert "Put to sleep chat/0 on here" in await found.ask("7")
+        await found.pilot.press("y")
+        assert await found.phase(Phase.SLEEPING) == pid
+        await found.pilot.press("x")
+        menu = await found.dialog(lambda dialog: True)
+        assert "(8) flush its cache: it does not serve" in said(menu)
+        await found.pilot.press("8")
+        assert found.app.screen is menu, "what is dimmed cannot be chosen"
+        await found.pilot.press("7")
+        assert "Wake chat/0 on here." in said(await found.dialog(lambda dialog: dialog is not menu))
+        await found.pilot.press("y")
+        assert await found.phase(Phase.READY) == pid

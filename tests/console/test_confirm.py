@@ -128,7 +128,7 @@ async def pressed(app: Yard) -> tuple[str, str]:
         await pilot.press("question_mark")
         await pilot.pause()
         lines = drawn(app, "#detail").split("\n")
-        at = next(at for at, line in enumerate(lines) if "Start, stop, restart, drain it, or take it down" in line)
+        at = next(at for at, line in enumerate(lines) if "Start, stop, drain it, let it sleep, take it down" in line)
         return foot, lines[at + 1]
 
 

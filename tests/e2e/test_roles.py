@@ -20,6 +20,7 @@ import pytest
 
 from agents import wire
 from agents.framing import FrameReader, encode
+from engines.control import Act
 from engines.devices import Timeslice
 from profiles.applyjournal import ApplyJournal, ApplyState, Edit
 from profiles.history import HistoryKind
@@ -98,6 +99,7 @@ MATRIX: tuple[tuple[wire.AnyAsk, Role], ...] = (
     (wire.SettleLayout(gpu="GPU-none", token=10**6), Role.ADMIN),
     (wire.ReadLayouts(), Role.VIEWER),
     (wire.ChangeTimeslice(gpu="GPU-none", to=Timeslice.SHORT, token=10**6), Role.ADMIN),
+    (wire.ControlEngine(instance="none", act=Act.FLUSH_CACHE, token=10**6), Role.OPERATOR),
     (wire.SetTag(profile="p", tag="t", number=1, token=10**6), Role.OPERATOR),
     (wire.ListRuntimes(), Role.VIEWER),
     (wire.CheckRuntimes(), Role.OPERATOR),
