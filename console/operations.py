@@ -30,6 +30,7 @@ from profiles.model import Defaults, Desired, InstanceSpec, Profile, Service
 from profiles.numbering import numbered
 from profiles.place import Placement, place
 from profiles.plan import Plan
+from profiles.preempt import place_preempting, with_preemptions
 from profiles.profile_plan import plan_profile
 from profiles.renewal import with_renewals
 from profiles.room import with_room
@@ -89,9 +90,12 @@ class Operations:
 
         `text` is the file that it comes from; a node keeps it with the revision, unless it is too long.
         """
-        placed = place(profile, self._statuses(), self._desired(), self._labels())
-        desired, clocks = self._desired(), {name: status.at_unix_s for name, status in self._statuses().items()}
+        desired, statuses = self._desired(), self._statuses()
+        clocks = {name: status.at_unix_s for name, status in statuses.items()}
+        found = place_preempting(profile, statuses, desired, self._labels())
+        placed = found.placed
         plan = _with_blockers(plan_profile(profile.profile, placed.specs, desired, profile.owner), placed)
+        plan = with_preemptions(plan, found, profile.profile, desired)
         plan = with_renewals(plan, profile.profile, placed.specs, desired, clocks)
         plan = numbered(plan, profile.profile, desired)
         plan = replace(plan, blockers=plan.blockers + self._unseen(profile.profile))

@@ -32,6 +32,7 @@ _WAITED_FOR = {
     Action.SLEEP: Phase.SLEEPING,
     Action.WAKE: Phase.READY,
     Action.PRUNE: Phase.STOPPED,
+    Action.PREEMPT: Phase.STOPPED,
 }
 
 Before = Mapping[tuple[str, str], InstanceStatus | None]

@@ -15,7 +15,7 @@ from profiles.plan import STARTS, Action, Effect, Plan, Step
 from profiles.room import held
 from profiles.status import InstanceStatus, NodeStatus
 
-_ENDS = STARTS | {Action.STOP, Action.DRAIN, Action.SLEEP, Action.PRUNE}
+_ENDS = STARTS | {Action.STOP, Action.DRAIN, Action.SLEEP, Action.PRUNE, Action.PREEMPT}
 
 
 def with_effects(plan: Plan, desired: Mapping[str, Desired], nodes: Mapping[str, NodeStatus]) -> Plan:

@@ -62,6 +62,8 @@ class Service(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     restart: RestartRequest | None = None
     resources: ResourceRequest = ResourceRequest()
     priority: int | str = NORMAL
+    preemptible: bool = False
+    """Whether it may be stopped, by a plan, for a service of another profile that matters more (profiles.preempt)."""
     slo: SloRequest = SloRequest()
     canary: CanaryRequest | None = None
     lease: str | None = None
@@ -131,6 +133,7 @@ class InstanceSpec(msgspec.Struct, frozen=True, kw_only=True):
     gateway: Gateway | None = None
     """For an instance that is one."""
     lease_s: float | None = None
+    preemptible: bool = False
 
     def launch_key(self) -> tuple[object, ...]:
         """Equal for two specs that the same running process satisfies: all else is changed live, as are the options of
@@ -168,6 +171,8 @@ class DesiredInstance(msgspec.Struct, frozen=True, kw_only=True):
     """The node sets it, by its own clock."""
     renews_lease: bool = False
     """Only of an edit: its lease begins anew."""
+    preempted_for: str = ""
+    """Which service of which profile it was stopped for; "" for any other reason."""
 
 
 class Cordon(msgspec.Struct, frozen=True, kw_only=True):

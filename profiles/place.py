@@ -232,5 +232,6 @@ def _spec(profile: Profile, name: str, number: int, slices: tuple[Slice, ...]) -
         priority=priority(service.priority),
         slo=service.slo.slo(service.replicas),
         canary_every_s=service.canary.every_s() if service.canary else None,
+        preemptible=service.preemptible,
         lease_s=None if service.lease is None else lease_s(service.lease),
     )

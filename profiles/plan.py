@@ -31,6 +31,8 @@ class Action(StrEnum):
     LIVE = "live"
     """Changed without touching the process."""
     PRUNE = "prune"
+    PREEMPT = "preempt"
+    """Stopped because another profile's service does not fit otherwise."""
     CORDON = "cordon"
     UNCORDON = "uncordon"
 
@@ -73,6 +75,8 @@ class Step(msgspec.Struct, frozen=True, kw_only=True):
     """Limit → why the node cannot hold it."""
     slices: tuple[Slice, ...] = ()
     """What it starts on."""
+    preempted_for: str = ""
+    """Which service of which profile it is preempted for."""
     waits: Reason | None = None
     """Why it will not start at once."""
     effect: Effect | None = None

@@ -53,7 +53,7 @@ def plan_verb(
             continue
         steps.append(Step(action=action, node=node, instance=name, changes=changes(owned.spec, spec)))
         instances = new.setdefault(node, dict(desired[node].instances))
-        instances[name] = replace(owned, spec=spec)
+        instances[name] = replace(owned, spec=spec, preempted_for="")
     edits = tuple(
         NodePlan(node=node, expected_generation=desired[node].generation, instances=new[node]) for node in sorted(new)
     )

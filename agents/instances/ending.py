@@ -79,7 +79,7 @@ class Ending:
             return GivenUp(not_released(held))
         self._attempts.forget()
         if self._standing.phase is not Phase.STOPPED:
-            self._standing.move(Phase.STOPPED, stopped())
+            self._standing.move(Phase.STOPPED, stopped(self._standing.owned))
         return None
 
     def by_itself(self, serving: Serving | None, ended: Ended) -> Outcome:

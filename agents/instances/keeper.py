@@ -166,7 +166,7 @@ class Keeper:
             return self._ending.by_itself(self._serving, await self.runner.ended())
         if self.owned is None or self.owned.spec.wanted is Wanted.STOPPED:
             if living:
-                return await self._ending.end(self._serving, Phase.STOPPED, stopped())
+                return await self._ending.end(self._serving, Phase.STOPPED, stopped(self.owned))
             return self._ending.rest() or (Again() if self.owned is None else Done())
         if living is None:
             return await self._bring_up(self.owned)

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from agents.instances.logtail import telling_line
 from engines.failures import FAILURES, diagnose
+from profiles.model import DesiredInstance
 from profiles.status import Phase, Reason
 
 _CANNOT_START = {
@@ -87,12 +88,14 @@ CODES: Mapping[Phase, Mapping[str, str]] = {
     },
     Phase.STOPPING: {
         "asked": "somebody asked",
+        "preempted": "a plan gave its place to a service that matters more",
         "edited": "its settings changed",
         "repartition": "its GPU is divided anew by MIG",
         "load_deadline": "it was not ready in time",
     },
     Phase.STOPPED: {
         "asked": "somebody asked",
+        "preempted": "a plan gave its place to a service that matters more",
     },
     Phase.BACKOFF: {
         "exited": "ended by itself, is started again after a pause",
@@ -128,7 +131,10 @@ def adopted() -> Reason:
     return Reason("adopted", "was found running when the agent started")
 
 
-def stopped() -> Reason:
+def stopped(owned: DesiredInstance | None) -> Reason:
+    if owned is not None and owned.preempted_for:
+        text = f"stopped to make room for {owned.preempted_for}"
+        return Reason("preempted", text, "`start` it once there is room, or undo what it was stopped for")
     return Reason("asked", "stopped as asked")
 
 

@@ -13,7 +13,9 @@ from profiles.traits import TRAITS, Way, way
 SIGNS = {
     Action.KEEP: "=", Action.START: "+", Action.STOP: "-", Action.DRAIN: "↓", Action.REPLACE: "±", Action.LIVE: "~",
     Action.SLEEP: "z", Action.WAKE: "^", Action.PRUNE: "×", Action.MOVE: "→", Action.CORDON: "⊘", Action.UNCORDON: "○",
+    Action.PREEMPT: "!",
 }  # fmt: skip
+_WARNED = frozenset({Action.PRUNE, Action.PREEMPT})
 SHOWN_NODES = 3
 _PLACE = "gpus"
 """The key of a change that replicas never share."""
@@ -37,7 +39,8 @@ class Entry(NamedTuple):
             name = f"{_service(first)} ({len(self.steps)})"
             nodes = sorted({step.node for step in self.steps})
             where = f"on {', '.join(nodes)}" if len(nodes) <= SHOWN_NODES else f"on {plural(len(nodes), 'node')}"
-        return f"{SIGNS[first.action]} {first.action:<8} {name}  {where}"
+        cause = f"  for {first.preempted_for}" if first.preempted_for else ""
+        return f"{SIGNS[first.action]} {first.action:<8} {name}  {where}{cause}"
 
     def changes(self) -> tuple[Change, ...]:
         return self.first.changes if len(self.steps) == 1 else _shared(self.first)
@@ -55,7 +58,7 @@ def entries(plan: Plan) -> list[Entry]:
 def entry_lines(entry: Entry) -> Iterator[Line]:
     """The first one is the entry itself; what is to be known of it stands below, further in."""
     first = entry.first
-    yield (("  ", Tone.PLAIN), (entry.head(), Tone.WARN if first.action is Action.PRUNE else Tone.PLAIN))
+    yield (("  ", Tone.PLAIN), (entry.head(), Tone.WARN if first.action in _WARNED else Tone.PLAIN))
     if first.action in (Action.REPLACE, Action.MOVE, Action.LIVE, Action.CORDON):
         shown = entry.changes()
     else:
@@ -117,7 +120,8 @@ def _likeness(step: Step) -> object:
         return (step.node, step.instance)
     parts: Iterable[object] = ((amount(part), enforcement(part), way(part)) for part in step.slices)
     waits = step.waits.text if step.waits else ""
-    return (step.action, _service(step), _shared(step), tuple(parts), tuple(step.not_enforced.items()), waits)
+    alike = (step.action, step.preempted_for, _service(step), _shared(step))
+    return (*alike, tuple(parts), tuple(step.not_enforced.items()), waits)
 
 
 def _shared(step: Step) -> tuple[Change, ...]:

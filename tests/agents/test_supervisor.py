@@ -41,6 +41,21 @@ async def test_start_ready_stop_leaves_nothing(agent: Agent) -> None:
     assert (EventKind.EXIT, "") in kinds
 
 
+async def test_what_was_preempted_says_for_whom(agent: Agent) -> None:
+    agent.set(spec("chat/0"))
+    await agent.until_phase(Phase.READY)
+    owned = agent.board.desired.instances["chat/0"]
+    owned = msgspec.structs.replace(
+        owned, spec=msgspec.structs.replace(owned.spec, wanted=Wanted.STOPPED), preempted_for="chat-70b of prod"
+    )
+    agent.supervisor.set_desired(
+        SetDesired(expected_generation=1, instances={"chat/0": owned}, author="ann", reason="apply"), "ann"
+    )
+    stopped = await agent.until_phase(Phase.STOPPED)
+    assert stopped.reason is not None
+    assert (stopped.reason.code, stopped.reason.text) == ("preempted", "stopped to make room for chat-70b of prod")
+
+
 async def test_stop_kills_what_ignores_sigterm_with_its_children(agent: Agent, monkeypatch: pytest.MonkeyPatch) -> None:
     agent.supervisor._context = msgspec.structs.replace(agent.supervisor._context, grace_s=0.3)
     agent.set(spec("chat/0", "--ignore-term", "--children", "2"))

@@ -130,6 +130,7 @@ SERVICE = [
         "4:82: llama_cpp has no option that holds it to a part of a GPU's memory",
         "`mps`, or `none` where you trust it",
     ),
+    ("  a: {engine: vllm, model: m, preemptible: 1}", "4:44: expected true or false, found a whole number", ""),
     ("  a: {engine: vllm, model: m, lease: 30}", "4:38: expected text, found a whole number", "put it in quotes"),
     ("  a: {engine: vllm, model: m, lease: soon}", "4:38: `soon` is no duration", "a number and m, h or d: `30d`"),
     (
