@@ -17,7 +17,9 @@ from engines.abilities import SignalStep
 from engines.base import Command, EngineSample, Launch, Probe
 
 SOCKET = "gateway.sock"
-"""The runtime socket, in the directory of the instance."""
+"""The runtime socket, in the directory of the instance, to which HAProxy changes: a path of a socket must be short."""
+
+_FILE = "haproxy.cfg"
 
 BACKEND = "members"
 FRONTEND = "clients"
@@ -32,7 +34,7 @@ _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin"
 _DRAIN_S = 120.0
 _CONFIG = """\
 global
-    stats socket {socket} mode 600 level admin
+    stats socket unix@{socket} mode 600 level admin
     stats timeout 10s
     noreuseport
     log stderr format raw local0 notice
@@ -71,12 +73,11 @@ class HaProxy:
     live: ClassVar[Mapping[str, str]] = {}
 
     def command(self, launch: Launch) -> Command:
-        config = f"{launch.directory}/haproxy.cfg"
         text = _CONFIG.format(
-            socket=f"{launch.directory}/{SOCKET}", host=launch.host, port=launch.port,
-            frontend=FRONTEND, backend=BACKEND, health=_HEALTH,
-        )  # fmt: skip
-        return Command(argv=("haproxy", "-f", config, "-db"), env={"PATH": _PATH}, files={"haproxy.cfg": text})
+            socket=SOCKET, host=launch.host, port=launch.port, frontend=FRONTEND, backend=BACKEND, health=_HEALTH
+        )
+        argv = ("haproxy", "-C", launch.directory, "-f", _FILE, "-db")
+        return Command(argv=argv, env={"PATH": _PATH}, files={_FILE: text})
 
     def ready(self, launch: Launch) -> Probe:
         return Probe(ready_path=_HEALTH, metrics_path=None, load_deadline_s=30.0)

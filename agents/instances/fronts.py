@@ -1,26 +1,34 @@
 """The instances of a node as its gateways see them (agents.gateways)."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from agents.gateways.gateways import Front
 from agents.gateways.members import Replica
+from agents.gateways.rates import WINDOW_S
 from agents.instances.keeper import Keeper
 from agents.layout import Layout
 from engines.haproxy import SOCKET
 from profiles.gateway import Gateway, GatewayReading
 from profiles.model import Wanted
-from profiles.status import SERVES, Phase
+from profiles.status import SERVES, EngineReading, Phase
 
 TAKES = frozenset({Phase.READY, Phase.DEGRADED})
 """One that is stalled would keep whoever is sent to it waiting."""
+
+NOT_SAID = dict.fromkeys(
+    ("waiting", "kv_usage_ratio", "prompt_tok_s", "generation_tok_s", "preemptions_per_s", "prefix_cache_hit_ratio",
+     "ttft", "itl", "e2e", "queue"),
+    "a gateway runs no model: its replicas say",
+)  # fmt: skip
 
 
 class Fronts:
     """Of the keepers there are at the moment."""
 
-    def __init__(self, keepers: Mapping[str, Keeper], layout: Layout) -> None:
+    def __init__(self, keepers: Mapping[str, Keeper], layout: Layout, wall: Callable[[], float]) -> None:
         self._keepers = keepers
         self._layout = layout
+        self._wall = wall
 
     def open(self) -> list[Front]:
         """The gateways that run. One that is to be held empty serves nobody."""
@@ -38,7 +46,7 @@ class Fronts:
 
     def show(self, name: str, reading: GatewayReading) -> None:
         if keeper := self._keepers.get(name):
-            keeper.standing.front(reading)
+            keeper.standing.front(reading, traffic(reading, self._wall()))
 
     def _replicas(self, profile: str) -> tuple[Replica, ...]:
         found = []
@@ -48,3 +56,16 @@ class Fronts:
                 takes = keeper.standing.phase in TAKES if keeper.found else None
                 found.append(Replica(name, started.owned.spec.service, started.port, takes))
         return tuple(found)
+
+
+def traffic(gateway: GatewayReading, at_unix_s: float) -> EngineReading:
+    """What it did, as of any instance."""
+    asked, failed = gateway.requests_per_s, gateway.failed_per_s
+    return EngineReading(
+        at_unix_s=at_unix_s,
+        window_s=WINDOW_S,
+        running=float(sum(one.sessions for one in gateway.members)),
+        requests_per_s=None if asked is None else max(0.0, asked - (failed or 0.0)),
+        failed_per_s=failed,
+        absent=NOT_SAID,
+    )

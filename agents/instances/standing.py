@@ -63,9 +63,10 @@ class Standing:
         self.canary = canary
         self.publish()
 
-    def front(self, gateway: GatewayReading) -> None:
+    def front(self, gateway: GatewayReading, reading: EngineReading) -> None:
+        """Of one that is a gateway."""
         if gateway != self.gateway:
-            self.gateway = gateway
+            self.gateway, self.reading = gateway, reading
             self.publish()
 
     def tell(self, kind: EventKind, text: str, code: str) -> None:

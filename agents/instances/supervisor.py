@@ -116,7 +116,7 @@ class Supervisor:
         )
         self._keepers: dict[str, Keeper] = {}
         self.tenants = Tenancy(self._keepers, layout.state)
-        self.fronts = Fronts(self._keepers, layout)
+        self.fronts = Fronts(self._keepers, layout, wall)
         self._tasks: asyncio.TaskGroup | None = None
         self._found = find(layout, events)
         self.revisions = Revisions(layout.revisions, Tags(layout.tags, events), events)

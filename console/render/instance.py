@@ -7,6 +7,7 @@ from console.render.cordons import said
 from console.render.entries import entry, long_entry
 from console.render.figures import bar, moment
 from console.render.fit import Line
+from console.render.gateways import member_lines
 from console.render.instances import phase_cell, where
 from console.render.leases import lease_text
 from console.render.load import load_text
@@ -32,6 +33,7 @@ def instance_lines(store: Store, key: Key, width: int) -> list[Line]:
         *_state(store, view, status, width),
         (),
         *_serving(status.reading, width),
+        *(member_lines(status.gateway) if status.gateway else []),
         (),
         *latency_lines([status.reading] if status.reading else [], _told(store, key), width),
         *_canary(store, view, status, width),

@@ -4,6 +4,7 @@ from console.render.burn import burn_cell, burns, times
 from console.render.entries import LABEL, entry, long_entry
 from console.render.figures import first_token, moment
 from console.render.fit import Line
+from console.render.gateways import member_lines, served_lines
 from console.render.goodput import good_cell
 from console.render.instances import phase_cell, where
 from console.render.money import dollars
@@ -37,8 +38,15 @@ def service_lines(store: Store, key: Key, width: int) -> list[Line]:
         (),
         *latency_lines(readings, told, width),
         (),
+        *_fronts(store, key),
         *_replicas(store, key),
     ]
+
+
+def _fronts(store: Store, key: Key) -> list[Line]:
+    """A gateway's own members, or the gateways before it."""
+    own = [one for member in store.members(key) if (one := store.nodes[member.node].instances[member.name].gateway)]
+    return [line for one in own for line in (*member_lines(one), ())] or served_lines(store, key)
 
 
 def _state(store: Store, view: ServiceView, width: int) -> list[Line]:

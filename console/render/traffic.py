@@ -48,8 +48,10 @@ def traffic(readings: Sequence[EngineReading]) -> Traffic:
 
 
 def of_nodes(views: Iterable[NodeView]) -> Traffic:
-    """What all engines there do together; what a node said last that does not answer is in no sum."""
-    told = (status.reading for view in views if view.counted for status in view.instances.values())
+    """What all engines there do together; what a node said last that does not answer is in no sum, and what came
+    through a gateway is counted where it is served."""
+    told = (status.reading for view in views if view.counted for status in view.instances.values()
+            if status.gateway is None)  # fmt: skip
     return traffic([reading for reading in told if reading is not None])
 
 

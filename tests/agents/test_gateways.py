@@ -52,8 +52,8 @@ class Fronted(Agent):
 @pytest.fixture
 async def room() -> AsyncIterator[Fronted]:
     needs_haproxy()
-    with tempfile.TemporaryDirectory(prefix="gyg") as name:  # sockets need short paths
-        one = Fronted(Path(name))
+    with tempfile.TemporaryDirectory(prefix="gyg") as name:
+        one = Fronted(Path(name) / ("deep" * 30))  # deeper than the path of a socket may be
         one.start()
         yield one
         if one.task and not one.task.done():

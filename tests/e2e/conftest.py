@@ -14,7 +14,8 @@ from tests.e2e.sshd import Host
 from tests.e2e.yard import Yard, the_yard
 
 SLOW = frozenset({
-    "test_canary", "test_cordon", "test_cost", "test_doors", "test_fractions", "test_hardened", "test_hosts",
+    "test_canary", "test_cordon", "test_cost", "test_doors", "test_fractions", "test_gateway", "test_hardened",
+    "test_hosts",
     "test_kept", "test_past", "test_recipes", "test_rotation", "test_runtimes", "test_sealed", "test_security",
     "test_shares", "test_sleep", "test_two_agents", "test_undo",
 })  # fmt: skip
