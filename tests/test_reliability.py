@@ -22,6 +22,13 @@ def test_every_test_that_is_named_exists() -> None:
     assert not {named for named in NAMED if not exists(named)}
 
 
+def test_every_fault_of_a_real_engine_is_on_the_page() -> None:
+    path = ROOT / "tests" / "real_engines" / "test_faults.py"
+    found = re.findall(r"def (test_\w+)\(", path.read_text())
+    assert found
+    assert not [name for name in found if f"`{path.relative_to(ROOT)}::{name}`" not in PAGE]
+
+
 def test_every_test_of_a_fault_is_in_its_row() -> None:
     for path in (ROOT / "tests" / "faults").glob("test_*.py"):
         for name in re.findall(r"def (test_(?:f\d\d_)+\w+)\(", path.read_text()):
