@@ -6,6 +6,7 @@ Details ► EngineSample   what a second page adds to its metrics
 Fits  ──► an option      how to hold it to its part of a GPU's memory
 Packaged ► Package       how it is installed, and asked for its version
 Controlled ► Control     what it can be told without a restart (engines.control)
+Measures ► MemoryWords   where it says what memory it took, and what decides that
 """
 
 from collections.abc import Mapping, Sequence
@@ -15,6 +16,7 @@ import msgspec
 
 from engines.base import EngineSample, Launch
 from engines.devices import Slice
+from engines.measured import MemoryWords
 
 
 class SignalStep(msgspec.Struct, frozen=True):
@@ -103,6 +105,13 @@ class Packaged(Protocol):
     """An engine that may have several runtimes on a node."""
 
     package: ClassVar[Package]
+
+
+@runtime_checkable
+class Measures(Protocol):
+    """An engine that says in its log what memory it took."""
+
+    memory_words: ClassVar[MemoryWords]
 
 
 def one_token(launch: Launch) -> Completion:

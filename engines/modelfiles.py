@@ -6,6 +6,12 @@ from engines import gguf, hfconfig
 from engines.shape import Shape, UnreadableModel
 
 
+def snapshot(hub: Path, name: str) -> Path | None:
+    """Where a cache of Hugging Face's hub has `owner/model`; the newest of several revisions, None without one."""
+    found = (hub / f"models--{name.replace('/', '--')}" / "snapshots").glob("*/")
+    return max(found, key=lambda path: path.stat().st_mtime, default=None)
+
+
 def read(path: Path) -> Shape:
     """A .gguf file, or a directory with config.json or one .gguf file. Raises UnreadableModel."""
     if path.is_file():

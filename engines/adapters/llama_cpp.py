@@ -8,6 +8,7 @@ from engines.abilities import Liveness, Package, SignalStep, one_token
 from engines.base import Command, EngineSample, Launch, LoadProgress, Probe
 from engines.control import Act, Call, Control, LiveStep
 from engines.launching import flags, local_files, options_given, visible_devices
+from engines.measured import MemoryWords
 from engines.options.llama_cpp import SPELLINGS, Options
 from engines.steps import step_of
 from engines.vocabulary import Vocabulary
@@ -34,6 +35,27 @@ _STEPS = (
     ("initializing, n_slots", "preparing the slots"),
     ("model loaded", "model loaded"),
     ("listening on http", "serving"),
+)
+
+# Build 11434 prints them from `log_verbosity: 4` on. Buffers are of a device each, the host's are called CPU or …_Host.
+_HOST = r"\b(?:CPU\w*|\w+_Host)"
+_DEVICE = rf"(?!{_HOST})\b\w+"
+_BUFFERS = {"weights": "load_tensors: +{} model", "kv": "llama_kv_cache.*: +{} KV", "activations": ": +{} compute"}
+
+
+def _buffers(device: str) -> tuple[re.Pattern[str], ...]:
+    return tuple(
+        re.compile(rf"{text.format(device)} buffer size = +(?P<{part}_mib>[\d.]+) MiB")
+        for part, text in _BUFFERS.items()
+    )
+
+
+MEMORY = MemoryWords(
+    lines=_buffers(_DEVICE),
+    host_lines=_buffers(_HOST),
+    demand={"batched_tokens": "ubatch_size", "kv_bytes": "cache_type_k", "sequences": "parallel"},
+    defaults={"batched_tokens": 512},
+    also=("ctx_size", "cache_type_v"),
 )
 
 
@@ -74,6 +96,7 @@ class LlamaCpp:
     guarded = frozenset({"extra_args"})
     key_variable = "LLAMA_API_KEY"
     spellings = SPELLINGS
+    memory_words = MEMORY
     # A build is told by its number: `version: 11434 (…)`.
     package = Package(program="llama-server", checked=("11434", "11434"), prints=r"version: b?(\d+)")
 

@@ -13,6 +13,7 @@ from engines.control import Act, Call, Control, LiveStep, module_steps
 from engines.devices import Enforcer, Slice
 from engines.fitting import CONTEXT_MIB, ratio_of_gpu
 from engines.launching import flags, local_files, named_files, options_given, tensor_parallel, visible_devices
+from engines.measured import MemoryWords
 from engines.options.sglang import SPELLINGS, Options
 from engines.prometheus import Page
 from engines.steps import step_of
@@ -77,6 +78,27 @@ _STEPS = (
     ("fired up and ready to roll", "serving"),
 )
 
+# Lines of sglang/srt, 0.5.23; its GB are 2**30. A pool that is sized after the capture says a bound first.
+MEMORY = MemoryWords(
+    lines=(
+        re.compile(r"Load weight end\..* mem usage=(?P<weights_gib>[\d.]+) GB"),
+        re.compile(r"Capture .* end\..* mem usage=(?P<graphs_gib>[\d.]+) GB"),
+        re.compile(
+            r"allocated\..* #tokens: (?P<kv_tokens>\d+), K size: (?P<k_gib>[\d.]+) GB, V size: (?P<v_gib>[\d.]+) GB"
+        ),
+        re.compile(r"allocated\..* #tokens: (?P<kv_tokens>\d+), KV size: (?P<kv_gib>[\d.]+) GB"),
+    ),
+    demand={
+        "context": "context_length",
+        "sequences": "max_running_requests",
+        "batched_tokens": "chunked_prefill_size",
+        "kv_bytes": "kv_cache_dtype",
+        "tensor_parallel": "tp_size",
+        "pipeline_parallel": "pp_size",
+    },
+    also=("dtype", "quantization"),
+)
+
 
 class Sglang:
     """Drives `sglang serve`."""
@@ -91,6 +113,7 @@ class Sglang:
     }
     guarded = frozenset({"extra_args", "trust_remote_code"})
     spellings = SPELLINGS
+    memory_words = MEMORY
     memory_options = ("mem_fraction_static", "max_total_tokens")
     package = Package(
         program="sglang", distribution="sglang", module="sglang", checked=("0.5.23", "0.5.23"), installed_mib=12_288

@@ -35,6 +35,7 @@ class Simulated:
         "prefix_cache_hits": "the simulated engine has no prefix cache",
     }
     live = VLLM.live
+    memory_words = VLLM.memory_words
 
     memory_options = ("gpu_memory_utilization",)
 

@@ -4,6 +4,7 @@ Where a setting stands both on the command line and in the file, the file wins i
 one place only. The file's `kv_cache_config` replaces the flag's whole, so all of it is in the file.
 """
 
+import re
 from pathlib import PurePath
 
 import msgspec
@@ -12,6 +13,7 @@ from engines.abilities import Completion, Liveness, Package, SignalStep
 from engines.base import Command, EngineSample, Launch, LoadProgress, Probe
 from engines.control import Act, Control, LiveStep
 from engines.launching import flags, local_files, options_given, tensor_parallel, visible_devices
+from engines.measured import MemoryWords
 from engines.options.tensorrt_llm import IN_FILE, SPELLINGS, Options
 from engines.steps import step_of
 from engines.vocabulary import Vocabulary
@@ -42,6 +44,23 @@ _STEPS = (
     ("Server state: READY", "serving"),
 )
 
+_CACHE = r"available KV cache memory when calculating max tokens: (?P<kv_gib>[\d.]+) GiB"
+
+# One line, by its source; the peak is of the whole GPU, whoever is on it.
+MEMORY = MemoryWords(
+    lines=(re.compile(_CACHE),),
+    alone_lines=(re.compile(rf"usage profiling \(torch \+ non-torch\): (?P<fixed_gib>[\d.]+) GiB, {_CACHE}"),),
+    demand={
+        "context": "max_seq_len",
+        "sequences": "max_batch_size",
+        "batched_tokens": "max_num_tokens",
+        "kv_bytes": "kv_cache_dtype",
+        "tensor_parallel": "tensor_parallel_size",
+        "pipeline_parallel": "pipeline_parallel_size",
+    },
+    also=("dtype",),
+)
+
 
 class _Cache(msgspec.Struct):
     maxNumBlocks: float = 0.0
@@ -69,6 +88,7 @@ class TensorrtLlm:
     live: dict[str, str] = {}
     guarded = frozenset({"extra_args", "trust_remote_code", "otlp_traces_endpoint"})
     spellings = SPELLINGS
+    memory_words = MEMORY
     package = Package(
         program="trtllm-serve", distribution="tensorrt-llm", module="tensorrt_llm", checked=("1.2", "1.2"),
         installed_mib=20_480,

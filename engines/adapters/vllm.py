@@ -13,6 +13,7 @@ from engines.control import Control, LiveStep
 from engines.devices import Slice
 from engines.fitting import ratio_of_gpu
 from engines.launching import flags, local_files, named_files, options_given, tensor_parallel, visible_devices
+from engines.measured import MemoryWords
 from engines.options.vllm import SPELLINGS, VARIABLES, Options
 from engines.steps import step_of
 from engines.versions import at_least
@@ -72,6 +73,31 @@ _STEPS = (
     ("Application startup complete", "serving"),
 )
 
+# Lines of vllm/v1/worker and vllm/v1/core, 0.32.0; weights and cache are of one GPU each.
+MEMORY = MemoryWords(
+    lines=(
+        re.compile(r"Model loading took (?P<weights_gib>[\d.]+) GiB"),
+        re.compile(r"Available KV cache memory: (?P<kv_gib>[\d.]+) GiB"),
+        re.compile(r"KV cache size: (?P<kv_tokens>[\d,]+) tokens"),
+        re.compile(r"Graph capturing finished in .* took (?P<graphs_gib>[\d.]+) GiB"),
+        re.compile(r"\(weights \+ non-torch\), (?P<activations_gib>[\d.]+) GiB for peak activation"),
+    ),
+    host_lines=(
+        re.compile(r"[sS]et \((?P<kv_gib>[\d.]+)/[\d.]+\) GiB for KV cache"),
+        re.compile(r"KV cache size: (?P<kv_tokens>[\d,]+) tokens"),
+    ),
+    demand={
+        "context": "max_model_len",
+        "sequences": "max_num_seqs",
+        "batched_tokens": "max_num_batched_tokens",
+        "kv_bytes": "kv_cache_dtype",
+        "tensor_parallel": "tensor_parallel_size",
+        "pipeline_parallel": "pipeline_parallel_size",
+    },
+    eager="enforce_eager",
+    also=("dtype", "quantization"),
+)
+
 
 class Vllm:
     """Drives `vllm serve`."""
@@ -83,6 +109,7 @@ class Vllm:
     guarded = frozenset({"extra_args", "trust_remote_code", "otlp_traces_endpoint", *VARIABLES})
     key_variable = "VLLM_API_KEY"
     spellings = SPELLINGS
+    memory_words = MEMORY
     memory_options = ("gpu_memory_utilization", "kv_cache_memory_bytes")
     package = Package(
         program="vllm", distribution="vllm", module="vllm", checked=("0.32", "0.32"), installed_mib=10_240
