@@ -142,7 +142,8 @@ def assemble(layout: Layout, simulated: Path | None, subject: Subject, roles: Ro
     )  # fmt: skip
     changes = Changes(Journal(layout.fractions, events, time.time), shop)
     survey = Survey(layout.state, board, lambda: supervisor.living() | sharing.mps.living(), supervisor.redactor)
-    maker = Maker(runtimes, partial(_runtime_made, events))
+    users = partial(supervisor.tenants.of_runtime, runtimes)
+    maker = Maker(runtimes, partial(_runtime_told, events), users=users)
     trials = Trials(layout.trials, partial(_target, supervisor), lambda: board.desired.generation, time.time)
     leasing = Leasing(lambda: board.desired, events)
     canaries = Canaries(partial(_target, supervisor), supervisor.wants_canaries, supervisor.set_canary)
@@ -202,8 +203,8 @@ def _claimed(claims: Claims, board: Board) -> Claimed:
     return found
 
 
-def _runtime_made(events: EventLog, name: str, author: str) -> None:
-    events.append(EventKind.AGENT, f"runtime {name} was made", author=author, code="runtime_made")
+def _runtime_told(events: EventLog, what: str, name: str, author: str) -> None:
+    events.append(EventKind.AGENT, f"runtime {name} was {what}", author=author, code=f"runtime_{what}")
 
 
 def _target(supervisor: Supervisor, instance: str) -> Target | None:

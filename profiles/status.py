@@ -235,6 +235,10 @@ class InstanceStatus(msgspec.Struct, frozen=True, kw_only=True):
     """Of one that is a gateway, once it was looked at."""
     load_s: float | None = None
     """What the last load of its model on such GPUs took on this node, start to ready; None before the first."""
+    runtime: str = ""
+    """What it runs from; "" is a program on the PATH, or one that its options name."""
+    version: str = ""
+    """Of its engine, as the runtime said; "" is unknown."""
 
 
 class InternalKind(StrEnum):

@@ -103,5 +103,7 @@ class Standing:
             misses=self.misses,
             gateway=self.gateway if self.life.phase in SERVES else None,
             load_s=self.load_s,
+            runtime=started.used.name if living and started and started.used else "",
+            version=started.used.version if living and started and started.used else "",
         )
         self._context.board.set_instance(status)

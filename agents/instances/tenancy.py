@@ -1,4 +1,4 @@
-"""The instances of a node as those see them who divide its GPUs (agents.fractions.tenants)."""
+"""The instances of a node as those see them who divide its GPUs (agents.fractions.tenants) or clear its runtimes."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -6,6 +6,7 @@ from pathlib import Path
 from agents.fractions.tenants import Tenant
 from agents.instances.keeper import Keeper
 from agents.processes import tree
+from agents.runtimes.runtimes import Runtimes
 from profiles.model import InstanceSpec
 from profiles.status import SERVES, Phase
 
@@ -38,9 +39,22 @@ class Tenancy:
         mark = tree.marked(pid)
         return mark[0] if mark and mark[1] == str(self._state) and mark[0] in self._keepers else ""
 
+    def of_runtime(self, runtimes: Runtimes, name: str) -> list[str]:
+        """All that run from it, and that would be started from it."""
+        return sorted(
+            instance
+            for instance, keeper in self._keepers.items()
+            if _runs_from(keeper) == name or (keeper.owned and runtimes.chosen(keeper.owned.spec) == name)
+        )
+
     def look_again(self) -> None:
         for keeper in self._keepers.values():
             keeper.wake()
+
+
+def _runs_from(keeper: Keeper) -> str:
+    started = keeper.runner.started
+    return started.used.name if keeper.runner.process and started and started.used else ""
 
 
 def _lives(keeper: Keeper) -> bool:

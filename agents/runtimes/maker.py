@@ -1,9 +1,12 @@
-"""New runtimes of a node: what may be made, room for it, one at a time; unfinished ones of an earlier agent go."""
+"""New runtimes of a node: what may be made, room for it, one at a time; unfinished ones of an earlier agent go.
+
+start ──► Making ──► runtime.json: it is known        remove: runtime.json goes first, so that nothing starts from it
+"""
 
 import asyncio
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from agents.errors import Refused
@@ -28,18 +31,22 @@ def free_mib(directory: Path) -> float:
 
 
 class Maker:
-    """`told` hears of each that is made: its name and who wanted it."""
+    """`told` hears what became of one, `made` or `removed`, its name and who wanted it; `users` are the instances that
+    run from a runtime or will.
+    """
 
     def __init__(
         self,
         runtimes: Runtimes,
-        told: Callable[[str, str], None] = lambda name, author: None,
+        told: Callable[[str, str, str], None] = lambda what, name, author: None,
         free: FreeMib = free_mib,
+        users: Callable[[str], Sequence[str]] = lambda name: (),
     ) -> None:
         self._runtimes = runtimes
         self.directory = runtimes.made
         self._told = told
         self._free = free
+        self._users = users
         self._makings: dict[str, Making] = {}
         """The last one of each name stays, so that its end can be read."""
         self._tasks: dict[str, asyncio.Task[None]] = {}
@@ -83,10 +90,26 @@ class Maker:
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
 
+    async def remove(self, name: str, author: str) -> None:
+        """Its directory is gone then. Raises Refused, OSError."""
+        if (making := self._makings.get(name)) and not making.over:
+            raise Refused("busy", f"{name} is being made", "wait for it, or stop it")
+        if name not in self._runtimes.known():
+            raise Refused("not_found", f"there is no runtime {name}", "see `gpuyard runtime list`")
+        if not self._runtimes.is_made(name):
+            raise Refused("denied", f"gpuyard did not make {name}", "take it out of the node's agent.toml")
+        if users := self._users(name):
+            raise Refused("in_use", f"{name} is used by {', '.join(users)}", "give them another `runtime`, or end them")
+        directory = self.directory / name
+        (directory / RECORD).unlink(missing_ok=True)
+        self._makings.pop(name, None)
+        await asyncio.to_thread(shutil.rmtree, directory)
+        self._told("removed", name, author)
+
     async def _carry_out(self, making: Making, author: str) -> None:
         await making.run(self._runtimes.asker)
         if making.problem is None:
-            self._told(making.name, author)
+            self._told("made", making.name, author)
 
     def _check_room(self, package: Package, wheels: str) -> None:
         needed_mib = float(package.installed_mib)

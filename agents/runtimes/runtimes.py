@@ -85,6 +85,17 @@ class Runtimes:
         self.refresh()
         return self._made() | self._settings.runtimes
 
+    def is_made(self, name: str) -> bool:
+        """Whether gpuyard made what this name stands for."""
+        return name not in self._settings.runtimes and name in self._made()
+
+    def chosen(self, spec: InstanceSpec) -> str:
+        """The name of the one that `spec` is started from; "" for a program on the PATH, or none that fits."""
+        if "program" in spec.options:
+            return ""
+        fitting = [name for name, one in self.known().items() if one.engine == spec.engine]
+        return spec.runtime or (fitting[0] if len(fitting) == 1 else "")
+
     async def look(self, names: tuple[str, ...] = (), *, thorough: bool = False) -> list[RuntimeReading]:
         """Of all, or of `names`; `thorough` imports them. Unknown names are left out."""
         known = self.known()
@@ -124,9 +135,8 @@ class Runtimes:
 
     async def _read(self, name: str, runtime: Runtime, thorough: bool) -> RuntimeReading:
         package = _package(runtime)
-        made = self._settings.runtimes.get(name) is None
         reading = RuntimeReading(
-            name=name, engine=runtime.engine, kind=runtime.kind(), where=runtime.where(), made=made
+            name=name, engine=runtime.engine, kind=runtime.kind(), where=runtime.where(), made=self.is_made(name)
         )
         ask = self.asker.check if thorough else self.asker.version
         try:

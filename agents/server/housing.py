@@ -30,3 +30,6 @@ async def housed(runtimes: Runtimes, maker: Maker, author: str, ask: wire.Runtim
         case wire.StopMaking(name=name):
             await maker.stop(name)
             return wire.MakingStopped()
+        case wire.RemoveRuntime(name=name):
+            await maker.remove(name, author)
+            return wire.RuntimeRemoved()

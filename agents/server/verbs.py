@@ -63,6 +63,7 @@ NEEDED: Mapping[type[wire.AnyAsk], Role] = {
     wire.BeginApply: Role.OPERATOR,
     wire.NoteApply: Role.OPERATOR,
     wire.ReadApplies: Role.VIEWER,
+    wire.RemoveRuntime: Role.ADMIN,
 }
 """The least role for each request; what is in it may need a higher one (`_needed`)."""
 
@@ -122,10 +123,10 @@ async def _act(node: Node, caller: Caller, role: Role, ask: wire.AnyAsk) -> wire
             return wire.EngineControlled()
         case wire.SetTag():
             return wire.TagSet(before=node.revisions.tag(ask, caller.author))
-        case wire.ListRuntimes() | wire.CheckRuntimes() | wire.AddRuntime() | wire.ReadMaking() | wire.StopMaking():
-            return await housed(node.runtimes, node.maker, caller.author, ask)
         case wire.BeginApply() | wire.NoteApply() | wire.ReadApplies():
             return applying(node.applies, node.board, caller.author, ask)
+    if isinstance(ask, wire.RuntimeAsk):
+        return await housed(node.runtimes, node.maker, caller.author, ask)
     return await _read(node, ask)
 
 
@@ -211,8 +212,8 @@ def _needed(node: Node, ask: wire.AnyAsk) -> tuple[Role, str]:
             return Role.ADMIN, "take a lease over"
         case wire.ApplyLayout() | wire.SettleLayout() | wire.ChangeTimeslice():
             return Role.ADMIN, "change how GPUs are shared"
-        case wire.AddRuntime() | wire.StopMaking():
-            return Role.ADMIN, "make environments for engines"
+        case wire.AddRuntime() | wire.StopMaking() | wire.RemoveRuntime():
+            return Role.ADMIN, "make or remove environments of engines"
         case wire.SelfCheck(files=True):
             return Role.ADMIN, "gather logs and settings"
     return NEEDED[type(ask)], "do this"

@@ -94,8 +94,10 @@ from agents.wire.runtimes import (
     MakingReport,
     MakingStopped,
     ReadMaking,
+    RemoveRuntime,
     RuntimeAsk,
     RuntimeMaking,
+    RuntimeRemoved,
     Runtimes,
     StopMaking,
 )
@@ -130,9 +132,9 @@ __all__ = [
     "PlanLayout", "ApplyLayout", "SettleLayout", "ReadLayouts", "LayoutPlanned", "LayoutChanging", "Layouts",
     "ControlEngine", "EngineControlled",
     "ChangeTimeslice", "TimesliceChanged", "SetTag", "TagSet", "ReadSpent", "Spent", "SpentPart",
-    "RuntimeAsk", "ListRuntimes", "CheckRuntimes", "AddRuntime", "ReadMaking", "StopMaking",
-    "Runtimes", "RuntimeMaking", "MakingReport", "MakingStopped",
     "ApplyAsk", "BeginApply", "NoteApply", "ReadApplies", "ApplyBegun", "ApplyNoted", "Applies",
+    "RuntimeAsk", "ListRuntimes", "CheckRuntimes", "AddRuntime", "ReadMaking", "StopMaking", "RemoveRuntime",
+    "Runtimes", "RuntimeMaking", "MakingReport", "MakingStopped", "RuntimeRemoved",
     "encode", "decode", "common_protocol", "no_common_protocol",
 ]  # fmt: skip
 

@@ -36,6 +36,12 @@ class StopMaking(Change, frozen=True, kw_only=True):
     name: str
 
 
+class RemoveRuntime(Change, frozen=True, kw_only=True):
+    """Take an environment that gpuyard made off the disk. Refused while an instance needs it."""
+
+    name: str
+
+
 class Runtimes(Answer, frozen=True, kw_only=True):
     """By name. `problem` is that of agent.toml, of which nothing is then believed."""
 
@@ -63,5 +69,9 @@ class MakingStopped(Answer, frozen=True, kw_only=True):
     """Nothing of it is left."""
 
 
-RuntimeAsk = ListRuntimes | CheckRuntimes | AddRuntime | ReadMaking | StopMaking
-RuntimeAnswer = Runtimes | RuntimeMaking | MakingReport | MakingStopped
+class RuntimeRemoved(Answer, frozen=True, kw_only=True):
+    """Its directory is gone."""
+
+
+RuntimeAsk = ListRuntimes | CheckRuntimes | AddRuntime | ReadMaking | StopMaking | RemoveRuntime
+RuntimeAnswer = Runtimes | RuntimeMaking | MakingReport | MakingStopped | RuntimeRemoved

@@ -1,4 +1,4 @@
-"""`gpuyard runtime list / check / add`: where engines run from, whether it is whole, and new ones."""
+"""`gpuyard runtime list / check / add / remove`: where engines run from, whether it is whole, new ones, old ones."""
 
 import argparse
 import asyncio
@@ -24,6 +24,8 @@ LIST_LIMIT_S = 90.0
 """Beyond what a program may take that prints its version."""
 CHECK_LIMIT_S = 400.0
 READ_WAIT_S = 10.0
+REMOVE_LIMIT_S = 300.0
+"""Tens of thousands of files, perhaps on a network disk."""
 
 Row = tuple[str, RuntimeReading]
 """A node and a runtime of it."""
@@ -41,6 +43,11 @@ def check(options: argparse.Namespace) -> int:
 def add(options: argparse.Namespace) -> int:
     check_may_change(options)
     return asyncio.run(_add(options))
+
+
+def remove(options: argparse.Namespace) -> int:
+    check_may_change(options)
+    return asyncio.run(_remove(options))
 
 
 async def _show(options: argparse.Namespace, what: wire.RuntimeAsk, names: Sequence[str]) -> int:
@@ -83,10 +90,7 @@ async def _add(options: argparse.Namespace) -> int:
     async with reached(inventory_of(options)) as found:
         node = find_node(found, options.node)
         source = options.wheels or "the index that it knows"
-        question = f"{node}: make an environment of its own for {options.requirement}, from {source}?"
-        if not options.yes and not (is_interactive() and ask(question)):
-            hint = "answer y at a terminal, or give --yes"
-            raise CommandFailed(Exit.FAILED, Reason("not_confirmed", "nothing was made", hint))
+        _confirm(options, f"{node}: make an environment of its own for {options.requirement}, from {source}?", "made")
         wanted = wire.AddRuntime(
             requirement=options.requirement, wheels=options.wheels, key=secrets.token_hex(16)
         )  # fmt: skip
@@ -99,6 +103,26 @@ async def _add(options: argparse.Namespace) -> int:
         raise CommandFailed(Exit.FAILED, msgspec.structs.replace(report.problem, text=f"{node}: {report.problem.text}"))
     say(f"{node} has the runtime {name}")
     return Exit.DONE
+
+
+async def _remove(options: argparse.Namespace) -> int:
+    async with reached(inventory_of(options)) as found:
+        node = find_node(found, options.node)
+        _confirm(options, f"{node}: remove the runtime {options.name} and all of its files?", "removed")
+        wanted = wire.RemoveRuntime(name=options.name, key=secrets.token_hex(16))
+        try:
+            await found.fleet.request(node, wanted, wire.RuntimeRemoved, deadline_s=REMOVE_LIMIT_S)
+        except RequestFailed as failed:
+            return say_failed(failed, node)
+    say(f"{node} has no runtime {options.name} any more")
+    return Exit.DONE
+
+
+def _confirm(options: argparse.Namespace, question: str, done: str) -> None:
+    """Raises CommandFailed."""
+    if not options.yes and not (is_interactive() and ask(question)):
+        hint = "answer y at a terminal, or give --yes"
+        raise CommandFailed(Exit.FAILED, Reason("not_confirmed", f"nothing was {done}", hint))
 
 
 async def _watch(found: Reached, node: str, name: str) -> wire.MakingReport:

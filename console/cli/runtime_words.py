@@ -22,12 +22,19 @@ def _add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--wheels", metavar="DIR", default="", help="a directory of wheels there, and no index")
 
 
+def _remove(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("name", metavar="NAME", help="one that `runtime add` made")
+    parser.add_argument("--node", metavar="N", help="left out, the only one there is")
+
+
 VERBS = {
     "list": Verb("the environments that engines run from, with the version of each", _RUNTIME, "listed", _list,
                  changes=False),
     "check": Verb("ask each anew, and import what can be imported", _RUNTIME, "check", _check, changes=False),
     "add": Verb("make an environment on a node and install an engine there; needs the role admin", _RUNTIME, "add",
                 _add),
+    "remove": Verb("take one that was made off the node's disk, once no instance needs it; needs the role admin",
+                   _RUNTIME, "remove", _remove),
 }  # fmt: skip
 
 

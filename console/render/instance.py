@@ -64,11 +64,27 @@ def _state(store: Store, view: NodeView, status: InstanceStatus, width: int) -> 
         lines += long_entry("" if at else "Part", text, width)
     lines += [line for text in _cordons(store, view, status) for line in long_entry("Cordoned", text, width)]
     lines.append(entry("Engine", f"{status.engine}   {status.model}"))
+    lines += _runtime(view, status)
     lines.append(entry("Profile", f"{status.profile} r{status.revision}   restarts {status.restarts}"))
     if lease := lease_text(store, view, status.name, always=True):
         soon = lease_text(store, view, status.name)
         lines.append(entry("Lease", lease.removeprefix("lease "), Tone.WARN if soon else Tone.PLAIN))
     return lines
+
+
+def _runtime(view: NodeView, status: InstanceStatus) -> list[Line]:
+    """Nothing for a program on the PATH, as long as nobody wants another."""
+    owned = view.desired.instances.get(status.name)
+    wanted = owned.spec.runtime if owned else None
+    if not (wanted or status.runtime):
+        return []
+    version = f"   version {status.version}" if status.version else ""
+    if wanted in (None, status.runtime):
+        return [entry("Runtime", f"{status.runtime}{version}")]
+    if status.pid is None:
+        return [entry("Runtime", f"{wanted} wanted")]
+    running = f"{status.runtime or 'the program on the PATH'}{version}"
+    return [entry("Runtime", f"{running}   wanted: {wanted}", Tone.WARN)]
 
 
 def _cordons(store: Store, view: NodeView, status: InstanceStatus) -> list[str]:

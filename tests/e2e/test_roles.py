@@ -110,6 +110,7 @@ MATRIX: tuple[tuple[wire.AnyAsk, Role], ...] = (
     (wire.BeginApply(node="n", journal=journal(options={"program": "/bin/true"}), token=10**6), Role.ADMIN),
     (wire.NoteApply(profile="none", id="none", state=ApplyState.PAUSED, token=10**6), Role.OPERATOR),
     (wire.ReadApplies(), Role.VIEWER),
+    (wire.RemoveRuntime(name="none", token=10**6), Role.ADMIN),
 )
 
 

@@ -23,7 +23,16 @@ def test_an_engine_runs_from_the_environment_that_was_made_for_it(host: Host) ->
     (engine,) = [pid for pid in tree.everyone() if (tree.marked(pid) or ("", ""))[1] == str(host.state)]
     words = Path(f"/proc/{engine}/cmdline").read_bytes().split(b"\0")
     assert os.fsencode(host.state / "runtimes/vllm-0.32.0/bin/vllm") in words
-    assert host.console("stop", "chat/0", "--now", "--yes").returncode == 0
+    shown = host.console("describe", "instance", "chat/0").stdout
+    assert "vllm-0.32.0   version 0.32.0" in shown
+    done = host.console("runtime", "remove", "vllm-0.32.0", "--yes")
+    assert (done.returncode, "is used by chat/0" in done.stderr) == (1, True), done.stderr
+    assert host.console("down", "adhoc", "--yes").returncode == 0
+    done = host.console("runtime", "remove", "vllm-0.32.0")
+    assert (done.returncode, "--yes" in done.stderr) == (1, True)
+    assert host.console("runtime", "remove", "vllm-0.32.0", "--yes").returncode == 0
+    assert list((host.state / "runtimes").iterdir()) == []
+    assert "runtime vllm-0.32.0 was removed" in host.console("events").stdout
 
 
 def test_a_runtime_that_is_not_whole_is_named(host: Host) -> None:

@@ -89,6 +89,32 @@ async def test_one_that_is_stopped_leaves_nothing_and_two_are_never_made_at_once
     assert (list(maker.directory.iterdir()), children()) == ([], [])
 
 
+async def test_one_that_nobody_needs_is_removed_and_can_be_made_again(known: Runtimes, wheels: str) -> None:
+    told: list[tuple[str, str, str]] = []
+    users = {"vllm-0.32.0": ["chat/0"]}
+    maker = Maker(known, lambda *one: told.append(one), users=lambda name: users.get(name, []))
+    name = maker.start("vllm==0.32.0", wheels, "ann")
+    with pytest.raises(Refused, match="is being made"):
+        await maker.remove(name, "bob")
+    await over(maker, name)
+    with pytest.raises(Refused, match="is used by chat/0"):
+        await maker.remove(name, "bob")
+    assert name in known.known()
+    users.clear()
+    await maker.remove(name, "bob")
+    assert (known.known(), list(maker.directory.iterdir())) == ({}, [])
+    assert told == [("made", name, "ann"), ("removed", name, "bob")]
+    with pytest.raises(Refused, match="there is no runtime"):
+        await maker.remove(name, "bob")
+    assert (await over(maker, maker.start("vllm==0.32.0", wheels, "ann"))).problem is None
+
+
+async def test_what_gpuyard_did_not_make_is_not_removed(maker: Maker, known: Runtimes, tmp_path: Path) -> None:
+    (tmp_path / "agent.toml").write_text('[runtimes.mine]\nengine = "vllm"\nvenv = "/opt/mine"\n')
+    with pytest.raises(Refused, match=r"agent\.toml|did not make"):
+        await maker.remove("mine", "ann")
+
+
 async def test_an_installer_that_is_killed_leaves_nothing(maker: Maker, wheels: str) -> None:
     name = maker.start("vllm==0.32.0", wheels, "ann")
     await under_way(maker, name)
