@@ -170,6 +170,7 @@ def assemble(layout: Layout, simulated: Path | None, subject: Subject, roles: Ro
         acts=Acts(supervisor.serving, events),
         runtimes=runtimes,
         maker=maker,
+        measurements=supervisor.measurements,
     )
     clocks = (
         supervisor, changes, sampler, history, disk, logs, trials, canaries, leasing, timeslices, maker, applies,

@@ -1,7 +1,7 @@
 """Where a daemon keeps its files, and where its socket is found. Standard library only: the bridge imports it.
 
 <state>/
-  desired.json  loads.json  events.jsonl  agent.lock  agent.log  agent.sock
+  desired.json  loads.json  measurements.json  events.jsonl  agent.lock  agent.log  agent.sock
   revisions/<generation>.json  tags.json  history/<number>.jsonl  applies/<profile>.json
   audit/<first record>.jsonl  lease.json  answers.jsonl
   agent.toml                    unless it is the system's agent: /etc/gpuyard/agent.toml
@@ -82,6 +82,10 @@ class Layout:
     @property
     def loads(self) -> Path:
         return self.state / "loads.json"
+
+    @property
+    def measurements(self) -> Path:
+        return self.state / "measurements.json"
 
     @property
     def timeslices(self) -> Path:

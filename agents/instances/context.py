@@ -15,6 +15,7 @@ from agents.gateways.doors import Doors
 from agents.instances.admission import Admission
 from agents.instances.liveness import Pace
 from agents.instances.loads import LoadMemory
+from agents.instances.measurements import Measurements
 from agents.instances.restart import RestartPolicy
 from agents.instances.secrets import Secrets
 from agents.layout import Layout
@@ -30,6 +31,7 @@ class Context(msgspec.Struct, frozen=True, kw_only=True):
     board: Board
     events: EventLog
     loads: LoadMemory
+    measurements: Measurements
     admission: Admission
     secrets: Secrets
     fractions: Fractions

@@ -13,9 +13,10 @@ from agents.instances.logtail import LogTail
 from agents.instances.preparation import Described
 from agents.instances.probe import Answer
 from agents.processes.process import Process
-from engines.abilities import Liveness, Lives, SignalStep, Stops
+from engines.abilities import Liveness, Lives, Measures, SignalStep, Stops
 from engines.base import EngineSample, LoadProgress, Probe, Progress
 from engines.control import Call, Control, control_of
+from engines.measured import Said, more_of, said
 
 T = TypeVar("T")
 MAX_TOLD_CHARS = 300
@@ -38,6 +39,7 @@ class Dialogue:
         self.key = key
         self._process = process
         self._log = LogTail(log)
+        self._said: Said | None = None
 
     @property
     def probe(self) -> Probe:
@@ -86,11 +88,19 @@ class Dialogue:
 
     def progress(self) -> LoadProgress | None:
         """The newest step in the log since the last call, None without one."""
-        engine = self.described.engine
+        engine, lines = self.described.engine, self._log.lines()
+        if isinstance(engine, Measures):
+            for line in lines:
+                self._said = more_of(self._said, said(line, self.described.launch, engine.memory_words))
         if not isinstance(engine, Progress):
             return None
-        steps = [engine.progress(line) for line in self._log.lines()]
+        steps = [engine.progress(line) for line in lines]
         return next((step for step in reversed(steps) if step), None)
+
+    def said(self) -> Said | None:
+        """What it has said of its memory while it loaded."""
+        self.progress()
+        return self._said
 
     async def _ask(self, path: str) -> Answer | None:
         return await self._unless_it_exits(_answer(self.port, path, self.probe.timeout_s, self.key.value()))

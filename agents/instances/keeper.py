@@ -227,8 +227,9 @@ class Keeper:
         ready, now_s = await dialogue.answers(), time.monotonic()
         if ready:
             self._context.loads.remember(owned.spec, self._context.board.status().gpus, loading.taken(now_s))
+            measured = await self._context.measurements.take(dialogue, owned.spec, self._context.board.status().gpus)
             if self.runner.started:
-                self.runner.note(replace(self.runner.started, ready=True))
+                self.runner.note(replace(self.runner.started, ready=True, measured=measured))
             self._serve(Reason("ready", "serves"))
             return Again()
         if now_s - loading.began_s > (deadline_s := dialogue.probe.load_deadline_s):

@@ -79,6 +79,7 @@ class Standing:
     def publish(self) -> None:
         """Put what is known on the board; nothing where it neither runs nor is wanted."""
         started, living = self._runner.started, self._runner.process
+        used = started.used if living and started else None
         known = self.owned or (started.owned if started else None)
         if known is None:
             return
@@ -103,7 +104,8 @@ class Standing:
             misses=self.misses,
             gateway=self.gateway if self.life.phase in SERVES else None,
             load_s=self.load_s,
-            runtime=started.used.name if living and started and started.used else "",
-            version=started.used.version if living and started and started.used else "",
+            runtime=used.name if used else "",
+            version=used.version if used else "",
+            memory=started.measured if living and started else None,
         )
         self._context.board.set_instance(status)

@@ -31,6 +31,7 @@ from agents.instances.fronts import Fronts
 from agents.instances.keeper import Keeper
 from agents.instances.liveness import Pace
 from agents.instances.loads import LoadMemory
+from agents.instances.measurements import Measurements
 from agents.instances.restart import RestartPolicy
 from agents.instances.restoring import restore
 from agents.instances.runner import Started
@@ -96,11 +97,13 @@ class Supervisor:
         self._board = board
         self._events = events
         self._wall = wall
+        self.measurements = Measurements(layout.measurements, events, wall)
         self._context = Context(
             layout=layout,
             board=board,
             events=events,
             loads=LoadMemory(layout.loads),
+            measurements=self.measurements,
             admission=Admission(board, claims or Claims(layout.state, place=layout.state)),  # alone on its machine
             secrets=Secrets(layout.secrets),
             fractions=fractions or Fractions(),

@@ -13,6 +13,7 @@ from agents.fractions.layouts import Layouts
 from agents.fractions.timeslices import Timeslices
 from agents.instances.acts import Acts
 from agents.instances.logs import LogSource
+from agents.instances.measurements import Measurements
 from agents.limits import DEFAULT, Bucket, Limits
 from agents.past.applies import Applies
 from agents.past.history import History
@@ -55,6 +56,7 @@ class Node:
     acts: Acts
     runtimes: Runtimes
     maker: Maker
+    measurements: Measurements
     limits: Limits = DEFAULT
     log_rate: Bucket = field(default_factory=lambda: Bucket(DEFAULT.log_bytes_per_s, DEFAULT.log_bytes_per_s))
     """Bytes of engines' logs, to all consoles together."""

@@ -64,6 +64,7 @@ NEEDED: Mapping[type[wire.AnyAsk], Role] = {
     wire.NoteApply: Role.OPERATOR,
     wire.ReadApplies: Role.VIEWER,
     wire.RemoveRuntime: Role.ADMIN,
+    wire.ReadMeasurements: Role.VIEWER,
 }
 """The least role for each request; what is in it may need a higher one (`_needed`)."""
 
@@ -149,6 +150,8 @@ async def _read(node: Node, ask: wire.AnyAsk) -> wire.AnyAnswer:
             )
         case wire.VerifyAudit():
             return await verified(node.gate.audit, ask)
+        case wire.ReadMeasurements():
+            return wire.Measurements(measurements=node.measurements.all())
         case wire.ReadAnchor(seq=seq):
             found = await asyncio.to_thread(hash_at, node.gate.audit.directory, seq)
             return wire.Anchor(seq=seq, hash=found or "")

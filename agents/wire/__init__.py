@@ -87,6 +87,7 @@ from agents.wire.layouts import (
     ReadLayouts,
     SettleLayout,
 )
+from agents.wire.measurements import Measurements, ReadMeasurements
 from agents.wire.runtimes import (
     AddRuntime,
     CheckRuntimes,
@@ -135,6 +136,7 @@ __all__ = [
     "ApplyAsk", "BeginApply", "NoteApply", "ReadApplies", "ApplyBegun", "ApplyNoted", "Applies",
     "RuntimeAsk", "ListRuntimes", "CheckRuntimes", "AddRuntime", "ReadMaking", "StopMaking", "RemoveRuntime",
     "Runtimes", "RuntimeMaking", "MakingReport", "MakingStopped", "RuntimeRemoved",
+    "ReadMeasurements", "Measurements",
     "encode", "decode", "common_protocol", "no_common_protocol",
 ]  # fmt: skip
 

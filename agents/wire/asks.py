@@ -6,6 +6,7 @@ from agents.wire.applies import ApplyAnswer, ApplyAsk
 from agents.wire.base import Answer, Ask, Change
 from agents.wire.control import ControlEngine, EngineControlled
 from agents.wire.layouts import LayoutAnswer, LayoutAsk
+from agents.wire.measurements import Measurements, ReadMeasurements
 from agents.wire.runtimes import RuntimeAnswer, RuntimeAsk
 from agents.wire.spending import ReadSpent, Spent
 from agents.wire.tags import SetTag, TagSet
@@ -266,6 +267,7 @@ AnyAsk = (
     | ControlEngine
     | RuntimeAsk
     | SetTag
+    | ReadMeasurements
 )
 AnyAnswer = (
     DesiredSet
@@ -289,6 +291,7 @@ AnyAnswer = (
     | EngineControlled
     | RuntimeAnswer
     | TagSet
+    | Measurements
 )
 AnswerT = TypeVar("AnswerT", bound=Answer)
 """The kind of answer that an ask expects."""

@@ -1,14 +1,20 @@
-"""`gpuyard fit`: will a model fit on a GPU, and how many sequences beside it? From files alone; no node is asked."""
+"""`gpuyard fit`: will a model fit on a GPU, and how many sequences beside it? From files alone, unless `--node` or
+`--inventory` names nodes to ask for what engines there took.
+"""
 
 import argparse
+import asyncio
 from pathlib import Path
 
 import msgspec
 
+from console.cli.measured import Measured, newest
 from console.cli.output import CommandFailed, Exit, Format, print_json, say
+from console.render.measured import correction_text
 from engines import registry
 from engines.abilities import Fits
 from engines.devices import Enforcer, Slice
+from engines.measured import corrected
 from engines.memory import KV_BYTES, Demand, Estimate, estimate
 from engines.modelfiles import read
 from engines.shape import Shape, UnreadableModel
@@ -39,11 +45,14 @@ def run(options: argparse.Namespace) -> int:
         raise CommandFailed(Exit.USAGE, Reason("bad_model", error.message, error.hint)) from None
     demand = _demand(options, shape)
     found = estimate(shape, demand)
+    measured = asyncio.run(newest(options)) if options.node or options.inventory else None
+    if measured:
+        found = corrected(found, measured.measurement)
     fits = found.sequences(room.memory_mib)
     if Format(options.output) is Format.JSON:
-        print_json("fit", [_item(shape, demand, found, room, fits)])
+        print_json("fit", [_item(shape, demand, found, room, fits, measured)])
     else:
-        print("\n".join(_lines(shape, demand, found, room, fits)))
+        print("\n".join(_lines(shape, demand, found, room, fits, measured)))
     return _verdict(found, room, demand, fits)
 
 
@@ -79,7 +88,9 @@ def _demand(options: argparse.Namespace, shape: Shape) -> Demand:
     )
 
 
-def _lines(shape: Shape, demand: Demand, found: Estimate, room: Room, fits: int) -> list[str]:
+def _lines(
+    shape: Shape, demand: Demand, found: Estimate, room: Room, fits: int, measured: Measured | None
+) -> list[str]:
     whole = "part" if room.shared else "all but the headroom"
     weighed = "weighed" if shape.weights_counted else "worked out, no weight files there"
     rows = [
@@ -89,12 +100,14 @@ def _lines(shape: Shape, demand: Demand, found: Estimate, room: Room, fits: int)
         ("activations", found.activations_mib, f"{demand.batched_tokens:,} tokens at once"),
         ("graphs", found.graphs_mib, "assumed"),
     ]
+    if measured:
+        rows.append(("correction", found.correction_mib, correction_text(measured.measurement, measured.node)))
     left_mib = room.memory_mib - found.fixed_mib
     lines = [
         f"{shape.architecture}, {shape.layers} layers, {found.kv_token_bytes / 1024:g} KiB a token on each GPU",
         "",
     ]
-    lines += [f"  {name:<14} {_gib(mib):>10}  {why}" for name, mib, why in rows if mib]
+    lines += [f"  {name:<14} {_gib(mib):>10}  {why}" for name, mib, why in rows if mib or name == "correction"]
     lines += [
         f"  {'left for KV':<14} {_gib(left_mib):>10}  of {_gib(room.memory_mib)}, {whole} of a {room.name}",
         "",
@@ -128,7 +141,9 @@ def _verdict(found: Estimate, room: Room, demand: Demand, fits: int) -> int:
     raise CommandFailed(Exit.FAILED, Reason("does_not_fit", f"{_gib(missing_mib)} too little for {many}", hint))
 
 
-def _item(shape: Shape, demand: Demand, found: Estimate, room: Room, fits: int) -> dict[str, object]:
+def _item(
+    shape: Shape, demand: Demand, found: Estimate, room: Room, fits: int, measured: Measured | None
+) -> dict[str, object]:
     return {
         "architecture": shape.architecture,
         "weights_counted": shape.weights_counted,
@@ -138,6 +153,7 @@ def _item(shape: Shape, demand: Demand, found: Estimate, room: Room, fits: int) 
         "sequences": fits,
         "options": engine_options(shape, demand, room, fits),
         "tensor_parallel": demand.tensor_parallel,
+        "corrected_by": msgspec.to_builtins(measured),
     }
 
 

@@ -17,6 +17,8 @@ def add(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]", common: ar
     fit.add_argument("--sequences", metavar="N", type=positive, help="fail unless so many fit at once")
     fit.add_argument("--batched-tokens", metavar="N", type=positive, default=8192, help="that pass through at once")
     fit.add_argument("--kv-dtype", metavar="TYPE", type=_kv_dtype, help="of keys and values, as the engines call it")
+    text = "correct the estimate by what engines took there; with --inventory alone, on any of its nodes"
+    fit.add_argument("--node", metavar="N", help=text)
     fit.add_argument("--no-graphs", action="store_true", help="the engine captures no CUDA graphs")
 
     text = "one streamed request to a ready engine, from its own node"

@@ -11,6 +11,7 @@ from console.render.gateways import member_lines
 from console.render.instances import phase_cell, where
 from console.render.leases import lease_text
 from console.render.load import load_text
+from console.render.measured import measured_lines
 from console.render.panels import panels
 from console.render.slices import part_lines
 from console.render.table import Tone
@@ -65,6 +66,7 @@ def _state(store: Store, view: NodeView, status: InstanceStatus, width: int) -> 
     lines += [line for text in _cordons(store, view, status) for line in long_entry("Cordoned", text, width)]
     lines.append(entry("Engine", f"{status.engine}   {status.model}"))
     lines += _runtime(view, status)
+    lines += measured_lines(status.memory, width) if status.memory else []
     lines.append(entry("Profile", f"{status.profile} r{status.revision}   restarts {status.restarts}"))
     if lease := lease_text(store, view, status.name, always=True):
         soon = lease_text(store, view, status.name)

@@ -36,6 +36,7 @@ from agents.fractions.layouts import Layouts
 from agents.fractions.timeslices import Timeslices
 from agents.gpus.surveyor import Surveyor
 from agents.instances.acts import Acts
+from agents.instances.measurements import Measurements
 from agents.instances.tenancy import Tenancy
 from agents.layout import Layout
 from agents.limits import Bucket, Limits
@@ -204,6 +205,7 @@ async def serving(directory: Path, roles: Roles | None = None, **limits: float) 
         acts=Acts(lambda name: None, events),
         runtimes=runtimes,
         maker=Maker(runtimes),
+        measurements=Measurements(directory / "measurements.json", events),
         limits=chosen,
         log_rate=Bucket(chosen.log_bytes_per_s, chosen.log_bytes_per_s),
     )

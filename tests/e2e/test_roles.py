@@ -111,6 +111,7 @@ MATRIX: tuple[tuple[wire.AnyAsk, Role], ...] = (
     (wire.NoteApply(profile="none", id="none", state=ApplyState.PAUSED, token=10**6), Role.OPERATOR),
     (wire.ReadApplies(), Role.VIEWER),
     (wire.RemoveRuntime(name="none", token=10**6), Role.ADMIN),
+    (wire.ReadMeasurements(), Role.VIEWER),
 )
 
 

@@ -140,3 +140,20 @@ async def test_a_killed_vllm_is_cleared_away_and_started_again(machine: Machine,
     await machine.until(lambda status: status.phase is Phase.STOPPED, 60.0)
     assert not any(map(psutil.pid_exists, engines))
     assert process.port_is_free(port)
+
+
+async def test_what_a_llama_server_took_of_memory_is_beside_its_estimate(machine: Machine, llama_cpp: Served) -> None:
+    machine.want(llama_cpp, options={**llama_cpp.options, "log_verbosity": 4})
+    ready = await machine.until(lambda status: status.phase is Phase.READY, llama_cpp.ready_limit_s)
+    assert ready.memory is not None
+    assert ready.memory.compared is not None
+    assert ready.memory.compared.parts == ("weights", "activations")
+    assert ready.memory.said.weights_mib == pytest.approx(llama_cpp.model.stat().st_size / 2**20, rel=0.1)
+    assert ready.memory.said.kv_mib
+
+
+async def test_what_vllm_has_of_kv_cache_is_heard(machine: Machine, vllm: Served) -> None:
+    machine.want(vllm)
+    ready = await machine.until(lambda status: status.phase is Phase.READY, vllm.ready_limit_s)
+    assert ready.memory is not None
+    assert (ready.memory.said.kv_mib, ready.memory.said.kv_tokens) == (1024.0, 524_288)
