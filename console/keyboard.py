@@ -26,6 +26,11 @@ class OneKeyAtATime(App[None]):
         self._typed: deque[events.Key] = deque()
         self._in_hand: events.Key | None = None
 
+    @property
+    def pressed_at_s(self) -> float | None:
+        """When the key was typed whose work is done now; None where none is in hand. Of the clock of events."""
+        return self._in_hand.time if self._in_hand else None
+
     async def on_event(self, event: events.Event) -> None:
         if not isinstance(event, events.Key) or event.is_forwarded:
             await super().on_event(event)

@@ -13,7 +13,7 @@ from profiles.ledger import refused_by_book
 from profiles.model import Desired, InstanceSpec
 from profiles.plan import STARTS, Action, Effect, Plan, Step
 from profiles.room import held
-from profiles.status import InstanceStatus, NodeStatus
+from profiles.status import SERVES, InstanceStatus, NodeStatus
 
 _ENDS = STARTS | {Action.STOP, Action.DRAIN, Action.SLEEP, Action.PRUNE, Action.PREEMPT}
 
@@ -43,6 +43,8 @@ def in_flight(plan: Plan) -> int | None:
 
 def _in_flight(status: InstanceStatus) -> int | None:
     reading = status.reading
+    if status.phase not in SERVES:
+        return 0
     return None if reading is None or reading.running is None else round(reading.running + (reading.waiting or 0))
 
 

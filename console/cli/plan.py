@@ -2,17 +2,15 @@
 
 import argparse
 import asyncio
-import os
 from pathlib import Path
 
-from console.author import author
 from console.cli.applying import blocked, show
 from console.cli.asked import Asked, asked, plan_of
 from console.cli.output import CommandFailed, Exit, say
 from console.cli.session import Reached, inventory_of, reached
+from console.planfile import keep
 from console.render.plan import valid_while
 from profiles.plan import Plan
-from profiles.saved_plan import SavedPlan, save, seen
 from profiles.status import Reason
 
 
@@ -38,13 +36,8 @@ async def _run(options: argparse.Namespace, what: Asked) -> int:
 
 
 def _keep(path: Path, found: Reached, plan: Plan, reason: str) -> None:
-    """For its owner alone: environments are where people put what they should not."""
-    desired = {view.name: view.desired for view in found.store.nodes.values()}
-    made = SavedPlan(by=author(), at_unix_s=found.store.wall(), reason=reason, seen=seen(plan, desired), plan=plan)
     try:
-        path.unlink(missing_ok=True)
-        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-            file.write(save(made))
+        keep(path, plan, found.store, reason)
     except OSError as error:
         text = f"{path} cannot be written: {error.strerror or error}"
         raise CommandFailed(Exit.FAILED, Reason("not_written", text, "see its rights and its disk")) from None

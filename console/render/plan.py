@@ -65,11 +65,12 @@ def blocker_lines(plan: Plan) -> Iterator[Line]:
 
 
 def valid_while(plan: Plan) -> str:
-    """`2 of 6 steps change something; valid while fra-1 stays at generation 7, ams-1 at 5`."""
+    """`8 changes, valid while fra-1 stays at generation 7, ams-1 at 5`."""
     changed = sum(step.action is not Action.KEEP for step in plan.steps)
-    nodes = [f"{edit.node} at generation {edit.expected_generation}" for edit in plan.nodes]
-    stays = ", ".join(nodes[:SHOWN_NODES]) + (f" and {len(nodes) - SHOWN_NODES} more" if nodes[SHOWN_NODES:] else "")
-    return f"{plural(changed, 'change')}, valid while the nodes stay as they are: {stays}"
+    first, *others = [(edit.node, edit.expected_generation) for edit in plan.nodes]
+    stays = [f"{first[0]} stays at generation {first[1]}", *(f"{node} at {number}" for node, number in others)]
+    more = f" and {plural(len(stays) - SHOWN_NODES, 'more node')}" if stays[SHOWN_NODES:] else ""
+    return f"{plural(changed, 'change')}, valid while {', '.join(stays[:SHOWN_NODES])}{more}"
 
 
 def _memory_lines(memory: Sequence[GpuMemory]) -> Iterator[str]:

@@ -1,5 +1,6 @@
 """The steps of a plan as lines: replicas that fare alike are one entry."""
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
@@ -19,6 +20,8 @@ _WARNED = frozenset({Action.PRUNE, Action.PREEMPT})
 SHOWN_NODES = 3
 _PLACE = "gpus"
 """The key of a change that replicas never share."""
+_UUID = re.compile(r"\([^()]*\)")
+"""Of a GPU behind its index: left out where the indexes tell."""
 
 
 class Entry(NamedTuple):
@@ -80,7 +83,10 @@ def change_text(action: Action, change: Change) -> str:
     if change.by_hand:
         said.append("edited by hand since the last apply")
     note = f" ({', '.join(said)})" if said else ""
-    return f"{change.key}: {change.old or UNKNOWN} → {change.new or UNKNOWN}{note}"
+    old, new = change.old, change.new
+    if change.key == _PLACE and (short := _UUID.sub("", old)) != _UUID.sub("", new):
+        old, new = short, _UUID.sub("", new)
+    return f"{change.key}: {old or UNKNOWN} → {new or UNKNOWN}{note}"
 
 
 def effect_text(effects: Sequence[Effect]) -> str:

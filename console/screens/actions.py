@@ -1,6 +1,7 @@
 """What is done with the instances in hand: menu → plan → question → apply, or an act of their engines."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 
 from textual.binding import Binding
 
@@ -15,6 +16,7 @@ from console.screens.actmenu import DOWN_ALL, menu
 from console.screens.base import YardScreen
 from console.screens.dialog import Dialog
 from console.screens.logs import LogsScreen
+from console.screens.plan import PlanScreen, Proposal
 from console.store import Key
 from engines.control import Act
 from profiles.plan import Action, Plan
@@ -85,10 +87,12 @@ class ActsOnInstances(YardScreen):
         if operations is None:
             return
         pairs = [(key.node, key.name) for key in targets]
+        make: Callable[[], Plan]
         if isinstance(what, Verb):
-            plan = operations.propose(what, pairs)
+            make = partial(operations.propose, what, pairs)
         else:
-            plan = operations.propose_down(profile_of(store, targets[0]), set(pairs))
+            make = partial(operations.propose_down, profile_of(store, targets[0]), set(pairs))
+        plan = make()
         if plan.blockers:
             first = plan.blockers[0]
             self._say(f"{first.text}. {first.hint}", bad=True)
@@ -103,9 +107,12 @@ class ActsOnInstances(YardScreen):
         def answered(answer: str | None) -> None:
             if answer == "y":
                 self.run_worker(self._apply(what, plan), exit_on_error=True)
+            elif answer == "p":
+                self.app.push_screen(PlanScreen(self.session, Proposal(f"{what} from the console", make)))
 
         changed = sum(step.action is not Action.KEEP for step in plan.steps)
-        self.app.push_screen(Dialog(lines, [("y", f"yes, {what} {'it' if changed == 1 else 'them'}")]), answered)
+        yes = f"yes, {what} {'it' if changed == 1 else 'them'}"
+        self.app.push_screen(Dialog(lines, [("y", yes), ("p", "the whole plan, step by step")]), answered)
 
     async def _perform(self, act: Act, targets: Sequence[Key]) -> None:
         fleet = self.session.fleet

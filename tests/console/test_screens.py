@@ -8,21 +8,23 @@ import pytest
 
 from console.app import Yard
 from console.screens.base import YardScreen
+from console.screens.plan import PlanScreen, Proposal
 from console.screens.session import Session
 from tests.fakes.fleet import FakeOperations, filled
+from tests.fakes.plans import sample
 from tests.fakes.sharing import shared_store
 
 KEPT = Path(__file__).parents[2] / "docs" / "screens"
 PLACES = {"pulse": (), "nodes": ("2",), "gpus": ("3",), "gpu": ("3", "d"), "services": ("4",), "instances": ("5",),
           "instance": ("5", "j", "j", "enter"), "logs": ("5", "l"), "processes": ("6",),
-          "fractions": ("7", "j"), "cost": ("8",)}  # fmt: skip
+          "fractions": ("7", "j"), "cost": ("8",), "plan": ()}  # fmt: skip
 ESSENTIAL = {"pulse": "DOWN", "nodes": "fra-1", "gpus": "throttled", "gpu": "Held back", "instances": "rerank/0",
              "services": "DOWN", "instance": "Phase", "logs": "CUDA out of memory",
-             "processes": "× orphan", "fractions": "MPS daemon", "cost": "By service"}  # fmt: skip
+             "processes": "× orphan", "fractions": "MPS daemon", "cost": "By service", "plan": "± replace"}  # fmt: skip
 
 CRUMBS = {"pulse": "pulse", "nodes": "nodes", "gpus": "GPUs", "gpu": "GPUs › ", "services": "services",
           "instances": "instances", "instance": "fra-1 › llama-70b/0 ", "logs": "fra-2 › rerank/0 › log",
-          "processes": "processes", "fractions": "fractions", "cost": "cost"}  # fmt: skip
+          "processes": "processes", "fractions": "fractions", "cost": "cost", "plan": "plan › chat-prod"}  # fmt: skip
 
 
 @pytest.fixture(autouse=True)
@@ -40,6 +42,8 @@ async def shown(place: str, size: tuple[int, int]) -> tuple[str, list[str]]:
     app = Yard(Session("prod", store, operations=FakeOperations(store)))
     async with app.run_test(size=size) as pilot:
         await pilot.pause()
+        if place == "plan":
+            await app.push_screen(PlanScreen(app.session, Proposal("apply chat-prod", lambda: sample(store))))
         for key in PLACES[place]:
             await pilot.press(key)
             await pilot.pause()

@@ -13,7 +13,7 @@ def test_plan_save_apply_and_refuse(host: Host) -> None:
     first = gpuyard(host, "plan", "-f", chat, "--out", out)
     assert first.returncode == 2, first.stderr
     assert "+ start    chat/0  on here" in first.stdout
-    assert "here at generation 0" in first.stderr
+    assert "1 change, valid while here stays at generation 0" in first.stderr
     assert Path(out).stat().st_mode & 0o077 == 0
     assert json.loads(done(host, "instances", "--json"))["items"] == [], "nothing was done"
 

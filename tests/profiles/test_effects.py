@@ -91,12 +91,15 @@ def test_a_move_to_another_node_loses_nothing_where_both_fit() -> None:
 
 
 def test_what_stops_does_not_come_back_and_what_does_not_run_loses_nothing() -> None:
-    desired = {"n1": holding(spec("a/0"), spec("b/0"), spec("c/0"))}
-    plan = plan_verb(Verb.STOP, [("n1", name) for name in ("a/0", "b/0", "c/0")], desired)
-    status = node(running("a/0"), running("b/0", pid=None), running("c/0", reading=None))
+    names = ("a/0", "b/0", "c/0", "d/0")
+    desired = {"n1": holding(*map(spec, names))}
+    plan = plan_verb(Verb.STOP, [("n1", name) for name in names], desired)
+    status = node(running("a/0"), running("b/0", pid=None), running("c/0", reading=None),
+                  running("d/0", phase=Phase.LOADING, reading=None))  # fmt: skip
     told = with_effects(plan, desired, {"n1": status})
     assert [step.effect for step in told.steps] == [
-        Effect(in_flight=49, comes_back=False, away_s=None), None, Effect(in_flight=None, comes_back=False, away_s=None)
+        Effect(in_flight=49, comes_back=False, away_s=None), None,
+        Effect(in_flight=None, comes_back=False, away_s=None), Effect(in_flight=0, comes_back=False, away_s=None),
     ]  # fmt: skip
     assert in_flight(told) is None, "one of them does not say"
     assert in_flight(replace(told, steps=told.steps[:2])) == 49
