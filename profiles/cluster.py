@@ -126,9 +126,13 @@ class Cluster:
     def release(self, instance: str) -> None:
         """Wherever the profile has it."""
         for node, _ in self.before(instance):
-            if (had := self._held[node].pop(instance, None)) is not None:
-                self.replicas[service_of(instance)][node] -= 1
-                self._changed(node, instance, had)
+            self.vacate(node, instance)
+
+    def vacate(self, node: str, instance: str) -> None:
+        """Of whatever profile, on whatever node."""
+        if (had := self._held.get(node, {}).pop(instance, None)) is not None:
+            self.replicas[service_of(instance)][node] -= 1
+            self._changed(node, instance, had)
 
     def _changed(self, node: str, instance: str, parts: tuple[Slice, ...]) -> None:
         self.changes.append(node)

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from engines.devices import Slice
 from profiles.account import account, tenants
 from profiles.gpu_request import GpuRequest
-from profiles.gpus import GpuCard, GpuHealth, GpuPeer, Nearness
+from profiles.gpus import GpuHealth
 from profiles.load import load_profile
 from profiles.model import (
     Cordon,
@@ -26,39 +26,9 @@ from profiles.model import (
     Wanted,
 )
 from profiles.place import Placement, Unplaceable, place
-from profiles.status import GpuSource, GpuSourceKind, GpuState, HostReading, NodeStatus
+from profiles.status import GpuState, NodeStatus
 from tests.profiles import readings
-
-H100, A100, T4, ORIN = "NVIDIA H100 80GB HBM3", "NVIDIA A100-SXM4-80GB", "Tesla T4", "Orin"
-SIZES = {H100: readings.TOTAL_MIB, A100: 81_920, T4: 15_360, ORIN: 62_841}
-
-
-def card(node: str, index: int, of: int) -> GpuCard:
-    """Two NUMA nodes with half of the GPUs each, and pairs behind one switch."""
-
-    def between(other: int) -> Nearness:
-        if index // 2 == other // 2:
-            return Nearness.PIX
-        return Nearness.NODE if index * 2 // of == other * 2 // of else Nearness.SYS
-
-    peers = tuple(GpuPeer(f"{node}-{other}", between(other)) for other in range(of) if other != index)
-    return GpuCard(uuid=f"{node}-{index}", numa_node=index * 2 // of, peers=peers)
-
-
-def node(name: str, gpus: int = 8, board: str = H100) -> NodeStatus:
-    there = tuple(
-        readings.gpu(index, uuid=f"{name}-{index}", name=board, memory_total_mib=SIZES[board], memory_reserved_mib=300)
-        for index in range(gpus)
-    )
-    return NodeStatus(
-        hostname=name, agent_version="1", boot_id="b", at_unix_s=0.0, gpus=there,
-        gpu_cards=tuple(card(name, index, gpus) for index in range(gpus)),
-        host=HostReading(cores=1, memory_total_mib=1), gpu_source=GpuSource(GpuSourceKind.SIMULATED),
-    )  # fmt: skip
-
-
-def cluster(*nodes: NodeStatus) -> dict[str, NodeStatus]:
-    return {one.hostname: one for one in nodes}
+from tests.profiles.machines import A100, H100, ORIN, T4, applied, cluster, node
 
 
 def put_all(
@@ -71,13 +41,6 @@ def put(
     nodes: Mapping[str, NodeStatus], desired: Mapping[str, Desired] | None = None, **services: Service
 ) -> Placement:
     return put_all(nodes, services, desired)
-
-
-def applied(placed: Placement, profile: str = "p") -> dict[str, Desired]:
-    return {
-        where: Desired(instances={spec.name: DesiredInstance(profile=profile, revision=1, spec=spec) for spec in specs})
-        for where, specs in placed.specs.items()
-    }
 
 
 def where(placed: Placement) -> dict[str, str]:
