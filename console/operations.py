@@ -17,14 +17,13 @@ from msgspec.structs import replace
 
 from agents.wire import MAX_PROFILE_TEXT_BYTES, AnswerT, AnyAsk, DesiredSet, LogPiece, ReadLog, SetDesired
 from console import logs, settling
-from console.inventory import labels_of
 from console.logs import Interrupted
 from console.remote.errors import NodeUnreachable, RequestFailed
+from console.seen import desired, labels, statuses, told, unreachable, unseen
 from console.settling import Settling
-from console.store import NodeView, Store
+from console.store import Store
 from profiles.cordon_plan import Place, plan_cordon
 from profiles.down_plan import plan_down, plan_expired
-from profiles.effects import with_effects
 from profiles.lease import expired
 from profiles.model import Defaults, Desired, InstanceSpec, Profile, Service
 from profiles.numbering import numbered
@@ -33,8 +32,6 @@ from profiles.plan import Plan
 from profiles.preempt import place_preempting, with_preemptions
 from profiles.profile_plan import plan_profile
 from profiles.renewal import with_renewals
-from profiles.room import with_room
-from profiles.shortfall import with_shortfall
 from profiles.status import InstanceStatus, NodeStatus, Phase, Reason
 from profiles.verb_plan import Verb, plan_verb
 
@@ -78,7 +75,7 @@ class Operations:
         failed = [target for target in reachable if self._phase(target) is Phase.FAILED]
         plan = plan_verb(verb, reachable, self._desired(), failed)
         gone = sorted({node for node, _ in targets} - {node for node, _ in reachable})
-        plan = replace(plan, blockers=plan.blockers + tuple(_unreachable(self._store.nodes[node]) for node in gone))
+        plan = replace(plan, blockers=plan.blockers + tuple(unreachable(self._store.nodes[node]) for node in gone))
         return self._told(plan)
 
     def _phase(self, target: tuple[str, str]) -> Phase | None:
@@ -98,21 +95,9 @@ class Operations:
         plan = with_preemptions(plan, found, profile.profile, desired)
         plan = with_renewals(plan, profile.profile, placed.specs, desired, clocks)
         plan = numbered(plan, profile.profile, desired)
-        plan = replace(plan, blockers=plan.blockers + self._unseen(profile.profile))
+        plan = replace(plan, blockers=plan.blockers + unseen(self._store, profile.profile))
         kept = text if len(text.encode()) <= MAX_PROFILE_TEXT_BYTES else ""
         return self._told(replace(plan, nodes=tuple(replace(edit, profile_text=kept) for edit in plan.nodes)))
-
-    def _unseen(self, profile: str) -> tuple[Reason, ...]:
-        """Nodes that do not answer and had instances of `profile` when they last did: a second copy would be placed."""
-        had = {
-            view.name: sorted(name for name, owned in view.desired.instances.items() if owned.profile == profile)
-            for view in self._store.nodes.values() if not view.counted
-        }  # fmt: skip
-        hint = "bring it back, or take it out of the inventory if it is gone for good"
-        return tuple(
-            Reason("unseen", f"{node} does not answer and may still run {', '.join(names)}", hint)
-            for node, names in had.items() if names
-        )  # fmt: skip
 
     def propose_run(self, name: str, service: Service) -> Plan:
         """The plan that adds `service` as `name` to the instances that were started without a file."""
@@ -133,7 +118,7 @@ class Operations:
         """The plan that cordons `places`, or with `lift` takes that back."""
         gone = {place.node for place in places if not self._store.nodes[place.node].counted}
         plan = plan_cordon([one for one in places if one.node not in gone], self._desired(), lift=lift, reason=reason)
-        return replace(plan, blockers=tuple(_unreachable(self._store.nodes[node]) for node in sorted(gone)))
+        return replace(plan, blockers=tuple(unreachable(self._store.nodes[node]) for node in sorted(gone)))
 
     def propose_down(self, profile: str, targets: Collection[tuple[str, str]]) -> Plan:
         """The plan that takes `targets`, (node, instance) pairs, off their nodes and keeps the rest of `profile`."""
@@ -199,27 +184,18 @@ class Operations:
         return Applied(node, True)
 
     def _told(self, plan: Plan) -> Plan:
-        statuses = self._statuses()
-        plan = with_effects(with_room(plan, self._desired(), statuses), self._desired(), statuses)
-        return with_shortfall(plan, {name: status.isolation for name, status in statuses.items()})
+        return told(plan, self._store)
 
     def _desired(self) -> dict[str, Desired]:
-        return {name: view.desired for name, view in self._store.nodes.items() if view.counted}
+        return desired(self._store)
 
     def _labels(self) -> dict[str, dict[str, str]]:
-        return {name: labels_of(view) for name, view in self._store.nodes.items()}
+        return labels(self._store)
 
-    def _statuses(self) -> Mapping[str, NodeStatus]:
-        found = {name: view.observed() for name, view in self._store.nodes.items() if view.counted}
-        return {name: status for name, status in found.items() if status is not None}
+    def _statuses(self) -> dict[str, NodeStatus]:
+        return statuses(self._store)
 
 
 def _with_blockers(plan: Plan, placed: Placement) -> Plan:
     blockers = tuple(Reason("unplaceable", f"{one.service}: {one.reason}", one.hint) for one in placed.unplaceable)
     return replace(plan, blockers=plan.blockers + blockers)
-
-
-def _unreachable(view: NodeView) -> Reason:
-    if view.why is None:
-        return Reason("unreachable", f"{view.name} is {view.state}", "wait until it is up")
-    return Reason("unreachable", f"{view.name}: {view.why.text}", view.why.hint)

@@ -1,6 +1,6 @@
 """Instances to other GPUs, of their node or of another: where each goes, and the plan. Pure."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from msgspec.structs import replace
 
@@ -9,9 +9,10 @@ from engines.base import BadOptions
 from engines.fitting import fitted
 from profiles.choice import Chooser
 from profiles.cluster import Cluster, Labels
+from profiles.cordon_plan import Place, plan_cordon
 from profiles.edit_plan import Edit, plan_edits
 from profiles.likeness import ANYWHERE, service_like
-from profiles.model import Desired, DesiredInstance, PlaceRequest, Profile
+from profiles.model import Desired, DesiredInstance, PlaceRequest, Profile, Wanted
 from profiles.offers import Kind, Offers
 from profiles.plan import Plan
 from profiles.refused import Refused
@@ -34,11 +35,18 @@ def plan_move(
     labels: Labels,
     places: Places = _NOWHERE_SAID,
     to: Mapping[str, frozenset[str]] | None = None,
+    but: Collection[str] = (),
 ) -> Plan:
-    """The larger first. `to` is node → the UUIDs of GPUs there that may be used; without it, any other node, by what
-    `places` says. What finds no place is a blocker."""
+    """The larger first. `to` is node → the UUIDs of GPUs there that may be used; without it, any other node
+    `but` these, by what `places` says. What finds no place is a blocker."""
     boards = {gpu.uuid: gpu.name for status in nodes.values() for gpu in status.gpus}
-    moving = _Moving(_open(targets, nodes, to), desired, labels, _NOWHERE_SAID if to else places, boards)
+    moving = _Moving(
+        _open({*but, *(node for node, _ in targets)}, nodes, to),
+        desired,
+        labels,
+        _NOWHERE_SAID if to else places,
+        boards,
+    )
     edits: list[Edit] = []
     blockers: list[Reason] = []
     known = [target for target in targets if target[1] in desired[target[0]].instances]
@@ -54,12 +62,37 @@ def plan_move(
     return replace(plan_edits(title, edits, desired), blockers=tuple(blockers))
 
 
+def plan_drain(
+    drained: Sequence[str],
+    nodes: Mapping[str, NodeStatus],
+    desired: Mapping[str, Desired],
+    labels: Labels,
+    places: Places = _NOWHERE_SAID,
+    reason: str = "",
+) -> Plan:
+    """Nothing new on the `drained` nodes, and all that should run there runs elsewhere. What is stopped stays."""
+    targets = [
+        (node, name)
+        for node in drained
+        for name, owned in desired[node].instances.items()
+        if owned.spec.wanted is not Wanted.STOPPED
+    ]
+    cordoned = plan_cordon([Place(node) for node in drained], desired, reason=reason)
+    moved = plan_move(f"drain {' '.join(drained)}", targets, nodes, desired, labels, places, but=drained)
+    cordons = {edit.node: edit for edit in cordoned.nodes}
+    edits = {edit.node: edit for edit in moved.nodes}
+    both = cordons | {
+        node: replace(edit, cordons=cordons[node].cordons) if node in cordons else edit for node, edit in edits.items()
+    }
+    steps = (*cordoned.steps, *moved.steps)
+    return replace(moved, steps=steps, nodes=tuple(both[node] for node in sorted(both)))
+
+
 def _open(
-    targets: Sequence[Target], nodes: Mapping[str, NodeStatus], to: Mapping[str, frozenset[str]] | None
+    left: Collection[str], nodes: Mapping[str, NodeStatus], to: Mapping[str, frozenset[str]] | None
 ) -> dict[str, NodeStatus]:
     """The nodes that they may go to, with the GPUs that they may use."""
     if to is None:
-        left = {node for node, _ in targets}
         return {node: status for node, status in nodes.items() if node not in left}
     return {
         node: replace(nodes[node], gpus=tuple(gpu for gpu in nodes[node].gpus if gpu.uuid in uuids))

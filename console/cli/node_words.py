@@ -152,6 +152,7 @@ VERBS = {
     ),
     "cordon": Verb("place nothing new on nodes; what runs there stays", _CORDON, "nodes", _cordon),
     "uncordon": Verb("take that back", _CORDON, "nodes", _cordon),
+    "drain": Verb("cordon nodes, and move what runs there to others", "console.cli.byhand", "drain", _cordon),
     "doctor": Verb(
         "what is wrong on the way to nodes and on them, with the fix",
         "console.cli.doctor",

@@ -221,6 +221,18 @@ def _add_changes(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]", c
     one.add_argument("--port", metavar="P", type=int, help="left out, the node chooses")
     one.add_argument("--runtime", metavar="NAME", help="of the node; left out, its only one of the engine")
     one.add_argument("--option", metavar="K=V", action="append", default=[], help="of the engine; may be repeated")
+    text = "make so many replicas of a service, like those that there are, until the next apply"
+    scale = _add(verbs, "scale", text, "console.cli.byhand", "scale", parents)
+    scale.add_argument("service", metavar="SERVICE", help="`chat`, or `PROFILE:chat` where two profiles have one")
+    scale.add_argument("replicas", metavar="N", type=int, help="how many")
+    text = "set single keys of what runs, in the words of a profile, until the next apply"
+    setting = _add(verbs, "set", text, "console.cli.byhand", "set_keys", parents)
+    setting.add_argument("words", metavar="NAME … KEY=VALUE … KEY-", nargs="+",
+                         help=f"{_NAMES}; `max_num_seqs=96`, `env.A=1`, `slo.ttft_p95=800ms`")  # fmt: skip
+    move = _add(verbs, "move", "run instances on other GPUs, with all that they are", "console.cli.byhand", "move",
+                parents)  # fmt: skip
+    move.add_argument("names", metavar="NAME", nargs="+", help=_NAMES)
+    move.add_argument("--to", metavar="NODE|NODE/0,NODE/1", help="left out, wherever else there is room")
     for verb, text in CHANGES.items():
         parser = _add(verbs, verb, text, "console.cli.change", "verb", parents)
         parser.add_argument("names", metavar="NAME", nargs="+", help=_NAMES)

@@ -10,7 +10,7 @@ from profiles.gpu_request import GpuRequest
 from profiles.model import Desired, DesiredInstance, InstanceSpec, Profile, Service
 from tests.console.peer import snapshot
 from tests.console.test_operations import Nodes
-from tests.profiles.test_choice import node
+from tests.profiles.machines import node
 
 
 def test_what_stops_is_named_before_what_starts_and_there_is_no_blocker() -> None:

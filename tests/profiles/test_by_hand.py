@@ -6,7 +6,7 @@ from msgspec.structs import replace
 from profiles.document import FileError, Plain
 from profiles.gpu_request import GpuRequest
 from profiles.model import Cordon, Defaults, Desired, InstanceSpec, PlaceRequest, Profile, Service
-from profiles.moving import plan_move
+from profiles.moving import plan_drain, plan_move
 from profiles.objectives import SloRequest
 from profiles.place import place
 from profiles.plan import Action, Plan
@@ -39,14 +39,14 @@ def held(desired: dict[str, Desired]) -> list[str]:
 def test_more_replicas_are_like_the_first_and_fewer_are_the_first() -> None:
     nodes = cluster(node("a"), node("b"), node("c", board=A100))
     desired = running(nodes, chat=CHAT)
-    grown = after(plan_scale("chat", 4, nodes, desired, {}), desired)
+    grown = after(plan_scale("p", "chat", 4, nodes, desired, {}), desired)
     assert sorted(specs(grown)) == ["chat/0", "chat/1", "chat/2", "chat/3"]
     assert {spec.port for _, spec in specs(grown).values()} == {8000, 8001, 8002, 8003}
     assert {len(spec.slices) for _, spec in specs(grown).values()} == {4}
     assert len(held(grown)) == len(set(held(grown)))
     assert {at for at, _ in specs(grown).values()} == {"a", "b"}  # four H100, as the first has
 
-    shrunk = plan_scale("chat", 1, nodes, grown, {})
+    shrunk = plan_scale("p", "chat", 1, nodes, grown, {})
     assert [(step.action, step.instance) for step in shrunk.steps if step.action is not Action.KEEP] == [
         (Action.PRUNE, "chat/1"), (Action.PRUNE, "chat/2"), (Action.PRUNE, "chat/3"),
     ]  # fmt: skip
@@ -58,7 +58,7 @@ def test_a_gap_in_the_numbers_is_filled_and_nothing_else_is_touched() -> None:
     desired = running(nodes, chat=replace(CHAT, replicas=3))
     at = specs(desired)["chat/1"][0]
     desired[at] = Desired(instances={k: v for k, v in desired[at].instances.items() if k != "chat/1"})
-    plan = plan_scale("chat", 3, nodes, desired, {})
+    plan = plan_scale("p", "chat", 3, nodes, desired, {})
     assert [(step.instance, step.action) for step in plan.steps if step.action is not Action.KEEP] == [
         ("chat/1", Action.START)
     ]
@@ -68,10 +68,10 @@ def test_a_gap_in_the_numbers_is_filled_and_nothing_else_is_touched() -> None:
 @pytest.mark.parametrize(("replicas", "code"), [(0, "invalid"), (-1, "invalid"), (5, "unplaceable")])
 def test_what_cannot_be_scaled_is_told(replicas: int, code: str) -> None:
     nodes = cluster(node("a"), node("b"))
-    plan = plan_scale("chat", replicas, nodes, running(nodes, chat=CHAT), {})
+    plan = plan_scale("p", "chat", replicas, nodes, running(nodes, chat=CHAT), {})
     assert [blocker.code for blocker in plan.blockers] == [code]
     assert not plan.nodes
-    assert plan_scale("chit", 1, nodes, {}, {}).blockers[0].code == "not_found"
+    assert plan_scale("p", "chit", 1, nodes, {}, {}).blockers[0].code == "not_found"
 
 
 def test_an_instance_moves_to_another_node_with_all_that_it_is() -> None:
@@ -100,8 +100,10 @@ def test_draining_a_node_moves_all_and_says_what_finds_no_place() -> None:
     desired = running(nodes, big=replace(CHAT, replicas=2), small=Service(model="m", gpus=GpuRequest(memory="8GiB")))
     full = next(at for at, one in desired.items() if len(one.instances) >= 2)
     names = [(full, name) for name in desired[full].instances]
-    plan = plan_move("drain", names, nodes, desired, {})
-    left = {name for _, name in names} - {step.instance for step in plan.steps}
+    plan = plan_drain([full], nodes, desired, {}, reason="fan")
+    assert (plan.steps[0].action, plan.steps[0].node) == (Action.CORDON, full)
+    assert next(edit.cordons for edit in plan.nodes if edit.node == full) == {"": Cordon(reason="fan")}
+    left = {name for _, name in names} - {step.instance for step in plan.steps[1:]}
     assert {blocker.text.partition(":")[0] for blocker in plan.blockers} == left
     now = held(after(plan, desired))
     assert len(now) == len(set(now))

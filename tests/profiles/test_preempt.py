@@ -18,7 +18,7 @@ from profiles.profile_plan import plan_profile
 from profiles.status import NodeStatus
 from profiles.undo import plan_undo
 from profiles.verb_plan import Verb, plan_verb
-from tests.profiles.test_choice import cluster, node
+from tests.profiles.machines import cluster, node
 
 NODE = cluster(node("n", gpus=4))
 

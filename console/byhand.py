@@ -1,0 +1,58 @@
+"""Plans of edits by hand on what the store knows: replicas, single keys, places. Applying is that of any plan."""
+
+from collections.abc import Collection, Mapping, Sequence
+
+from msgspec.structs import replace
+
+from console.seen import desired, labels, statuses, told, unreachable, unseen
+from console.store import Store
+from profiles.edit_plan import Edit, plan_edits
+from profiles.model import Desired, DesiredInstance
+from profiles.moving import plan_drain, plan_move
+from profiles.plan import Plan
+from profiles.scaling import plan_scale
+from profiles.setting import Settings, edited
+
+Target = tuple[str, str]
+"""(node, instance)"""
+
+
+def propose_scale(store: Store, profile: str, service: str, replicas: int) -> Plan:
+    """So many replicas of one service of `profile`, like those that there are."""
+    plan = plan_scale(profile, service, replicas, statuses(store), desired(store), labels(store))
+    return told(replace(plan, blockers=plan.blockers + unseen(store, profile)), store)
+
+
+def propose_set(store: Store, targets: Sequence[Target], given: Settings, off: Collection[str]) -> Plan:
+    """Keys that are `given`, and without those that are taken `off`. Raises FileError."""
+    there = desired(store)
+    edits = []
+    for node, name in targets:
+        if (owned := there[node].instances.get(name)) is not None:
+            spec = edited(owned.spec, given, off, _replicas(owned, there))
+            edits.append(Edit(node=node, instance=name, owned=replace(owned, spec=spec)))
+    return told(plan_edits("set", edits, there), store)
+
+
+def propose_move(store: Store, targets: Sequence[Target], to: Mapping[str, frozenset[str]] | None) -> Plan:
+    """To GPUs of a node, by UUID, or wherever else there is room."""
+    return told(plan_move("move", targets, statuses(store), desired(store), labels(store), to=to), store)
+
+
+def propose_drain(store: Store, nodes: Sequence[str], reason: str = "") -> Plan:
+    """Cordon `nodes` and move what should run there."""
+    there = desired(store)
+    gone = tuple(unreachable(store.nodes[node]) for node in nodes if node not in there)
+    left = [node for node in nodes if node in there]
+    plan = plan_drain(left, statuses(store), there, labels(store), reason=reason)
+    return told(replace(plan, blockers=plan.blockers + gone), store)
+
+
+def _replicas(owned: DesiredInstance, there: Mapping[str, Desired]) -> int:
+    """How many there are of its service."""
+    like = owned.profile, owned.spec.service
+    return sum(
+        (other.profile, other.spec.service) == like
+        for document in there.values()
+        for other in document.instances.values()
+    )
