@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 from agents.framing import FrameReader, encode
 from agents.wire import Delta
-from benchmarks import agent_cost, gpu_tick, install, plan, recovery
+from benchmarks import agent_cost, gateway, gpu_tick, install, plan, recovery
 from profiles.status import HostReading
 
 
@@ -45,6 +45,7 @@ def main() -> None:
     install.main()
     gpu_tick.main()
     recovery.main()
+    gateway.main()
     agent_cost.main()
 
 

@@ -13,11 +13,12 @@ LIMIT_S = 30.0
 
 
 class Callers:
-    """`statuses` counts answers by their status, 0 for none."""
+    """`statuses` counts answers by their status, 0 for none; `said` has the first of each."""
 
     def __init__(self, port: int, per_s: float, tokens: int = 4) -> None:
         self.statuses: Counter[int] = Counter()
         self.said: dict[int, str] = {}
+        self.took_s: list[float] = []
         self._port = port
         self._pause_s = 1 / per_s
         self._body = json.dumps({"model": "m", "prompt": "hello", "max_tokens": tokens}).encode()
@@ -27,12 +28,14 @@ class Callers:
         return {status: count for status, count in self.statuses.items() if status != 200}
 
     async def one(self) -> int:
+        began_s = time.monotonic()
         try:
             answer = await probe.post(self._port, "/v1/completions", self._body, LIMIT_S)
             status, text = answer.status, answer.body.decode(errors="replace")
         except probe.ProbeFailed as error:
             status, text = 0, str(error)
         self.statuses[status] += 1
+        self.took_s.append(time.monotonic() - began_s)
         self.said.setdefault(status, text)
         return status
 
