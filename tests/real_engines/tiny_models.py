@@ -64,6 +64,24 @@ def write_llama_gguf(path: Path, *, layers: int = 2, hidden: int = 128, context:
     return path
 
 
+def write_llama_gguf_lora(path: Path, *, layers: int = 2, hidden: int = 128) -> Path:
+    """An adapter for the queries of `write_llama_gguf`'s model."""
+    rank = 4
+    facts: dict[str, Value] = {
+        "general.type": "adapter",
+        "general.architecture": "llama",
+        "adapter.type": "lora",
+        "adapter.lora.alpha": 8.0,
+    }
+    shapes = {
+        f"blk.{layer}.attn_q.weight.lora_{part}": shape
+        for layer in range(layers)
+        for part, shape in {"a": (hidden, rank), "b": (rank, hidden)}.items()
+    }
+    path.write_bytes(_gguf(facts, shapes))
+    return path
+
+
 def _gguf(facts: Mapping[str, Value], shapes: Mapping[str, tuple[int, ...]]) -> bytes:
     """Header, facts and tensor directory, then every tensor as float32 at a multiple of 32 bytes."""
     chance = random.Random(0)
