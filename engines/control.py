@@ -98,6 +98,8 @@ def control_of(engine: Engine, options: msgspec.Struct) -> Control:
 
 def why_not(engine_name: str, raw: Mapping[str, Any], act: Act) -> str:
     """Why an engine with these options cannot `act`; "" when it can."""
+    if engine_name not in registry.names():
+        return f"{engine_name} has no call for it that gpuyard knows"
     try:
         engine = registry.get(engine_name)
         return control_of(engine, options_for(engine, raw)).absent.get(act, "")

@@ -6,6 +6,7 @@ from agents.gateways.gateways import Front
 from agents.gateways.members import Replica
 from agents.gateways.rates import WINDOW_S
 from agents.instances.keeper import Keeper
+from agents.instances.standing import Standing
 from agents.layout import Layout
 from engines.haproxy import SOCKET
 from profiles.gateway import Gateway, GatewayReading
@@ -53,7 +54,7 @@ class Fronts:
         for name, keeper in self._keepers.items():
             started = keeper.runner.started
             if started and started.owned.profile == profile and not started.owned.spec.gateway:
-                takes = keeper.standing.phase in TAKES if keeper.found else None
+                takes = _takes(keeper.standing) if keeper.found else None
                 found.append(Replica(name, started.owned.spec.service, started.port, takes))
         return tuple(found)
 
@@ -69,3 +70,7 @@ def traffic(gateway: GatewayReading, at_unix_s: float) -> EngineReading:
         failed_per_s=failed,
         absent=NOT_SAID,
     )
+
+
+def _takes(standing: Standing) -> bool:
+    return standing.phase in TAKES and not standing.rests

@@ -34,6 +34,14 @@ class Standing:
     def phase(self) -> Phase:
         return self.life.phase
 
+    @property
+    def rests(self) -> bool:
+        """Whether it sleeps, may, or is about to: requests would wait until it is woken."""
+        started = self._runner.started
+        return bool(started and started.asleep is not False) or bool(
+            self.owned and self.owned.spec.wanted is Wanted.SLEEPING
+        )
+
     def move(self, phase: Phase, reason: Reason) -> None:
         """Another phase, which is an event, or another reason for the same. Raises WrongTransition."""
         before = self.life

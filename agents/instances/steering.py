@@ -91,12 +91,15 @@ class Steering:
         if call is None:
             return self._fails(act, _not_done(act, dialogue.control.absent.get(act, "")))
         self._runner.note(replace(started, asleep=None))
-        not_done = await dialogue.call(call)
-        if not_done is None:
-            self._failed = None
-        if not_done is None or not_done.answered:  # a refusal leaves it as it was
-            self._runner.note(replace(started, asleep=asleep if not_done is None else started.asleep))
-        return None if not_done is None else self._fails(act, _not_done(act, not_done.text))
+        if not_done := await dialogue.call(call):
+            if not_done.answered:  # a refusal leaves it as it was
+                self._runner.note(started)
+            return self._fails(act, _not_done(act, not_done.text))
+        if await dialogue.asleep() is not asleep and dialogue.control.asleep:  # some answer 200 and do nothing
+            return self._fails(act, _not_done(act, "it took the call, and does not say that it is done"))
+        self._runner.note(replace(started, asleep=asleep))
+        self._failed = None
+        return None
 
     async def _change(self, dialogue: Dialogue, old: Mapping[str, Any], new: Mapping[str, Any]) -> Reason | None:
         engine = dialogue.described.engine

@@ -206,7 +206,10 @@ class Supervisor:
         return {
             name: every_s
             for name, keeper in self._keepers.items()
-            if keeper.owned and (every_s := keeper.owned.spec.canary_every_s) and keeper.standing.phase in TAKES
+            if keeper.owned
+            and (every_s := keeper.owned.spec.canary_every_s)
+            and keeper.standing.phase in TAKES
+            and not keeper.standing.rests
         }
 
     def set_canary(self, name: str, canary: CanaryReading | None) -> None:

@@ -45,7 +45,7 @@ def test_a_call(engine: str, options: dict[str, Any], act: Act, call: tuple[str,
         ("llama_cpp", {}, Act.SLEEP, "sleep_idle_seconds"),
         ("tensorrt_llm", {}, Act.SLEEP, "signature"),
         ("vllm", {"no_such": 1}, Act.SLEEP, "no option"),
-        ("nobody", {}, Act.SLEEP, "no engine"),
+        ("haproxy", {}, Act.SLEEP, "haproxy has no call"),
     ],
 )
 def test_what_there_is_no_call_for_has_a_reason(engine: str, options: dict[str, Any], act: Act, said: str) -> None:
