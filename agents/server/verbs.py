@@ -1,7 +1,6 @@
 """What a caller may ask, and who carries it out: the one place where a request meets a role."""
 
 import asyncio
-import time
 from collections.abc import Mapping
 from functools import partial
 
@@ -22,11 +21,12 @@ from agents.server.applying import applying
 from agents.server.dividing import divided
 from agents.server.housing import housed
 from agents.server.node import Node
+from agents.server.noting import noted
 from agents.server.selfcheck import self_checked
 from agents.server.trying import tried
 from profiles.applyjournal import ApplyJournal
 from profiles.model import Desired
-from profiles.status import EventKind, Role
+from profiles.status import Role
 
 NEEDED: Mapping[type[wire.AnyAsk], Role] = {
     wire.ReadLog: Role.VIEWER,
@@ -43,6 +43,7 @@ NEEDED: Mapping[type[wire.AnyAsk], Role] = {
     wire.SelfCheck: Role.OPERATOR,
     wire.Terminate: Role.ADMIN,
     wire.NoteShell: Role.VIEWER,
+    wire.NoteBudget: Role.VIEWER,
     wire.Smoke: Role.OPERATOR,
     wire.StartTrial: Role.OPERATOR,
     wire.ReadTrial: Role.VIEWER,
@@ -67,10 +68,6 @@ NEEDED: Mapping[type[wire.AnyAsk], Role] = {
     wire.ReadMeasurements: Role.VIEWER,
 }
 """The least role for each request; what is in it may need a higher one (`_needed`)."""
-
-
-SSH_FAILED = 255
-"""How ssh says that it could not connect, or was cut off."""
 
 
 async def carry_out(node: Node, caller: Caller, ask: wire.AnyAsk) -> wire.AnyAnswer:
@@ -105,9 +102,8 @@ async def _act(node: Node, caller: Caller, role: Role, ask: wire.AnyAsk) -> wire
             return node.gate.leases.release(ask)
         case wire.Terminate(pid=pid, start_ticks=start_ticks, kind=kind):
             return wire.Terminated(text=await node.terminator.terminate(pid, start_ticks, kind, caller.author))
-        case wire.NoteShell():
-            node.events.append(EventKind.AGENT, shell_text(ask, node.board.now()), author=caller.author, code="shell")
-            return wire.ShellNoted()
+        case wire.NoteShell() | wire.NoteBudget():
+            return noted(node.events, caller.author, ask, node.board.now())
         case wire.ListProcesses():
             # Arguments of other people's processes may hold what is not for everybody's eyes.
             return wire.Processes(processes=await node.survey.everyone(commands=role.rank >= Role.OPERATOR.rank))
@@ -169,14 +165,6 @@ async def verified(audit: AuditLog, ask: wire.VerifyAudit) -> wire.AuditVerified
         last_hash=walked.last.hash,
         problem=walked.problem,
     )
-
-
-def shell_text(ask: wire.NoteShell, now_unix_s: float) -> str:
-    """`had a shell from 12:01:03 to 12:05:10`, by the node's clock; a claim of who asks."""
-    began, ended = (time.localtime(now_unix_s - max(0.0, ago_s)) for ago_s in (ask.began_ago_s, ask.ended_ago_s))
-    day = "" if began[:3] == ended[:3] else "%Y-%m-%d "
-    what = "ssh failed or was cut off" if ask.status == SSH_FAILED else f"status {ask.status}"
-    return f"had a shell from {time.strftime(f'{day}%H:%M:%S', began)} to {time.strftime('%H:%M:%S', ended)} ({what})"
 
 
 def _is_emergency(role: Role, ask: wire.Change, current: Desired) -> bool:

@@ -102,7 +102,7 @@ from agents.wire.runtimes import (
     Runtimes,
     StopMaking,
 )
-from agents.wire.spending import ReadSpent, Spent, SpentPart
+from agents.wire.spending import BudgetNoted, NoteBudget, ReadSpent, Spent, SpentPart
 from agents.wire.tags import SetTag, TagSet
 from agents.wire.timeslices import ChangeTimeslice, TimesliceChanged
 from agents.wire.trial import (
@@ -132,10 +132,11 @@ __all__ = [
     "Smoked", "TrialStarted", "TrialReport", "TrialStopped", "Trials",
     "PlanLayout", "ApplyLayout", "SettleLayout", "ReadLayouts", "LayoutPlanned", "LayoutChanging", "Layouts",
     "ControlEngine", "EngineControlled",
-    "ChangeTimeslice", "TimesliceChanged", "SetTag", "TagSet", "ReadSpent", "Spent", "SpentPart",
-    "ApplyAsk", "BeginApply", "NoteApply", "ReadApplies", "ApplyBegun", "ApplyNoted", "Applies",
+    "ChangeTimeslice", "TimesliceChanged", "SetTag", "TagSet",
+    "ReadSpent", "Spent", "SpentPart", "NoteBudget", "BudgetNoted",
     "RuntimeAsk", "ListRuntimes", "CheckRuntimes", "AddRuntime", "ReadMaking", "StopMaking", "RemoveRuntime",
     "Runtimes", "RuntimeMaking", "MakingReport", "MakingStopped", "RuntimeRemoved",
+    "ApplyAsk", "BeginApply", "NoteApply", "ReadApplies", "ApplyBegun", "ApplyNoted", "Applies",
     "ReadMeasurements", "Measurements",
     "encode", "decode", "common_protocol", "no_common_protocol",
 ]  # fmt: skip

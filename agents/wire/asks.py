@@ -8,7 +8,7 @@ from agents.wire.control import ControlEngine, EngineControlled
 from agents.wire.layouts import LayoutAnswer, LayoutAsk
 from agents.wire.measurements import Measurements, ReadMeasurements
 from agents.wire.runtimes import RuntimeAnswer, RuntimeAsk
-from agents.wire.spending import ReadSpent, Spent
+from agents.wire.spending import BudgetNoted, NoteBudget, ReadSpent, Spent
 from agents.wire.tags import SetTag, TagSet
 from agents.wire.timeslices import ChangeTimeslice, TimesliceChanged
 from agents.wire.trial import TrialAnswer, TrialAsk
@@ -252,6 +252,7 @@ AnyAsk = (
     | ReadRevision
     | ReadHistory
     | ReadSpent
+    | NoteBudget
     | TakeLease
     | ReleaseLease
     | VerifyAudit
@@ -276,6 +277,7 @@ AnyAnswer = (
     | RevisionDocument
     | History
     | Spent
+    | BudgetNoted
     | LeaseTaken
     | LeaseReleased
     | AuditVerified

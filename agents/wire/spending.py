@@ -1,8 +1,8 @@
-"""What the GPUs of a node were given to in the past: time and energy, without a price."""
+"""Money: what the GPUs of a node were given to, without a price; and budgets, which only consoles know."""
 
 import msgspec
 
-from agents.wire.base import Answer, Ask
+from agents.wire.base import Answer, Ask, Change
 from profiles.spent import GpuTime
 
 
@@ -26,3 +26,21 @@ class Spent(Answer, frozen=True, kw_only=True):
     to_unix_s: float
     part_s: float
     parts: tuple[SpentPart, ...]
+
+
+class NoteBudget(Change, frozen=True, kw_only=True):
+    """Who asks sees a budget gone over, by the prices that he has: for the record, a claim.
+
+    `kind` and `name` are of a profiles.budgets.Budget. The node writes it down once a day.
+    """
+
+    kind: str
+    name: str
+    microusd_day: int
+    budget_microusd_day: int
+
+
+class BudgetNoted(Answer, frozen=True, kw_only=True):
+    """It is on record; `anew` False since earlier that day."""
+
+    anew: bool

@@ -164,6 +164,6 @@ async def test_every_request_has_a_role(node: Running) -> None:
     from agents.server.verbs import NEEDED
 
     assert set(NEEDED) == set(get_args(wire.AnyAsk))
-    changes = {kind for kind in NEEDED if issubclass(kind, wire.Change)} - {wire.NoteShell}  # which only writes down
+    changes = {kind for kind in NEEDED if issubclass(kind, wire.Change)} - {wire.NoteShell, wire.NoteBudget}
     assert all(NEEDED[kind].rank >= Role.OPERATOR.rank for kind in changes)
     assert framing.encode(wire.Request(id=1, body=set_desired(0)))

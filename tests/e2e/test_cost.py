@@ -1,14 +1,24 @@
-"""Money of the past over a real sshd and a real agent, against a sum by hand."""
+"""Money over a real sshd and a real agent: of the past against a sum by hand, and budgets that are gone over."""
 
+import asyncio
 import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
+from console import inventory
+from console.budget_watch import BudgetWatch
+from console.remote.fleet import Fleet
+from console.spending import over_budget
+from console.store import Store
 from engines.simulated_device import DEVICES_FILE
 from profiles import prices
+from profiles.budgets import Budget
+from profiles.prices import Sheet
 from tests.e2e.sshd import Host, wait_until
 from tests.e2e.test_undo import done
 
@@ -61,3 +71,39 @@ def test_what_a_node_observed_is_paid_and_no_more(shared: Host) -> None:
     said = done(shared, "cost", "--window", "24h")
     assert "of 1d00h, here has " in said
     assert {one["service"] for one in items(shared, "cost", "--window", "1h", "--by", "service")} == {"embed"}
+
+
+@asynccontextmanager
+async def console(host: Host, author: str) -> AsyncIterator[BudgetWatch]:
+    """That has a budget of a dollar a day for search."""
+    store = Store()
+    store.sheet = Sheet(prices.load(None).rows, [Budget(kind="owner", name="search", microusd_day=1_000_000)])
+    fleet = Fleet(inventory.load(host.folder / "inventory.yaml"), store, author=author)
+    running = asyncio.create_task(fleet.run())
+    try:
+        async with asyncio.timeout(30):
+            while not over_budget(store):
+                await asyncio.sleep(0.05)
+        yield BudgetWatch(fleet, store)
+    finally:
+        running.cancel()
+        with suppress(asyncio.CancelledError):
+            await running
+
+
+async def test_a_budget_that_is_gone_over_is_on_record_once(shared: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(shared.home))
+
+    def noted() -> list[dict[str, Any]]:
+        return [event for event in items(shared, "events") if event["code"] == "over_budget"]
+
+    async with console(shared, "ana") as ana, console(shared, "eve") as eve:
+        await ana.look()
+        assert not noted(), "over at one look may be a service that is rolled"
+        for _ in range(3):
+            await ana.look()
+            await eve.look()
+    (event,) = noted()
+    assert event["author"] == "ana"
+    assert event["text"].startswith("owner search spends $")
+    assert event["text"].endswith(" a day of $1.00")

@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -87,6 +88,7 @@ MATRIX: tuple[tuple[wire.AnyAsk, Role], ...] = (
     (edit(env={"A": "b"}), Role.ADMIN),
     (wire.TakeLease(purpose="matrix", ttl_s=5.0, token=10**6), Role.OPERATOR),
     (wire.TakeLease(purpose="matrix", ttl_s=5.0, force=True), Role.ADMIN),
+    (wire.NoteBudget(kind="owner", name="lab", microusd_day=2, budget_microusd_day=1), Role.VIEWER),
     (wire.NoteShell(began_ago_s=2, ended_ago_s=1, status=0), Role.VIEWER),
     (wire.Terminate(pid=1, start_ticks=1, kind=ProcessKind.ORPHAN, token=10**6), Role.ADMIN),
     (wire.Smoke(instance="none"), Role.OPERATOR),
@@ -135,12 +137,17 @@ class Console:
         return found
 
     def ask(self, body: wire.AnyAsk) -> str:
-        """The code of the refusal; "" for an answer."""
-        self.number += 1
-        self._write(encode(wire.Request(id=self.number, body=body)))
-        found = self._next()
-        assert isinstance(found, wire.Reply | wire.Failure)
-        return found.code if isinstance(found, wire.Failure) else ""
+        """The code of the refusal; "" for an answer. There are more requests than one may make at once."""
+        while True:
+            self.number += 1
+            self._write(encode(wire.Request(id=self.number, body=body)))
+            found = self._next()
+            assert isinstance(found, wire.Reply | wire.Failure)
+            if isinstance(found, wire.Reply):
+                return ""
+            if "requests a second" not in found.message or found.retry_after_s is None:
+                return found.code
+            time.sleep(found.retry_after_s)
 
     def _write(self, data: bytes) -> None:
         assert self.process.stdin
