@@ -23,7 +23,7 @@ def stood(heads: Sequence[Revision], generation: int) -> Revision | None:
     return found
 
 
-def before(heads: Sequence[Revision], head: Revision) -> Revision | None:
+def predecessor(heads: Sequence[Revision], head: Revision) -> Revision | None:
     """Whose document `head` replaced; None where that is not kept."""
     older = [one for one in heads if one.generation < head.generation]
     if not older or head.follows not in (None, older[-1].generation):
@@ -36,6 +36,17 @@ def of_revision(heads: Iterable[Revision], revision: Standing) -> list[Revision]
     return [head for head in heads if head.applied is not None and head.applied.same(revision)]
 
 
+def began(heads: Sequence[Revision], revision: Standing) -> Revision | None:
+    """The first that applied `revision` since another one of its profile stood."""
+    found = None
+    for head in reversed(heads):
+        if head.applied is not None and head.applied.profile == revision.profile:
+            if not head.applied.same(revision):
+                break
+            found = head
+    return found
+
+
 def pinned(
     heads: Sequence[Revision], standing: Mapping[str, Standing], tagged: Iterable[Standing], newest: int
 ) -> set[int]:
@@ -43,7 +54,7 @@ def pinned(
     kept = {head.generation for head in heads[-newest:]}
     for revision in standing.values():
         if found := of_revision(heads, revision):
-            replaced = before(heads, found[0])
+            replaced = predecessor(heads, began(heads, revision) or found[0])
             kept |= {found[-1].generation, replaced.generation if replaced else found[-1].generation}
     for revision in tagged:
         kept |= {head.generation for head in of_revision(heads, revision)[-1:]}

@@ -7,14 +7,39 @@ All nodes of the profile are asked, those as well on which nothing changes: so t
 every node where the profile stands, and only one of them finds the generations that it planned on.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from msgspec.structs import replace
 
-from profiles.model import Desired, DesiredInstance
+from profiles.model import Desired, DesiredInstance, InstanceSpec
 from profiles.plan import NodePlan, Plan
 from profiles.revision import Document, digest
 from profiles.standing import Standing
+
+Parts = Mapping[str, Document]
+"""Node → instances of one profile."""
+
+
+def instead(desired: Mapping[str, Desired], profile: str, parts: Parts) -> dict[str, Desired]:
+    """`desired` with `parts` in place of what the profile has there."""
+    return {
+        node: replace(document, instances={
+            **{name: owned for name, owned in document.instances.items() if owned.profile != profile},
+            **parts.get(node, {}),
+        })
+        for node, document in desired.items()
+    }  # fmt: skip
+
+
+def specs_of(parts: Parts) -> dict[str, tuple[InstanceSpec, ...]]:
+    """What `parts` want of each node."""
+    return {node: tuple(owned.spec for owned in part.values()) for node, part in parts.items()}
+
+
+def as_they_were(placed: Mapping[str, Iterable[InstanceSpec]], parts: Parts) -> dict[str, tuple[InstanceSpec, ...]]:
+    """`placed`, but what is among `parts` as it is there: a file may have been edited since."""
+    exact = {(node, spec.name): spec for node, specs in specs_of(parts).items() for spec in specs}
+    return {node: tuple(exact.get((node, spec.name), spec) for spec in specs) for node, specs in placed.items()}
 
 
 def numbered(plan: Plan, profile: str, desired: Mapping[str, Desired], title: str = "") -> Plan:
@@ -51,6 +76,11 @@ def meaning(profile: str, documents: Mapping[str, Document]) -> str:
         f"{node} {name}": owned
         for node, document in documents.items() for name, owned in document.items() if owned.profile == profile
     })  # fmt: skip
+
+
+def part(document: Document, profile: str) -> str:
+    """The digest of what `profile` wants of one node."""
+    return digest({name: owned for name, owned in document.items() if owned.profile == profile})
 
 
 def _owns(document: Mapping[str, DesiredInstance], profile: str) -> bool:

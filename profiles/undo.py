@@ -14,6 +14,7 @@ from msgspec.structs import replace
 from profiles.cordon import Cordons
 from profiles.cordon_plan import step_of
 from profiles.difference import step_between
+from profiles.heads import predecessor, stood
 from profiles.model import Cordon, Desired, DesiredInstance
 from profiles.plan import Action, NodePlan, Plan, Step
 from profiles.revision import NO_CORDONS, Document, Revision, changed, meaning
@@ -43,9 +44,10 @@ def choose(heads: Sequence[Revision], to: int | None = None, only: int | None = 
     at = next((at for at, head in enumerate(heads) if head.generation == generation), None)
     if at is None:
         return Reason("not_found", f"no change that is kept made generation {generation}", "see `gpuyard revisions`")
-    if at == 0:
+    replaced = predecessor(heads, heads[at])
+    if replaced is None:
         return _gone(heads, generation - 1)
-    return Choice((heads[at],), heads[at - 1].generation, generation)
+    return Choice((heads[at],), replaced.generation, generation)
 
 
 def plan_undo(
@@ -65,8 +67,8 @@ def plan_undo(
     instances = dict(current.instances)
     for name in (one.instance for one in changed(after, before)):
         now, then, left = current.instances.get(name), before.get(name), after.get(name)
-        if _meant(left) == _meant(then):
-            continue
+        if _meant(then) in (_meant(left), _meant(now)):
+            continue  # the same, or taken back by hand already
         if _meant(now) != _meant(left):
             text = f"{name} on {node} was changed again since"
             blockers.append(Reason("overlap", text, "undo the later change first, or all of them with --to"))
@@ -100,10 +102,11 @@ def _back_to(heads: Sequence[Revision], to: int) -> Choice | Reason:
     newest = heads[-1].generation
     if to >= newest:
         return Reason("nothing_to_undo", f"nothing changed since generation {to}", "see `gpuyard revisions`")
-    stood = [head.generation for head in heads if head.generation <= to]
-    if not stood:
+    then = stood(heads, to)
+    if then is None:
         return _gone(heads, to)
-    return Choice(tuple(head for head in reversed(heads) if head.generation > stood[-1]), stood[-1], newest)
+    undone = tuple(head for head in reversed(heads) if head.generation > then.generation)
+    return Choice(undone, then.generation, newest)
 
 
 def _gone(heads: Sequence[Revision], generation: int) -> Reason:

@@ -7,7 +7,8 @@ from msgspec.structs import replace
 
 from agents.errors import Refused
 from profiles.model import Desired, DesiredInstance
-from profiles.revision import Revision, digest
+from profiles.numbering import part
+from profiles.revision import Revision
 from profiles.standing import Standing
 
 MAX_NODES = 4096
@@ -54,8 +55,3 @@ def stamped(
     for forgotten in gone[:-MAX_GONE]:
         del found[forgotten]
     return found
-
-
-def part(instances: Mapping[str, DesiredInstance], profile: str) -> str:
-    """The digest of what `profile` wants here."""
-    return digest({name: owned for name, owned in instances.items() if owned.profile == profile})

@@ -14,6 +14,7 @@ from engines.base import Histogram
 from profiles.burn import WINDOWS_S
 from profiles.cordon import NODE
 from profiles.history import HISTOGRAMS
+from profiles.merged import ProfileRevision
 from profiles.revision import Revision
 from profiles.sharing import sharing
 from profiles.slo import quantile
@@ -112,6 +113,13 @@ def revision_item(view: NodeView, head: Revision) -> Item:
     corrected = None if head.at_unix_s is None else head.at_unix_s - view.clock_skew_s
     return {"node": view.name, "corrected_unix_s": corrected, "clock_skew_s": view.clock_skew_s,
             **msgspec.to_builtins(head)}  # fmt: skip
+
+
+def profile_revision_item(one: ProfileRevision) -> Item:
+    """`at_unix_s` is by our clock; `nodes` has the generation at which each node that keeps it took it."""
+    item: Item = msgspec.to_builtins(one)
+    del item["on"]
+    return item | {"nodes": {node: head.generation for node, head in one.on.items()}}
 
 
 def _reading(reading: EngineReading) -> Item:

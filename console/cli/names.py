@@ -66,6 +66,36 @@ def find_node(found: Reached, name: str | None) -> str:
     return node
 
 
+def node_or_profile(found: Reached, name: str) -> tuple[str | None, str | None]:
+    """What `name` is: a node, else a profile; `node:NAME` and `profile:NAME` where it could be both.
+
+    Raises CommandFailed.
+    """
+    kind, colon, rest = name.partition(":")
+    if colon and kind in ("node", "profile"):
+        return (rest, None) if kind == "node" else (None, rest)
+    profiles = sorted(known_profiles(found))
+    if name in found.store.nodes and name in profiles:
+        hint = f"say which: node:{name} or profile:{name}"
+        raise CommandFailed(Exit.USAGE, Reason("ambiguous", f"{name} is a node and a profile", hint))
+    if name in found.store.nodes:
+        return name, None
+    if name in profiles:
+        return None, name
+    hint = f"nodes: {', '.join(sorted(found.store.nodes))}; profiles: {', '.join(profiles) or 'none'}"
+    raise CommandFailed(
+        max(Exit.USAGE, found.say_lost()), Reason("not_found", f"there is no node or profile {name}", hint)
+    )
+
+
+def known_profiles(found: Reached) -> set[str]:
+    """Those that have something on a node that answered, or had."""
+    documents = [view.desired for view in found.store.nodes.values() if view.counted]
+    return {name for one in documents for name in one.standing} | {
+        owned.profile for one in documents for owned in one.instances.values()
+    }
+
+
 def find_gpu(found: Reached, name: str) -> Target:
     """`NODE/INDEX` → (node, uuid). Raises CommandFailed."""
     node, slash, index = name.rpartition("/")

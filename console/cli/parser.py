@@ -185,14 +185,25 @@ def _changing() -> argparse.ArgumentParser:
 
 
 def _add_past(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]", common: argparse.ArgumentParser) -> None:
-    text = "what was wanted of each node before, by whom and why"
+    text = "what was wanted of each node before, or of a profile on all of them, by whom and why"
     past = _add(verbs, "revisions", text, "console.cli.revisions", "run", [common])
-    past.add_argument("node", metavar="NODE", nargs="?", help="left out, all of them")
-    undo = _add(verbs, "undo", "take a change back", "console.cli.undo", "run", [common, _changing()])
-    undo.add_argument("node", metavar="NODE", nargs="?", help="left out, the only one there is")
+    past.add_argument("name", metavar="NODE|PROFILE", nargs="?", help="left out, all nodes")
+    text = "take back the last change of a node, or the last revision of a profile on all its nodes"
+    undo = _add(verbs, "undo", text, "console.cli.undo", "run", [common, _changing()])
+    undo.add_argument("name", metavar="NODE|PROFILE", nargs="?", help="left out, the only node there is")
     which = undo.add_mutually_exclusive_group()
     which.add_argument("--to", metavar="GENERATION", type=int, help="take back every change since this generation")
     which.add_argument("--only", metavar="GENERATION", type=int, help="take back one change and keep the later ones")
+    text = "go back to a revision of a profile that is kept, whatever came since"
+    rollback = _add(verbs, "rollback", text, "console.cli.undo", "rollback", [common, _changing()])
+    rollback.add_argument("profile", metavar="PROFILE")
+    rollback.add_argument("revision", metavar="REV|TAG|-1", help="`r118`, its name, or -1: the one before")
+    text = "give a revision of a profile a name, under which it is kept"
+    tag = _add(verbs, "tag", text, "console.cli.tag", "run", [common])
+    tag.add_argument("profile", metavar="PROFILE")
+    tag.add_argument("revision", metavar="REV", nargs="?", help="`r118`, another name of it, or -1")
+    tag.add_argument("name", metavar="NAME", nargs="?", help="who has it already loses it")
+    tag.add_argument("--delete", metavar="NAME", help="take a name away")
 
 
 def _add_changes(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]", common: argparse.ArgumentParser) -> None:

@@ -8,6 +8,7 @@ from agents.wire import DesiredSet, SetDesired
 from console.demo.node import DemoNode
 from console.demo.unixsocket import AUTHOR, Watch
 from profiles.load import load_profile
+from profiles.numbering import numbered
 from profiles.place import place
 from profiles.profile_plan import plan_profile
 from profiles.status import NodeStatus
@@ -28,13 +29,14 @@ async def deploy(path: Path, nodes: Mapping[str, DemoNode]) -> None:
         if placement.unplaceable:
             raise NotDeployed("; ".join(f"{found.service}: {found.reason}" for found in placement.unplaceable))
         desired = {name: watch.desired for name, watch in watches.items()}
-        for edit in plan_profile(profile.profile, placement.specs, desired, profile.owner).nodes:
+        plan = plan_profile(profile.profile, placement.specs, desired, profile.owner)
+        for edit in numbered(plan, profile.profile, desired).nodes:
             session = watches[edit.node].session
             if session is None:
                 raise NotDeployed(f"the agent of {edit.node} is gone")
             request = SetDesired(
                 expected_generation=edit.expected_generation, instances=edit.instances, author=AUTHOR,
-                reason="the demo begins",
+                reason="the demo begins", profile_text=path.read_text(), applies=edit.applies,
             )  # fmt: skip
             await session.request(request, DesiredSet, 10.0)
     finally:

@@ -4,8 +4,9 @@ import pytest
 from msgspec.structs import replace
 
 from agents.errors import Refused
-from agents.instances.numbers import MAX_GONE, check, part, stamped
+from agents.instances.numbers import MAX_GONE, check, stamped
 from profiles.model import Desired, DesiredInstance, InstanceSpec
+from profiles.numbering import part
 from profiles.revision import Revision
 from profiles.standing import Standing
 

@@ -1,0 +1,54 @@
+"""The plan that takes the revision of a profile that stands back, on every node that has it. Pure.
+
+    node with it     ──► as before it      an instance that was changed since is a blocker, never overwritten
+    node without it  ──► as it is          so a revision that came only to some nodes is taken back from those
+
+It is one more revision: undoing it returns.
+"""
+
+from collections.abc import Mapping
+
+import msgspec
+from msgspec.structs import replace
+
+from profiles.model import Desired
+from profiles.numbering import numbered
+from profiles.plan import Plan, Step
+from profiles.revision import Document, Revision
+from profiles.status import Reason
+from profiles.undo import plan_undo
+
+
+class Taken(msgspec.Struct, frozen=True):
+    """What the revision made of one node; `later` is the newest change there since, None where there was none."""
+
+    before: Document
+    after: Document
+    profile_text: str = ""
+    """Of what stood before."""
+    later: Revision | None = None
+
+
+def plan_undo_profile(profile: str, title: str, taken: Mapping[str, Taken], desired: Mapping[str, Desired]) -> Plan:
+    """`taken` has the nodes where the revision stands."""
+    steps: list[Step] = []
+    plan = Plan(title=title, steps=(), nodes=())
+    for node, one in sorted(taken.items()):
+        part = plan_undo(node, desired[node], _of(one.before, profile), _of(one.after, profile), one.profile_text)
+        steps += part.steps
+        found = [_told(blocker, one.later) for blocker in part.blockers if blocker.code != "nothing_to_undo"]
+        plan = replace(plan, nodes=plan.nodes + part.nodes, blockers=(*plan.blockers, *found))
+    plan = replace(plan, steps=tuple(steps))
+    if not plan.changes_anything and not plan.blockers:
+        nothing = Reason("nothing_to_undo", f"{profile} is as it was before", f"see `gpuyard revisions {profile}`")
+        return replace(plan, nodes=(), blockers=(nothing,))
+    return numbered(plan, profile, desired, title)
+
+
+def _told(blocker: Reason, later: Revision | None) -> Reason:
+    who = f", last by {later.author or 'nobody'} ({later.reason or 'no reason given'})" if later else ""
+    return replace(blocker, text=blocker.text + who, hint="`gpuyard rollback PROFILE -1` goes back whatever came since")
+
+
+def _of(document: Document, profile: str) -> Document:
+    return {name: owned for name, owned in document.items() if owned.profile == profile}
