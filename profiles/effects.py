@@ -15,7 +15,8 @@ from profiles.plan import STARTS, Action, Effect, Plan, Step
 from profiles.room import held
 from profiles.status import SERVES, InstanceStatus, NodeStatus
 
-_ENDS = STARTS | {Action.STOP, Action.DRAIN, Action.SLEEP, Action.PRUNE, Action.PREEMPT}
+_ENDS = frozenset({Action.REPLACE, Action.MOVE, Action.STOP, Action.DRAIN, Action.SLEEP, Action.PRUNE, Action.PREEMPT})
+"""What is started has no process yet, or goes on with the one that was drained."""
 
 
 def with_effects(plan: Plan, desired: Mapping[str, Desired], nodes: Mapping[str, NodeStatus]) -> Plan:
@@ -56,7 +57,8 @@ def _away_s(
         return None
     if step.from_node and refused_by_book(then.slices, there.gpus, held(desired[step.node].instances)) is None:
         return 0.0
-    names = {gpu.uuid: gpu.name for status in nodes.values() for gpu in status.gpus}
+    here = nodes.get(step.from_node or step.node, there)
+    names = {gpu.uuid: gpu.name for gpu in (*here.gpus, *there.gpus)}
     same_kind = sorted(names.get(part.gpu_uuid, "") for part in now.slices) == sorted(
         names.get(part.gpu_uuid, "") for part in then.slices
     )

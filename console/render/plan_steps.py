@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from math import ceil
 from typing import NamedTuple
 
 from console.render.fit import Line
@@ -102,7 +103,7 @@ def effect_text(effects: Sequence[Effect]) -> str:
     each = "it serves" if len(effects) == 1 else "each serves"
     if len(away) < len(effects):
         return f"{text}; until {each} again: unknown, no load like it was measured"
-    longest = max(away)
+    longest = ceil(max(away))
     return f"{text}; {age(longest)} until {each} again" if longest else f"{text}; no capacity lost: both fit meanwhile"
 
 

@@ -5,7 +5,7 @@ from msgspec.structs import replace
 
 from engines.devices import Slice
 from profiles.effects import in_flight, with_effects
-from profiles.model import Desired, InstanceSpec
+from profiles.model import Desired, InstanceSpec, Wanted
 from profiles.plan import Action, Effect, Plan
 from profiles.profile_plan import plan_profile
 from profiles.reverted import is_of, with_reverted
@@ -103,6 +103,13 @@ def test_what_stops_does_not_come_back_and_what_does_not_run_loses_nothing() -> 
     ]  # fmt: skip
     assert in_flight(told) is None, "one of them does not say"
     assert in_flight(replace(told, steps=told.steps[:2])) == 49
+
+
+def test_what_goes_on_after_a_drain_ends_nothing() -> None:
+    desired = {"n1": holding(spec(wanted=Wanted.DRAINED))}
+    plan = plan_verb(Verb.START, [("n1", "a/0")], desired)
+    (step,) = with_effects(plan, desired, {"n1": node(running(phase=Phase.DRAINING))}).steps
+    assert (step.action, step.effect) == (Action.START, None)
 
 
 def reverted(applied: dict[tuple[str, str], InstanceSpec], now: InstanceSpec, new: InstanceSpec) -> Plan:
