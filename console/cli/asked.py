@@ -27,15 +27,20 @@ class Asked(NamedTuple):
     profile: Profile | None = None
     text: str = ""
     saved: SavedPlan | None = None
+    expired: bool = False
+    """Instead of all of them: what has no lease any more."""
 
 
 def asked(options: argparse.Namespace) -> Asked:
     """Before anything is reached. Raises CommandFailed."""
     path = getattr(options, "plan", None)
-    given = [one for one in (options.name, options.file, path) if one is not None]
+    expired = getattr(options, "expired", None) or None
+    given = [one for one in (options.name, options.file, path, expired) if one is not None]
     if len(given) != 1:
         reason = Reason("usage", "one of them is needed: the NAME of a profile, or -f FILE", "see --help")
         raise CommandFailed(Exit.USAGE, reason)
+    if expired:
+        return Asked("down --expired", expired=True)
     if path is not None:
         saved = _saved(Path(path))
         return Asked(saved.reason, saved=saved)
@@ -51,6 +56,8 @@ async def plan_of(found: Reached, what: Asked) -> Plan:
     """The plan on the cluster as it is now, or the saved one if that still stands. Raises CommandFailed."""
     if what.profile is not None:
         return await told(found.fleet, found.store, found.operations.propose_profile(what.profile, what.text))
+    if what.expired:
+        return found.operations.propose_expired()
     assert what.saved is not None
     _refuse_stale(found, what.saved)
     say(f"saved {age(found.store.wall() - what.saved.at_unix_s)} ago by {what.saved.by}")

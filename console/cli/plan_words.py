@@ -14,6 +14,7 @@ def add(
     plan = verbs.add_parser("plan", help=text, description=text, parents=[common])
     plan.set_defaults(module="console.cli.plan", function="run", verb="plan")
     _profile(plan)
+    plan.add_argument("--expired", action="store_true", help="instead: take down what has no lease any more")
     plan.add_argument("--out", metavar="FILE", help="keep it for `apply --plan`, refused once a node changed")
 
     text = "make the nodes run what a profile says"

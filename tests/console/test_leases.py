@@ -1,8 +1,13 @@
 """Where a console says that a lease ends, and what takes down what has none any more."""
 
+from argparse import Namespace
+
+import pytest
 from msgspec.structs import replace
 
+from console.cli.asked import asked, plan_of
 from console.cli.items import instance_item
+from console.cli.output import CommandFailed, Exit
 from console.render.instance import instance_lines
 from console.render.instances import instance_row
 from console.render.pulse import problems
@@ -48,7 +53,7 @@ def test_it_is_told_in_its_last_days_and_always_on_the_page() -> None:
     assert instance_item(view, view.instances["chat/0"])["lease_ends_at_unix_s"] == now + 2 * DAY_S + 5
 
 
-def test_what_has_no_lease_any_more_is_taken_down_by_a_plan() -> None:
+async def test_what_has_no_lease_any_more_is_taken_down_by_a_plan() -> None:
     document = desired("chat/0", "embed/0")
     over = document.instances["chat/0"]
     over = replace(over, spec=replace(over.spec, lease_s=DAY_S), lease_ends_at_unix_s=0.0)
@@ -56,3 +61,10 @@ def test_what_has_no_lease_any_more_is_taken_down_by_a_plan() -> None:
     plan = found.operations.propose_expired()
     assert [(step.action, step.instance) for step in plan.steps] == [(Action.PRUNE, "chat/0")]
     assert not found.operations.propose_expired(["q"]).changes_anything
+    assert await plan_of(found, asked(Namespace(name=None, file=None, expired=True))) == plan
+
+
+def test_a_plan_is_of_a_profile_or_of_what_has_expired() -> None:
+    with pytest.raises(CommandFailed) as failed:
+        asked(Namespace(name="chat", file=None, expired=True))
+    assert failed.value.code is Exit.USAGE

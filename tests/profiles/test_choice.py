@@ -1,8 +1,6 @@
 """Where replicas go when they may choose: whole GPUs, parts of them, nodes; who stays; what is said when none fits."""
 
 from collections.abc import Mapping, Sequence
-from importlib.resources import files
-from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -13,7 +11,6 @@ from engines.devices import Slice
 from profiles.account import account, tenants
 from profiles.gpu_request import GpuRequest
 from profiles.gpus import GpuHealth
-from profiles.load import load_profile
 from profiles.model import (
     Cordon,
     Defaults,
@@ -28,7 +25,7 @@ from profiles.model import (
 from profiles.place import Placement, Unplaceable, place
 from profiles.status import GpuState, NodeStatus
 from tests.profiles import readings
-from tests.profiles.machines import A100, H100, ORIN, T4, applied, cluster, node
+from tests.profiles.machines import H100, T4, applied, cluster, node
 
 
 def put_all(
@@ -178,23 +175,6 @@ def test_who_comes_first_is_placed_first() -> None:
     found = put_all(cluster(node("a", 2)), services)
     assert [one.service for one in found.unplaceable] == ["large"]
     assert where(replace(found, unplaceable=())) == {"urgent/0": "a/0", "small/0": "a/1"}
-
-
-def example(name: str, nodes: Mapping[str, NodeStatus], labels: Mapping[str, Mapping[str, str]]) -> dict[str, str]:
-    profile = load_profile(Path(str(files("profiles") / "examples" / f"{name}.yaml")))
-    return where(place(profile, nodes, {}, labels))
-
-
-def test_the_examples_find_their_places() -> None:
-    boards = {"h": (4, H100), "a": (9, A100), "t": (4, T4), "e": (1, ORIN)}
-    nodes = cluster(*(node(name, gpus, board) for name, (gpus, board) in boards.items()))
-    assert example("selection-guide", nodes, {"e": {"site": "edge"}}) == {
-        "throughput/0": "h/0,1,2,3", "general/0": "a/0,1,2,3,4,5,6,7", "structured/0": "a/8",
-        "edge/0": "e/0", "budget/0": "t/0,1,2,3",
-    }  # fmt: skip
-    found = example("mixed-engines", cluster(node("a", 5), node("b", 1)), {})
-    assert found["chat-70b/0"] == "a/0,1,2,3"
-    assert {found["simple-queries/0"], found["simple-queries/1"]} == {"a/4", "b/0"}
 
 
 REQUESTS = st.one_of(

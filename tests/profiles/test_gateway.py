@@ -3,11 +3,10 @@
 from pathlib import Path
 
 import pytest
-from msgspec.structs import replace
 
 from profiles.gateway import Gateway
 from profiles.jsonschema import profile_schema
-from profiles.load import load_profile, parse_profile
+from profiles.load import parse_profile
 from profiles.model import Cordon, Desired, Profile
 from profiles.place import Placement, Unplaceable, place
 from profiles.plan import Action
@@ -103,16 +102,3 @@ def test_its_weights_change_live_its_port_does_not_and_it_goes_with_its_profile(
 
 def test_editors_know_the_key() -> None:
     assert "GatewayRequest" in str(profile_schema()["$defs"])
-
-
-def test_the_example_is_placed_and_planned() -> None:
-    example = load_profile(Path(__file__).parents[2] / "profiles" / "examples" / "gateway.yaml")
-    here = node("fra-1", gpus=5)
-    gpus = tuple(replace(gpu, name="NVIDIA H100 80GB HBM3") for gpu in here.gpus)
-    placed = place(example, {"fra-1": replace(here, gpus=gpus)})
-    assert placed.unplaceable == ()
-    plan = plan_profile("gateway", placed.specs, {"fra-1": Desired()})
-    assert [step.instance for step in plan.steps] == [
-        "chat-8b/0", "chat-8b/1", "chat-8b/2", "chat-8b/3", "chat-next/0", "chat/0",
-    ]  # fmt: skip
-    assert not [spec for spec in placed.specs["fra-1"] if spec.gateway and spec.slices]
