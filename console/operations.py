@@ -50,6 +50,8 @@ class Applied(msgspec.Struct, frozen=True):
     reason: Reason | None = None
     unreachable: bool = False
     """No answer came, so whether it took the edit is unknown."""
+    generation: int | None = None
+    """The one that it made."""
 
 
 class Requests(Protocol):
@@ -178,10 +180,10 @@ class Operations:
 
     async def _apply_one(self, node: str, body: SetDesired) -> Applied:
         try:
-            await self._fleet.request(node, body, DesiredSet, deadline_s=APPLY_DEADLINE_S)
+            done = await self._fleet.request(node, body, DesiredSet, deadline_s=APPLY_DEADLINE_S)
         except RequestFailed as failed:
             return Applied(node, False, failed.reason, isinstance(failed, NodeUnreachable))
-        return Applied(node, True)
+        return Applied(node, True, generation=done.generation)
 
     def _told(self, plan: Plan) -> Plan:
         return told(plan, self._store)

@@ -58,7 +58,7 @@ async def settle(store: Store, plan: Plan, before: Before, limit_s: float = LIMI
     while steps:
         over = loop.time() >= end
         for step in list(steps):
-            now = _look(store, edits[step.node], step, before.get((step.node, step.instance)))
+            now = look(store, edits[step.node], step, before.get((step.node, step.instance)))
             if over and now.ok is None:
                 text = f"{step.instance} is still {now.status.phase if now.status else 'unknown'}"
                 hint = f"see `gpuyard logs {step.instance}`"
@@ -72,7 +72,7 @@ async def settle(store: Store, plan: Plan, before: Before, limit_s: float = LIMI
             await asyncio.sleep(LOOK_EVERY_S)
 
 
-def _look(store: Store, edit: NodePlan, step: Step, before: InstanceStatus | None) -> Settling:
+def look(store: Store, edit: NodePlan, step: Step, before: InstanceStatus | None) -> Settling:
     """Where `step` stands; what was so before the plan was applied does not count."""
     view = store.nodes[step.node]
     status = view.instances.get(step.instance)

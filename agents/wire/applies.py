@@ -13,6 +13,8 @@ class BeginApply(Change, frozen=True, kw_only=True):
 
     node: str
     journal: ApplyJournal
+    expected_generation: int | None = None
+    """Refused with `stale` unless the node is at it."""
 
 
 class NoteApply(Change, frozen=True, kw_only=True):

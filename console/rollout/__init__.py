@@ -1,0 +1,1 @@
+"""An apply in waves: asked for, waited for, paused, gone on with and taken back. No Textual."""
