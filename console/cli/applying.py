@@ -10,6 +10,7 @@ from msgspec.structs import replace
 from console.cli.outcome import outcome
 from console.cli.output import CommandFailed, Exit, Format, ask, is_interactive, print_json, say, say_reason
 from console.cli.plans import plan_items, settling_line
+from console.cli.rolling import roll_out
 from console.cli.session import Reached
 from console.holding import NotHeld, held
 from console.operations import Applied
@@ -34,7 +35,7 @@ async def carry_through(
     found: Reached, plan: Plan, reason: str, options: argparse.Namespace, *, hold: bool = False
 ) -> int:
     """The exit code. `reason` is for the record of the nodes; with `hold`, or to take over, nobody else changes
-    them until it is over."""
+    them until it is over. A plan that says how goes in waves."""
     show(found, plan, options)
     if plan.blockers:
         return blocked(found, plan)
@@ -49,6 +50,8 @@ async def carry_through(
     try:
         expected = {edit.node: edit.expected_generation for edit in plan.nodes}
         async with held(found.fleet, touched, reason, take_over=options.take_over, expected=expected) as tokens:
+            if plan.rollout is not None and not options.no_wait:
+                return await roll_out(found, plan, reason, tokens)
             return await _apply(found, plan, reason, options, tokens)
     except NotHeld as others:
         say("nothing was changed")

@@ -4,6 +4,7 @@ import argparse
 import asyncio
 from collections.abc import Callable
 
+from console.cli import resume
 from console.cli.applying import carry_through, check_may_change
 from console.cli.asked import Asked, asked, plan_of
 from console.cli.names import find_instances
@@ -21,6 +22,8 @@ from profiles.yamltext import read
 
 def apply(options: argparse.Namespace) -> int:
     check_may_change(options)
+    if options.resume is not None:
+        return resume.run(options)
     return asyncio.run(_apply(options, asked(options)))
 
 

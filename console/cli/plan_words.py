@@ -22,6 +22,9 @@ def add(
     apply.set_defaults(module="console.cli.change", function="apply", verb="apply")
     _profile(apply)
     apply.add_argument("--plan", metavar="FILE", help="just what `plan --out` kept, if nothing was changed since")
+    text = "go on with an apply that was left open, from what its nodes keep; left out, the only one"
+    apply.add_argument("--resume", metavar="ID", nargs="?", const="", help=text)
+    apply.add_argument("--rollback", action="store_true", help="with --resume: go back to what was before it")
 
     text = "JSON Schema of what is printed by -o json, or read"
     schema = verbs.add_parser("schema", help=text, description=text)

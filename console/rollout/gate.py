@@ -18,14 +18,14 @@ async def soak(store: Store, plan: Plan, seconds: float) -> AsyncIterator[Settli
     edits = {edit.node: edit for edit in plan.nodes}
     loop = asyncio.get_running_loop()
     end = loop.time() + seconds
-    since = {step: _since(store, step.node, step.instance) for step in steps}
+    since = [_since(store, step.node, step.instance) for step in steps]
     while steps and loop.time() < end:
-        for step in steps:
+        for step, before in zip(steps, since, strict=True):
             now = settling.look(store, edits[step.node], step, None)
             if now.ok is False:
                 yield now
                 return
-            if now.ok is None or _since(store, step.node, step.instance) != since[step]:
+            if now.ok is None or _since(store, step.node, step.instance) != before:
                 phase = now.status.phase if now.status else "gone"
                 why = f" ({now.status.reason.text})" if now.status and now.status.reason else ""
                 reason = Reason("not_ready", f"{step.instance} did not stay ready: it is {phase}{why}",

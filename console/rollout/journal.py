@@ -21,13 +21,13 @@ def new_id() -> str:
 
 
 async def begin(
-    fleet: Requests, journal: ApplyJournal, generations: Mapping[str, int], tokens: Mapping[str, int]
+    fleet: Requests, journal: ApplyJournal, tokens: Mapping[str, int]
 ) -> tuple[ApplyJournal, tuple[Applied, ...]]:
     """The journal with what the nodes say was there before, and which of them did not begin it."""
 
     async def one(node: str) -> ApplyJournal | Applied:
         ask = BeginApply(
-            node=node, journal=journal.part(node), expected_generation=generations[node], key=secrets.token_hex(16),
+            node=node, journal=journal.part(node), key=secrets.token_hex(16),
             token=tokens[node],
         )  # fmt: skip
         try:
@@ -81,12 +81,13 @@ async def read(fleet: Requests, nodes: Collection[str]) -> list[ApplyJournal]:
 
 
 async def _patiently(fleet: Requests, node: str, ask: BeginApply | NoteApply, kind: type[AnswerT]) -> AnswerT:
-    """Again while the node says that this is too fast. Raises RequestFailed."""
+    """Again while the node says that this is too fast, or its link is being made anew: the key keeps it from being done
+    twice. Raises RequestFailed."""
     for _ in range(TRIES):
         try:
             return await fleet.request(node, ask, kind, deadline_s=DEADLINE_S)
         except RequestFailed as failed:
-            if failed.reason.code != "busy":
+            if failed.reason.code != "busy" and not isinstance(failed, NodeUnreachable):
                 raise
         await asyncio.sleep(BUSY_S)
     return await fleet.request(node, ask, kind, deadline_s=DEADLINE_S)

@@ -12,9 +12,10 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iter
 
 from msgspec.structs import replace
 
-from console.operations import Applied, Operations, Requests
+from console.operations import Applied, Requests
 from console.rollout import journal as journals
 from console.rollout.asking import Asking
+from console.rollout.doing import Doing
 from console.rollout.gate import STARTS, soak
 from console.rollout.told import PAUSED_BY_HAND, Began, Failed, Outcome, Over, Soaking, Told
 from console.settling import Settling
@@ -38,7 +39,7 @@ class Rolling:
     """`tokens` are those of the leases of the nodes that can be reached."""
 
     def __init__(
-        self, fleet: Requests, store: Store, operations: Operations, journal: ApplyJournal, tokens: Mapping[str, int],
+        self, fleet: Requests, store: Store, operations: Doing, journal: ApplyJournal, tokens: Mapping[str, int],
         out_of_service: OutOfService = _nobody_sends,
     ) -> None:  # fmt: skip
         self.journal = journal
@@ -67,6 +68,8 @@ class Rolling:
             self.journal = replace(self.journal, wave=number)
             async for told in self._wave(plan, ApplyState.ROLLING, number, journal.rollout.soak_s):
                 yield told
+        if self._failure is None and journal.applies:
+            self._refused(await self._asking.ask(self._asking.record()))
         if self._failure is None:
             yield await self._close(ApplyState.DONE, Outcome.DONE, None)
             return
@@ -83,7 +86,8 @@ class Rolling:
     async def back(self, why: Reason | None = None) -> AsyncIterator[Told]:
         """To what was before it, on all nodes that can be reached; where one cannot, it is held open."""
         self._begin()
-        here = [node for node in self.journal.nodes if node in self._tokens and self._store.nodes[node].counted]
+        await self._asking.until_up([node for node in self.journal.nodes if node in self._tokens])
+        here = self._reached()
         now = {node: dict(self._asking.desired(node).instances) for node in here}
         found = {node: taken_back(now[node], self.journal.edits[node], self.journal.names(node)) for node in here}
         target = {node: instances for node, (instances, _) in found.items()}

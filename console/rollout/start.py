@@ -1,7 +1,5 @@
 """From a plan to the journal of its apply: the order of its waves, and which instances take part."""
 
-from collections.abc import Mapping
-
 from console.author import author
 from console.rollout.journal import new_id
 from console.store import Store
@@ -12,8 +10,10 @@ from profiles.status import Phase
 from profiles.waves import waves
 
 
-def journal_of(plan: Plan, profile: str, rollout: Rollout, reason: str, store: Store) -> ApplyJournal:
-    """Of a plan without blockers, made on what `store` knows."""
+def journal_of(plan: Plan, reason: str, store: Store) -> ApplyJournal:
+    """Of a plan without blockers for a revision of a profile, made on what `store` knows."""
+    applies = next(edit.applies for edit in plan.nodes if edit.applies)
+    rollout = plan.rollout or Rollout()
     views = {edit.node: store.nodes[edit.node] for edit in plan.nodes}
     before = {node: view.desired.instances for node, view in views.items()}
     after = {edit.node: edit.instances for edit in plan.nodes}
@@ -31,10 +31,15 @@ def journal_of(plan: Plan, profile: str, rollout: Rollout, reason: str, store: S
         for node in after
     }
     return ApplyJournal(
-        id=new_id(), profile=profile, title=plan.title, author=author(), reason=reason, rollout=rollout, waves=order,
-        edits=edits, profile_text=next((edit.profile_text for edit in plan.nodes), ""),
-    )  # fmt: skip
-
-
-def generations(plan: Plan) -> Mapping[str, int]:
-    return {edit.node: edit.expected_generation for edit in plan.nodes}
+        id=new_id(),
+        profile=applies.profile,
+        title=plan.title,
+        author=author(),
+        reason=reason,
+        rollout=rollout,
+        waves=order,
+        edits=edits,
+        nodes=tuple(sorted(after)),
+        applies=applies,
+        profile_text=next((edit.profile_text for edit in plan.nodes), ""),
+    )

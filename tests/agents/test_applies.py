@@ -24,6 +24,7 @@ def journal(of: str = "a1", *, profile: str = "p", edits: dict[str, Edit] | None
     waves = (Wave(moves=(Move(node="n1", instance="a/0"),)), Wave(moves=(Move(node="n2", instance="a/1"),)))
     return ApplyJournal(
         id=of, profile=profile, title=f"{profile} r2", author="", reason="r", rollout=Rollout(), waves=waves,
+        nodes=("n1", "n2"),
         edits=edits or {"n1": Edit(after={"a/0": owned("a/0", "m2")})},
     )  # fmt: skip
 

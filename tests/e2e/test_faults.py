@@ -160,13 +160,13 @@ def profile(host: Host, **service: object) -> Path:
 
 def test_a_missing_model_file_fails_before_anything_runs(host: Host) -> None:
     path = profile(host, engine="llama_cpp", model=str(host.folder / "nowhere.gguf"), options={"program": "/bin/true"})
-    said = fails(host, "apply", "-f", str(path), "--yes", code=1)
+    said = fails(host, "apply", "-f", str(path), "--yes", code=5)
     assert "nowhere.gguf" in said
 
 
 def test_a_missing_engine_binary_is_named(host: Host) -> None:
     path = profile(host, engine="vllm", model="x", options={"program": "/nowhere/vllm"})
-    said = fails(host, "apply", "-f", str(path), "--yes", code=1)
+    said = fails(host, "apply", "-f", str(path), "--yes", code=5)
     assert "/nowhere/vllm" in said
 
 
@@ -174,7 +174,7 @@ def test_a_port_in_use_is_named(host: Host) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         path = profile(host, engine="simulated", model="x", port=port)
-        assert str(port) in fails(host, "apply", "-f", str(path), "--yes", code=1)
+        assert str(port) in fails(host, "apply", "-f", str(path), "--yes", code=5)
 
 
 def test_what_cannot_be_placed_changes_nothing(host: Host) -> None:

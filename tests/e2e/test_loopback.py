@@ -31,7 +31,8 @@ def items(host: Host, kind: str, *words: str) -> list[dict[str, Any]]:
 def write_profile(host: Host, replicas: int = 1, **options: object) -> Path:
     path = host.folder / "profile.yaml"
     service = {"engine": "simulated", "model": "tiny", "replicas": replicas, "options": OPTIONS | options}
-    path.write_text(json.dumps({"gpuyard": 1, "profile": "p", "services": {"chat": service}}))
+    document = {"gpuyard": 1, "profile": "p", "rollout": {"soak": "0s"}, "services": {"chat": service}}
+    path.write_text(json.dumps(document))
     return path
 
 
@@ -140,11 +141,14 @@ def test_a_change_that_is_done_in_part_says_so(host: Host) -> None:
     path = host.folder / "profile.yaml"
     good = {"engine": "simulated", "model": "tiny", "options": OPTIONS}
     bad = good | {"options": {"program": "/nowhere/engine"}}
-    path.write_text(json.dumps({"gpuyard": 1, "profile": "p", "services": {"good": good, "bad": bad}}))
+    rollout = {"soak": "0s", "on_failure": "pause"}
+    document = {"gpuyard": 1, "profile": "p", "rollout": rollout, "services": {"good": good, "bad": bad}}
+    path.write_text(json.dumps(document))
     done = host.console("apply", "-f", str(path), "--yes")
     assert done.returncode == 6
     assert "bad/0 failed: the program `/nowhere/engine` was not found" in done.stderr
-    assert {one["name"]: one["phase"] for one in items(host, "instances")} == {"bad/0": "failed", "good/0": "ready"}
+    phases = {"bad/0": "failed", "good/0": "ready"}
+    wait_until(lambda: {one["name"]: one["phase"] for one in items(host, "instances")} == phases, 20, "good is ready")
     run(host, "stop", "good", "--yes")
 
 

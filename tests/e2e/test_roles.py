@@ -67,7 +67,7 @@ def journal(**more: object) -> ApplyJournal:
     """Of an apply of the same."""
     wave = Wave(moves=(Move(node="n", instance="a/0"),))
     return ApplyJournal(id="x1", profile="p", title="p r1", author="", reason="", rollout=Rollout(), waves=(wave,),
-                        edits={"n": Edit(after=edit(**more).instances)})  # fmt: skip
+                        nodes=("n",), edits={"n": Edit(after=edit(**more).instances)})  # fmt: skip
 
 
 OFF = MigLayout(mode=False)

@@ -12,6 +12,7 @@ from tests.e2e.test_undo import done, gpuyard, items
 PROFILE = """gpuyard: 1
 profile: shared
 defaults: {engine: simulated}
+rollout: {soak: 0s}
 services:
   embed: {model: m, gpus: {devices: [here/0], memory: 12GiB}, options: {load_seconds: 0.1, weights_mib: 1000}}
   rerank: {model: m, gpus: {devices: [here/0], portion: 0.25}, options: {load_seconds: 0.1, weights_mib: 1000}}

@@ -35,7 +35,7 @@ def profile(host: Host, name: str, services: dict[str, float]) -> str:
         service: {"engine": "simulated", "model": "tiny", "options": {"load_seconds": seconds}}
         for service, seconds in services.items()
     }
-    path.write_text(json.dumps({"gpuyard": 1, "profile": name, "services": described}))
+    path.write_text(json.dumps({"gpuyard": 1, "profile": name, "rollout": {"soak": "0s"}, "services": described}))
     return str(path)
 
 

@@ -18,6 +18,7 @@ from tests.real_engines.node import Node
 from tests.real_engines.served import Served
 
 pytestmark = pytest.mark.engines
+QUICK = {"soak": "0s", "on_failure": "pause"}
 
 
 @pytest.fixture
@@ -39,7 +40,7 @@ def write_profile(path: Path, services: dict[str, tuple[Served, int]], **changes
         | changes
         for name, (served, port) in services.items()
     }
-    path.write_text(yaml.safe_dump({"gpuyard": 1, "profile": "tiny", "services": described}))
+    path.write_text(yaml.safe_dump({"gpuyard": 1, "profile": "tiny", "rollout": QUICK, "services": described}))
     return path
 
 
@@ -118,7 +119,7 @@ def test_a_killed_vllm_is_cleared_away_and_started_again(node: Node, vllm: Serve
 def test_a_missing_model_fails_with_its_reason(node: Node, llama_cpp: Served, tmp_path: Path) -> None:
     missing = str(tmp_path / "nowhere.gguf")
     profile = write_profile(tmp_path / "tiny.yaml", {"small": (llama_cpp, process.free_port())}, model=missing)
-    node.run("apply", "-f", str(profile), "--yes", expect=1)
+    node.run("apply", "-f", str(profile), "--yes", expect=6)
     row = node.instances()["small/0"]
     assert row["phase"] == "failed"
     assert missing in row["reason"]["text"]
@@ -142,7 +143,7 @@ def test_a_port_in_use_is_refused_before_the_engine_runs(node: Node, llama_cpp: 
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         profile = write_profile(tmp_path / "tiny.yaml", {"small": (llama_cpp, port)})
-        node.run("apply", "-f", str(profile), "--yes", expect=1)
+        node.run("apply", "-f", str(profile), "--yes", expect=6)
         row = node.instances()["small/0"]
     assert row["phase"] == "failed"
     assert str(port) in row["reason"]["text"]

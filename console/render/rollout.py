@@ -1,0 +1,100 @@
+"""An apply in waves as lines: a bar for each instance of the wave in hand, and what is over."""
+
+from collections.abc import Iterator
+
+from console.render.fit import Line
+from console.render.load import load_text
+from console.render.table import Tone
+from console.render.text import age, one_line, plural
+from console.rollout.course import Course
+from console.rollout.told import Began, Failed, Outcome, Over
+from console.settling import Settling
+from profiles.plan import Action
+from profiles.status import SERVES, InstanceStatus, Phase
+
+BAR_CELLS = 20
+_STARTS = (Action.START, Action.REPLACE)
+_TONES = {Outcome.DONE: Tone.GOOD, Outcome.ROLLED_BACK: Tone.WARN, Outcome.PAUSED: Tone.BAD}
+
+
+def course_lines(course: Course, last_line: str = "") -> Iterator[Line]:
+    """`last_line` is of the log of what is in hand."""
+    for began, seconds in course.past:
+        yield ((f"{_wave(began)}  {_names(began)}", Tone.DIM), (f"  {age(seconds)}", Tone.DIM))
+    if course.began is not None:
+        left = course.soak_left_s
+        soaks = "" if left is None else f"  all ready, has to stay so for {age(left)} more"
+        yield ((f"{_wave(course.began)}  {age(course.wave_s)}{soaks}", Tone.PLAIN),)
+        width = max(len(f"{node} {name}") for node, name in course.steps)
+        for (node, name), now in course.steps.items():
+            yield _bar_line(f"{node} {name}".ljust(width), now)
+        if last_line:
+            yield ((f"  │ {one_line(last_line)}", Tone.DIM),)
+    for failed in course.failed:
+        yield ((failed_text(failed), Tone.BAD),)
+    if course.over is not None:
+        yield ((over_text(course.over), _TONES[course.over.outcome]),)
+
+
+def began_text(began: Began) -> str:
+    return f"{_wave(began)}: {_names(began)}"
+
+
+def failed_text(failed: Failed) -> str:
+    where = " ".join(word for word in (failed.node, failed.instance) if word)
+    hint = f" — {failed.reason.hint}" if failed.reason.hint else ""
+    return one_line(f"{where}: {failed.reason.text}{hint}")
+
+
+def over_text(over: Over) -> str:
+    why = f": {over.why.text}" if over.why else ""
+    back = ", on its way back" if over.back else ""
+    return one_line(f"{over.outcome}{back}{why}")
+
+
+def _wave(began: Began) -> str:
+    return f"{'rolling back, ' if began.back else ''}wave {began.number} of {began.of}"
+
+
+def _names(began: Began) -> str:
+    names = [f"{step.action} {step.instance} on {step.node}" for step in began.steps]
+    more = f", {plural(len(names) - 3, 'more instance')}" if len(names) > 3 else ""
+    return ", ".join(names[:3]) + more
+
+
+def _bar_line(where: str, now: Settling) -> Line:
+    full = round(_ratio(now) * BAR_CELLS)
+    tone = Tone.GOOD if now.ok else Tone.BAD if now.ok is False else Tone.PLAIN
+    return (
+        (f"  {where}  ", Tone.PLAIN), ("█" * full + "░" * (BAR_CELLS - full), tone),
+        (f"  {_phase(now)}", Tone.PLAIN),
+    )  # fmt: skip
+
+
+def _ratio(now: Settling) -> float:
+    if now.ok:
+        return 1.0
+    status = now.status
+    if status is None or now.step.action not in _STARTS:
+        return 0.0
+    if status.phase in SERVES:
+        return 1.0 if status.phase is Phase.READY else 0.0  # one that is to be replaced drains
+    load = status.load
+    if load is None:
+        return 0.0
+    if load.expected_s and load.elapsed_s is not None:
+        return min(0.95, load.elapsed_s / load.expected_s)
+    return load.ratio or 0.0
+
+
+def _phase(now: Settling) -> str:
+    if now.status is None:
+        return "is gone" if now.ok else str(now.step.action)
+    return f"{now.status.phase}{_times(now.status)}"
+
+
+def _times(status: InstanceStatus) -> str:
+    load = status.load
+    if load is None or status.phase is not Phase.LOADING:
+        return ""
+    return f"  {load_text(load)}"
