@@ -18,7 +18,7 @@ def measured_lines(found: Measurement, width: int) -> list[Line]:
         lines = long_entry("Memory", f"{text}{_off(found)}: {', '.join(compared.parts)}", width)
     else:
         parts = _parts(found.said)
-        lines = long_entry("Memory", f"measured {parts}; the model's files are not there to estimate by", width)
+        lines = long_entry("Memory", f"measured {parts}; no files of the model to estimate by", width)
     said = found.said
     room = "" if said.kv_tokens is None else f"   room for {said.kv_tokens:,} tokens"
     if said.kv_mib is not None:

@@ -27,7 +27,7 @@ def test_measured_stands_beside_estimated() -> None:
 
 
 def test_without_an_estimate_the_figures_stand_alone() -> None:
-    assert "measured weights 15.5 GiB; the model's files are not there" in text(replace(FOUND, compared=None))[0]
+    assert "measured weights 15.5 GiB; no files of the model to estimate by" in text(replace(FOUND, compared=None))[0]
     small = replace(FOUND, compared=None, said=Said(weights_mib=1.39))
     assert "weights 1.4 MiB" in text(small)[0]
 
