@@ -17,6 +17,7 @@ from engines.measured import MemoryWords
 from engines.options.sglang import SPELLINGS, Options
 from engines.prometheus import Page
 from engines.steps import step_of
+from engines.versions import at_least
 from engines.vocabulary import Vocabulary
 
 _LIVE_TOKENS = "sglang:realtime_tokens_total"
@@ -57,6 +58,7 @@ WORDS = Vocabulary(
     also=(_LIVE_TOKENS, _PREFIXES, _ANSWERS),
 )
 
+_QUIET = ("--uvicorn-access-log-exclude-prefixes", "/health", "/metrics")
 _PERCENT = re.compile(r"(Loading \w+ checkpoint shards|loading shards|Capturing batches \(.*\)):\s+(\d{1,3})%")
 _GRAPHS = "capturing CUDA graphs"
 
@@ -143,9 +145,7 @@ class Sglang:
                 *flags({"model_path": launch.model, **address}),
                 *flags(values, negations=False),
                 "--enable-metrics",
-                "--uvicorn-access-log-exclude-prefixes",
-                "/health",
-                "/metrics",
+                *(_QUIET if at_least(launch.version, 0, 5, 8) else ()),
                 *options.extra_args,
             ),
             # Its `/health` would make a token at each question: that is asked for apart, and seldom.

@@ -1,4 +1,7 @@
-"""vLLM, checked against 0.32.0; metric names back to 0.9."""
+"""vLLM, checked against 0.32.0; metric names back to 0.9.
+
+Which release knows which flag was read in the packages 0.9.2, 0.14 to 0.18, 0.24, 0.28, 0.31 and 0.32.
+"""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -27,6 +30,7 @@ _BOUNDS_S = {
     "e2e": (0.3, 0.5, 0.8, 1, 1.5, 2, 2.5, 5, 10, 15, 20, 30, 40, 50, 60, 120, 240, 480, 960, 1920, 7680),
 }  # fmt: skip
 """vLLM's own bounds, 0.32.0."""
+_QUIET = ("--disable-access-log-for-endpoints", "/health,/metrics,/ping")
 _FAMILIES = {"ttft": "time_to_first_token", "itl": "inter_token_latency", "e2e": "request_latency"}
 
 WORDS = Vocabulary(
@@ -128,8 +132,9 @@ class Vllm:
             options.tensor_parallel_size, launch.slices, options.pipeline_parallel_size, options.data_parallel_size
         )
         bounds = with_targets(_BOUNDS_S, launch.targets_s)
-        told = {_FAMILIES[field]: list(among) for field, among in bounds.items()}
-        values["custom_histogram_buckets"] = told | options.custom_histogram_buckets
+        if at_least(launch.version, 0, 32):  # else a share is told as a range
+            told = {_FAMILIES[field]: list(among) for field, among in bounds.items()}
+            values["custom_histogram_buckets"] = told | options.custom_histogram_buckets
         if not at_least(launch.version, 0, 18):  # which stops at once, and would not start with the flag
             del values["shutdown_timeout"]
         address = {"served_model_name": launch.served_name, "host": launch.host, "port": launch.port}
@@ -140,8 +145,7 @@ class Vllm:
                 launch.model,
                 *flags(address),
                 *flags(values),
-                "--disable-access-log-for-endpoints",
-                "/health,/metrics,/ping",
+                *(_QUIET if at_least(launch.version, 0, 16) else ("--disable-uvicorn-access-log",)),
                 "--enable-server-load-tracking",
                 *options.extra_args,
             ),

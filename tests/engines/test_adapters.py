@@ -111,10 +111,23 @@ def test_vllm_by_a_python_runs_the_module() -> None:
     assert "--tensor-parallel-size" not in made.argv
 
 
-@pytest.mark.parametrize(("version", "has"), [("0.17.1", False), ("0.18.0", True), ("0.32.0+cpu", True), ("", True)])
-def test_vllm_gets_no_flag_that_its_version_does_not_know(version: str, has: bool) -> None:
-    asked = msgspec.structs.replace(launch("vllm", "m"), version=version)
-    assert ("--shutdown-timeout" in registry.get("vllm").command(asked).argv) is has
+@pytest.mark.parametrize(
+    ("version", "knows"),
+    [
+        ("0.15.1", {"--disable-uvicorn-access-log"}),
+        ("0.17.1", {"--disable-access-log-for-endpoints"}),
+        ("0.18.0", {"--disable-access-log-for-endpoints", "--shutdown-timeout"}),
+        ("0.32.0+cpu", {"--disable-access-log-for-endpoints", "--shutdown-timeout", "--custom-histogram-buckets"}),
+        ("", {"--disable-access-log-for-endpoints", "--shutdown-timeout", "--custom-histogram-buckets"}),
+    ],
+)
+def test_vllm_gets_no_flag_that_its_version_does_not_know(version: str, knows: set[str]) -> None:
+    asked = msgspec.structs.replace(launch("vllm", "m"), version=version, targets_s={"ttft": (0.3,)})
+    later = {
+        "--disable-uvicorn-access-log", "--disable-access-log-for-endpoints", "--shutdown-timeout",
+        "--custom-histogram-buckets",
+    }  # fmt: skip
+    assert later & {*registry.get("vllm").command(asked).argv} == knows
 
 
 def test_vllm_spreads_over_its_gpus_unless_told() -> None:
@@ -198,6 +211,20 @@ def test_vllm_takes_the_newest_name_and_falls_back() -> None:
     old, new = "vllm:gpu_cache_usage_perc 0.25\n", "vllm:kv_cache_usage_perc 0.75\n"
     assert engine.sample(old).kv_usage_ratio == 0.25
     assert engine.sample(old + new).kv_usage_ratio == 0.75
+
+
+def test_a_page_of_vllm_0_9_says_what_one_of_0_32_says() -> None:
+    page = (VLLM / "metrics_after_load.txt").read_text()
+    before = page
+    for new, old in {
+        "vllm:kv_cache_usage_perc": "vllm:gpu_cache_usage_perc",
+        "vllm:prefix_cache_": "vllm:gpu_prefix_cache_",
+        "vllm:inter_token_latency_seconds": "vllm:time_per_output_token_seconds",
+    }.items():
+        assert new in before
+        before = before.replace(new, old)
+    engine = registry.get("vllm")
+    assert engine.sample(before) == engine.sample(page)
 
 
 def test_vllm_counts_errors_and_rejections_as_failed() -> None:

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import msgspec
+import pytest
 
 from engines import registry
 from engines.abilities import Stops
@@ -90,3 +91,9 @@ def test_targets_are_among_the_bounds_unless_somebody_chose_his_own() -> None:
     at = argv.index("--bucket-inter-token-latency")
     assert argv[at + 11 : at + 15] == ("0.04", "0.05", "0.06", "0.08")
     assert argv[argv.index("--bucket-e2e-request-latency") + 1] == "1.0"
+
+
+@pytest.mark.parametrize(("version", "knows"), [("0.5.7", False), ("0.5.8", True), ("", True)])
+def test_an_older_version_gets_no_flag_that_it_does_not_know(version: str, knows: bool) -> None:
+    asked = msgspec.structs.replace(launch("sglang", "m"), version=version)
+    assert ("--uvicorn-access-log-exclude-prefixes" in ENGINE.command(asked).argv) is knows
