@@ -7,8 +7,9 @@ from msgspec.structs import replace
 from console.seen import desired, labels, statuses, told, unreachable, unseen
 from console.store import Store
 from profiles.edit_plan import Edit, plan_edits
+from profiles.likeness import ANYWHERE
 from profiles.model import Desired, DesiredInstance
-from profiles.moving import plan_drain, plan_move
+from profiles.moving import Places, plan_drain, plan_move
 from profiles.plan import Plan
 from profiles.scaling import plan_scale
 from profiles.setting import Settings, edited
@@ -17,9 +18,10 @@ Target = tuple[str, str]
 """(node, instance)"""
 
 
-def propose_scale(store: Store, profile: str, service: str, replicas: int) -> Plan:
-    """So many replicas of one service of `profile`, like those that there are."""
-    plan = plan_scale(profile, service, replicas, statuses(store), desired(store), labels(store))
+def propose_scale(store: Store, profile: str, service: str, replicas: int, places: Places) -> Plan:
+    """So many replicas of one service of `profile`, like those that there are, where `places` lets them run."""
+    place = places.get((profile, service), ANYWHERE)
+    plan = plan_scale(profile, service, replicas, statuses(store), desired(store), labels(store), place)
     return told(replace(plan, blockers=plan.blockers + unseen(store, profile)), store)
 
 
@@ -34,17 +36,19 @@ def propose_set(store: Store, targets: Sequence[Target], given: Settings, off: C
     return told(plan_edits("set", edits, there), store)
 
 
-def propose_move(store: Store, targets: Sequence[Target], to: Mapping[str, frozenset[str]] | None) -> Plan:
-    """To GPUs of a node, by UUID, or wherever else there is room."""
-    return told(plan_move("move", targets, statuses(store), desired(store), labels(store), to=to), store)
+def propose_move(
+    store: Store, targets: Sequence[Target], places: Places, to: Mapping[str, frozenset[str]] | None
+) -> Plan:
+    """To GPUs of a node, by UUID, or wherever else there is room and `places` lets them run."""
+    return told(plan_move("move", targets, statuses(store), desired(store), labels(store), places, to), store)
 
 
-def propose_drain(store: Store, nodes: Sequence[str], reason: str = "") -> Plan:
+def propose_drain(store: Store, nodes: Sequence[str], places: Places, reason: str = "") -> Plan:
     """Cordon `nodes` and move what should run there."""
     there = desired(store)
     gone = tuple(unreachable(store.nodes[node]) for node in nodes if node not in there)
     left = [node for node in nodes if node in there]
-    plan = plan_drain(left, statuses(store), there, labels(store), reason=reason)
+    plan = plan_drain(left, statuses(store), there, labels(store), places, reason)
     return told(replace(plan, blockers=plan.blockers + gone), store)
 
 

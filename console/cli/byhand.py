@@ -2,23 +2,26 @@
 
 import argparse
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 
 from console import byhand
 from console.cli.applying import carry_through, check_may_change
-from console.cli.names import find_gpu, find_instances, find_node, find_service
+from console.cli.names import Target, find_gpu, find_instances, find_node, find_service
 from console.cli.output import CommandFailed, Exit
 from console.cli.session import Reached, inventory_of, reached
+from console.recorded_places import places
 from profiles.document import FileError, Plain
+from profiles.moving import Places
 from profiles.plan import Plan
 from profiles.status import Reason
 from profiles.yamltext import read
 
 
 def scale(options: argparse.Namespace) -> int:
-    def propose(found: Reached) -> Plan:
+    async def propose(found: Reached) -> Plan:
         profile, _, service = find_service(found, options.service).partition(":")
-        return byhand.propose_scale(found.store, profile, service, options.replicas)
+        there = await places(found.fleet, found.store, [profile])
+        return byhand.propose_scale(found.store, profile, service, options.replicas, there)
 
     return _run(options, propose, f"scale {options.service} {options.replicas}")
 
@@ -32,7 +35,7 @@ def set_keys(options: argparse.Namespace) -> int:
         hint = "as in `gpuyard set chat max_num_seqs=96`; `KEY-` takes one off"
         raise CommandFailed(Exit.USAGE, Reason("usage", "say of what, and which key", hint))
 
-    def propose(found: Reached) -> Plan:
+    async def propose(found: Reached) -> Plan:
         try:
             return byhand.propose_set(found.store, find_instances(found, names), given, off)
         except FileError as error:
@@ -44,9 +47,10 @@ def set_keys(options: argparse.Namespace) -> int:
 def move(options: argparse.Namespace) -> int:
     names: list[str] = options.names
 
-    def propose(found: Reached) -> Plan:
+    async def propose(found: Reached) -> Plan:
+        targets = find_instances(found, names)
         to = None if options.to is None else _open(found, options.to.split(","))
-        return byhand.propose_move(found.store, find_instances(found, names), to)
+        return byhand.propose_move(found.store, targets, await _places(found, targets), to)
 
     where = f" --to {options.to}" if options.to else ""
     return _run(options, propose, f"move {' '.join(names)}{where}")
@@ -56,20 +60,31 @@ def drain(options: argparse.Namespace) -> int:
     nodes: list[str] = options.nodes
     options.no_wait = options.take_over = False
 
-    def propose(found: Reached) -> Plan:
-        return byhand.propose_drain(found.store, [find_node(found, node) for node in nodes], options.reason)
+    async def propose(found: Reached) -> Plan:
+        drained = [find_node(found, node) for node in nodes]
+        targets = [(node, name) for node in drained for name in found.store.nodes[node].desired.instances]
+        return byhand.propose_drain(found.store, drained, await _places(found, targets), options.reason)
 
     return _run(options, propose, f"node drain {' '.join(nodes)}{f': {options.reason}' if options.reason else ''}")
 
 
-def _run(options: argparse.Namespace, propose: Callable[[Reached], Plan], reason: str) -> int:
+def _run(options: argparse.Namespace, propose: Callable[[Reached], Awaitable[Plan]], reason: str) -> int:
     check_may_change(options)
     return asyncio.run(_change(options, propose, reason))
 
 
-async def _change(options: argparse.Namespace, propose: Callable[[Reached], Plan], reason: str) -> int:
+async def _change(options: argparse.Namespace, propose: Callable[[Reached], Awaitable[Plan]], reason: str) -> int:
     async with reached(inventory_of(options)) as found:
-        return await carry_through(found, propose(found), reason, options)
+        return await carry_through(found, await propose(found), reason, options)
+
+
+async def _places(found: Reached, targets: Iterable[Target]) -> Places:
+    owners = {
+        owned.profile
+        for node, name in targets
+        if (owned := found.store.nodes[node].desired.instances.get(name)) is not None
+    }
+    return await places(found.fleet, found.store, owners)
 
 
 def _open(found: Reached, places: Sequence[str]) -> dict[str, frozenset[str]]:

@@ -1,5 +1,7 @@
 """Edits by hand over a real sshd and a real agent: keys, replicas, other GPUs, and the way back."""
 
+import json
+
 import pytest
 
 from tests.e2e.sshd import Host, wait_until
@@ -45,3 +47,15 @@ def test_keys_replicas_and_places_of_what_runs(host: Host) -> None:
     done(host, "stop", "chat", "--yes")
     done(host, "node", "drain", "here", "--reason", "fan", "--yes")
     assert items(host, "nodes")[0]["cordon"]["reason"] == "fan"
+
+
+def test_what_the_applied_profile_says_of_its_place_holds_for_new_replicas(host: Host) -> None:
+    service = {"engine": "simulated", "model": "tiny", "options": {"load_seconds": 0.1}, "place": {"nodes": "zone=a"}}
+    file = host.folder / "p.yaml"
+    file.write_text(json.dumps({"gpuyard": 1, "profile": "p", "services": {"chat": service}}))
+    done(host, "node", "label", "here", "zone=a")
+    done(host, "apply", "-f", str(file), "--yes")
+    done(host, "scale", "chat", "2", "--yes")
+    done(host, "node", "label", "here", "zone=b")
+    refused = gpuyard(host, "scale", "chat", "3", "--yes")
+    assert (refused.returncode, "fits `zone=a`" in refused.stderr) == (1, True), refused.stderr
