@@ -67,7 +67,13 @@ def numbered(plan: Plan, profile: str, desired: Mapping[str, Desired], title: st
             for name, owned in edit.instances.items()
         }  # fmt: skip
         nodes.append(replace(edit, instances=instances, applies=applies))
-    return replace(plan, title=title or f"{profile} r{number}", nodes=tuple(nodes))
+    back = f"`gpuyard undo {profile}` returns to what stands now, {_stands(profile, desired)}"
+    return replace(plan, title=title or f"{profile} r{number}", nodes=tuple(nodes), undone_by=back)
+
+
+def _stands(profile: str, desired: Mapping[str, Desired]) -> str:
+    numbers = [one.number for document in desired.values() if (one := document.standing.get(profile))]
+    return f"r{max(numbers)}" if numbers else "nothing of it"
 
 
 def meaning(profile: str, documents: Mapping[str, Document]) -> str:

@@ -121,6 +121,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     blockers: tuple[Reason, ...] = ()
     memory: tuple[GpuMemory, ...] = ()
     """Of the GPUs of which something else is given (profiles.room)."""
+    undone_by: str = ""
+    """What takes a revision of a profile back, and to what; "" for other plans."""
 
     rollout: Rollout | None = None
     """How it goes in waves; None is all at once."""

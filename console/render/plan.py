@@ -49,7 +49,9 @@ def table_lines(plan: Plan, money: PlanMoney, width: int = 0) -> Iterator[Line]:
 
 
 def summary_lines(plan: Plan) -> Iterator[Line]:
-    """Whom it hits now, where that is more than one entry says."""
+    """How it is taken back, and whom it hits now, where that is more than one entry says."""
+    if plan.undone_by:
+        yield ((f"  Undo: {plan.undone_by}", Tone.PLAIN),)
     ended = sum(step.effect is not None for step in plan.steps)
     if ended > 1:
         count = in_flight(plan)

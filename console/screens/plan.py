@@ -22,12 +22,14 @@ from console.render.planpage import Page, plan_page
 from console.render.table import Tone
 from console.render.text import one_line
 from console.screens.detail import DetailScreen
-from console.screens.session import Session
+from console.screens.session import OperationsDoor, Session
 from console.screens.step import StepScreen
 from console.spending import of_plan
 from console.store import Key
 from console.widgets.lines import Lines
 from profiles.document import FileError
+from profiles.extends import read_profile
+from profiles.load import parse_profile
 from profiles.model import Desired
 from profiles.plan import Plan
 from profiles.plan_money import PlanMoney
@@ -44,6 +46,16 @@ class Proposal(NamedTuple):
     reason: str
     make: Callable[[], Plan]
     file: Path | None = None
+
+
+def from_file(operations: OperationsDoor, path: Path) -> Proposal:
+    """To make the nodes run what the profile at `path` says."""
+
+    def make() -> Plan:
+        document = read_profile(path)
+        return operations.propose_profile(parse_profile(document), document.text)
+
+    return Proposal(f"apply {path}", make, path)
 
 
 class PlanScreen(DetailScreen):

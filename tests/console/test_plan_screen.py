@@ -12,11 +12,13 @@ from textual.pilot import Pilot
 
 from agents.wire import Delta
 from console.app import Yard
+from console.cli.plans import plan_items
+from console.cli.schema import plan_schema, saved_schema
 from console.render.plan import plan_lines
 from console.render.plan_steps import SIGNS
 from console.render.planpage import plan_page
 from console.screens.dialog import Dialog
-from console.screens.plan import PlanScreen, Proposal
+from console.screens.plan import PlanScreen, Proposal, from_file
 from console.screens.session import Session
 from console.screens.step import StepScreen
 from console.spending import of_plan
@@ -26,15 +28,18 @@ from profiles.document import FileError
 from profiles.model import Desired
 from profiles.plan import Action, Plan
 from profiles.saved_plan import read
-from profiles.status import Reason
+from profiles.status import Phase, Reason
+from profiles.verb_plan import Verb
+from tests.console import acting
 from tests.console.peer import until
 from tests.fakes.fleet import FakeOperations, filled
 from tests.fakes.plans import sample
 
 
 class Shown:
-    def __init__(self, app: Yard, pilot: "Pilot[None]", store: Store, operations: FakeOperations) -> None:
-        self.app, self.pilot, self.store, self.operations = app, pilot, store, operations
+    def __init__(self, app: Yard, pilot: "Pilot[None]", store: Store, refusal: Reason | None = None) -> None:
+        self.app, self.pilot, self.store = app, pilot, store
+        self.operations = FakeOperations(store, refusal)
 
     @property
     def lines(self) -> list[str]:
@@ -69,11 +74,12 @@ class Shown:
 @asynccontextmanager
 async def console(size: tuple[int, int] = (120, 40), refusal: Reason | None = None) -> AsyncIterator[Shown]:
     store = filled()
-    operations = FakeOperations(store, refusal)
-    app = Yard(Session("prod", store, operations=operations))
+    app = Yard(Session("prod", store))
     async with app.run_test(size=size) as pilot:
         await pilot.pause()
-        yield Shown(app, pilot, store, operations)
+        found = Shown(app, pilot, store, refusal)
+        app.session.operations = found.operations
+        yield found
 
 
 @asynccontextmanager
@@ -196,3 +202,50 @@ async def test_the_question_of_an_action_leads_to_its_plan() -> None:
         await found.pilot.press("A")
         await until(lambda: len(found.operations.applied) == 1)
         assert found.operations.applied[0][1] == "restart from the console"
+
+
+def _write(path: Path, most: int) -> None:
+    options = {"load_seconds": 0.1, "max_num_seqs": most}
+    services = {"chat": {"engine": "simulated", "model": "tiny", "options": options}}
+    path.write_text(json.dumps({"gpuyard": 1, "profile": "p", "services": services}))
+
+
+async def test_a_profile_is_planned_edited_and_applied_on_a_real_agent(agent: Path, tmp_path: Path) -> None:
+    file = tmp_path / "chat.yaml"
+    _write(file, 4)
+    async with acting.console(agent) as found:
+        shown = Shown(found.app, found.pilot, found.app.session.store)
+        await found.app.push_screen(PlanScreen(found.app.session, from_file(found.operations, file)))
+        await until(lambda: any("+ start    chat/0  on here" in line for line in shown.lines))
+        await until(lambda: isinstance(one := found.app.screen, PlanScreen) and one._painted_at is not None)
+        await found.pilot.press("A")
+        await found.phase(Phase.READY)
+        stop = found.operations.propose(Verb.STOP, [("here", "chat/0")])
+        assert all(applied.ok for applied in await found.operations.apply(stop, "by hand"))
+        await found.phase(Phase.STOPPED)
+        await found.app.push_screen(PlanScreen(found.app.session, from_file(found.operations, file)))
+        wanted = "wanted: stopped → running (edited by hand since the last apply)"
+        await until(lambda: any(wanted in line for line in shown.lines), acting.LIMIT_S)
+        _write(file, 8)
+        await found.pilot.press("e")
+        await found.note("this terminal cannot be given to another program")
+        await found.pilot.press("r", "enter")
+        await until(lambda: any("options.max_num_seqs: 4 → 8" in line for line in shown.lines), acting.LIMIT_S)
+        file.write_text("services: [")
+        await found.pilot.press("escape", "r")
+        await until(lambda: any("chat.yaml:" in line for line in shown.lines))
+
+
+def test_what_is_printed_as_json_is_what_the_schema_says() -> None:
+    store = filled()
+    plan = sample(store)
+    items = plan_items(plan, of_plan(store, plan))
+    schema = plan_schema()
+    known = schema["$defs"]
+    rows = {"memory": "GpuMemory", "money": "GpuMoney"}
+    for item in items:
+        properties = known[rows.get(str(item["action"]), "Step")]["properties"]
+        assert item.keys() - {"action"} <= properties.keys()
+    assert {item["action"] for item in items} >= {"move", "replace", "prune", "memory", "money"}
+    assert set(known["Action"]["enum"]) == {str(action) for action in Action}
+    assert saved_schema()["$defs"]["SavedPlan"]["required"][0] == "digest"

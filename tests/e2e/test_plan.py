@@ -14,6 +14,7 @@ def test_plan_save_apply_and_refuse(host: Host) -> None:
     assert first.returncode == 2, first.stderr
     assert "+ start    chat/0  on here" in first.stdout
     assert "1 change, valid while here stays at generation 0" in first.stderr
+    assert "Undo: `gpuyard undo p` returns to what stands now, nothing of it" in first.stdout
     assert Path(out).stat().st_mode & 0o077 == 0
     assert json.loads(done(host, "instances", "--json"))["items"] == [], "nothing was done"
 
@@ -38,6 +39,7 @@ def test_plan_save_apply_and_refuse(host: Host) -> None:
     edited = gpuyard(host, "plan", "p")
     assert edited.returncode == 2
     assert "wanted: stopped → running (edited by hand since the last apply)" in edited.stdout
+    assert "returns to what stands now, r1" in edited.stdout
     assert sum("by hand" in line for line in edited.stdout.splitlines()) == 1
     absent = gpuyard(host, "plan", "q")
     assert absent.returncode == 64

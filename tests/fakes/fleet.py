@@ -10,11 +10,12 @@ from profiles.burn import Misses
 from profiles.cordon_plan import Place, plan_cordon
 from profiles.down_plan import plan_down
 from profiles.gpus import GpuErrors
-from profiles.model import Desired, DesiredInstance, InstanceSpec, Wanted
+from profiles.model import Desired, DesiredInstance, InstanceSpec, Profile, Wanted
 from profiles.objectives import SloRequest
 from profiles.plan import Plan
 from profiles.prices import load as load_prices
 from profiles.processes import NodeProcess, ProcessKind
+from profiles.profile_plan import plan_profile
 from profiles.status import (
     EngineReading,
     Event,
@@ -214,6 +215,10 @@ class FakeOperations:
 
     def propose(self, verb: Verb, targets: Sequence[tuple[str, str]]) -> Plan:
         return plan_verb(verb, targets, {name: view.desired for name, view in self.store.nodes.items()})
+
+    def propose_profile(self, profile: Profile, text: str = "") -> Plan:
+        desired = {name: view.desired for name, view in self.store.nodes.items()}
+        return plan_profile(profile.profile, {}, desired, profile.owner)
 
     def propose_down(self, profile: str, targets: Collection[tuple[str, str]]) -> Plan:
         return plan_down(profile, targets, {name: view.desired for name, view in self.store.nodes.items()})
