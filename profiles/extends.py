@@ -4,16 +4,15 @@ anything is checked, and each value remembers which of them it stands in.
     base.yaml ─┐
     prod.yaml ─┴► composed ─► a Document that is complete: its text, too, needs no other file
 
-Mappings are merged key by key; anything else replaces what the base has; `null` takes it out. `gpuyard` and `profile`
-are each file's own: two profiles of one base are two profiles.
+They are merged key by key (profiles.merge). `gpuyard` and `profile` are each file's own: two profiles of one base are
+two profiles.
 """
 
 import re
 from pathlib import Path
 
-from msgspec.structs import replace
-
-from profiles.document import Document, FileError, Mark, Plain, Where
+from profiles.document import Document, FileError
+from profiles.merge import Merge, Part
 from profiles.written import written
 from profiles.yamltext import read
 
@@ -48,46 +47,9 @@ def composed(base: Document, over: Document) -> Document:
         raise base.error((EXTENDS,), "what is extended extends nothing itself", hint, at_key=True)
     if base.data.get("gpuyard") != over.data.get("gpuyard"):
         raise base.error(("gpuyard",), "both files have the same `gpuyard: …`", "write the one that this gpuyard reads")
-    merge = _Merge(base, over)
-    data = merge.mapping((), {key: value for key, value in base.data.items() if key not in _OWN}, over.data)
+    merge = Merge(over.source)
+    theirs = {key: value for key, value in base.data.items() if key not in _OWN}
+    data = merge.mapping((), Part(base, (), theirs), Part(over, (), over.data))
     del data[EXTENDS]
     text = f"# {Path(over.source).name}, with {Path(base.source).name} written in\n{written(data)}"
     return Document(over.source, data, merge.values, merge.keys, text)
-
-
-class _Merge:
-    """Collects, beside the merged data, where each value and key stands: in `over` if it is there."""
-
-    def __init__(self, base: Document, over: Document) -> None:
-        self._base, self._over = base, over
-        self.values: dict[Where, Mark] = {}
-        self.keys: dict[Where, Mark] = {}
-
-    def mapping(self, path: Where, base: dict[str, Plain], over: dict[str, Plain]) -> dict[str, Plain]:
-        self._place(path, self._over)
-        merged: dict[str, Plain] = {}
-        for key in (*over, *(key for key in base if key not in over)):
-            here = (*path, key)
-            if key in over and key in base:
-                mine, theirs = over[key], base[key]
-                if mine is None:
-                    continue
-                if isinstance(mine, dict) and isinstance(theirs, dict):
-                    merged[key] = self.mapping(here, theirs, mine)
-                    continue
-            merged[key] = over[key] if key in over else base[key]
-            self._places(here, merged[key], self._over if key in over else self._base)
-        return merged
-
-    def _places(self, path: Where, value: Plain, source: Document) -> None:
-        """All at and below `path`."""
-        self._place(path, source)
-        inner = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
-        for step, below in inner:
-            self._places((*path, step), below, source)
-
-    def _place(self, where: Where, source: Document) -> None:
-        foreign = source.source if source is self._base else ""
-        for found, known in ((self.values, source.values), (self.keys, source.keys)):
-            if mark := known.get(where):
-                found[where] = replace(mark, source=foreign)

@@ -17,6 +17,7 @@ _PATTERNS: Mapping[str, Mapping[str, str]] = {
     "RolloutRequest": {"soak": _DURATION, "ready_deadline": _DURATION},
     "CanaryRequest": {"every": _DURATION},
     "Service": {"lease": _DURATION},
+    "Defaults": {"lease": _DURATION},
     "SloRequest": {"errors": _PERCENT}
     | {f"{what}_p{of}": _DURATION for what in ("ttft", "itl", "e2e") for of in (50, 90, 95, 99)},
 }

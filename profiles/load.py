@@ -15,6 +15,7 @@ from engines.options import options_for
 from profiles.allowed import MAX_PORT, NotAllowed, check_port, check_variable, served_name
 from profiles.canary import BadCanary
 from profiles.conform import convert, in_words
+from profiles.defaults import with_defaults
 from profiles.document import Document, Where
 from profiles.extends import EXTENDS, read_profile
 from profiles.gateway_check import check_gateways
@@ -50,6 +51,7 @@ def load_profile(path: Path) -> Profile:
 def parse_profile(document: Document) -> Profile:
     """The profile in `document`. Raises FileError at the first thing that is wrong."""
     _check_version(document)
+    document = with_defaults(document)
     profile = convert(document, Profile)
     if profile.extends is not None:
         raise document.error((EXTENDS,), "a text has no file beside it", "write in what it extends")

@@ -71,10 +71,19 @@ class Service(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Defaults(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What every service of the profile has unless it says otherwise."""
+    """What every service of the profile has unless it says otherwise; a file's are written into its services when it
+    is read (profiles.defaults)."""
 
     engine: str | None = None
     restart: RestartRequest = RestartRequest()
+    place: PlaceRequest = PlaceRequest()
+    env: dict[str, str | SecretRef] = {}
+    resources: ResourceRequest = ResourceRequest()
+    priority: int | str = NORMAL
+    preemptible: bool = False
+    slo: SloRequest = SloRequest()
+    canary: CanaryRequest | None = None
+    lease: str | None = None
 
 
 class Profile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -330,7 +330,7 @@ def test_a_whole_profile(tmp_path: Path) -> None:
     profile = load_profile(path)
     assert (profile.profile, profile.owner, profile.defaults.engine) == ("chat", "search-team", "vllm")
     assert profile.services["a"] == Service(
-        model="m", replicas=2, port=8000, gpus=GpuRequest(("FRA-1/0", "fra-1/12")),
+        model="m", engine="vllm", replicas=2, port=8000, gpus=GpuRequest(("FRA-1/0", "fra-1/12")),
         env={"T": SecretRef("hf-token"), "U": "plain"}, options={"max_num_seqs": 64},
     )  # fmt: skip
     assert profile.services["b"].place == PlaceRequest("fra-2")
