@@ -110,8 +110,16 @@ class Store:
                 return list(self._members)
             case Kind.PROCESS:
                 return [Key(kind, view.name, name) for view in views for name in view.processes]
+            case Kind.PROFILE:
+                return [Key(kind, "", name) for name in self.profiles()]
             case Kind.USER:
                 return [Key(kind, "", user) for user in {one.user: None for _, one in self.processes()}]
+
+    def profiles(self) -> list[str]:
+        """Those that have something on a node that answers, or had."""
+        documents = [view.desired for view in self.nodes.values() if view.counted]
+        owners = {owned.profile for one in documents for owned in one.instances.values()}
+        return sorted(owners.union(*(one.standing for one in documents)))
 
     def members(self, service: Key) -> list[Key]:
         """The instances of a service, on whatever nodes; none once it is gone."""

@@ -31,11 +31,12 @@ class Kind(StrEnum):
     SERVICE = "service"
     PROCESS = "process"
     USER = "user"
+    PROFILE = "profile"
 
 
 class Key(NamedTuple):
     """Names one row of one kind: (node, "") · (node, GPU uuid) · (node, instance) · ("", profile:service) ·
-    (node, pid.start) · ("", user)."""
+    (node, pid.start) · ("", user) · ("", profile)."""
 
     kind: Kind
     node: str

@@ -14,6 +14,19 @@ def duration_s(text: str) -> float | None:
     return float(found[1]) * _SECONDS[found[2]] if found else None
 
 
+def duration_text(seconds: float) -> str:
+    """As `duration_s` reads it, in the largest unit that writes it without a fraction."""
+    for unit in ("d", "h", "m", "s"):
+        if seconds >= _SECONDS[unit] and seconds % _SECONDS[unit] == 0:
+            return f"{seconds / _SECONDS[unit]:.0f}{unit}"
+    return f"{seconds * 1000:.10g}ms"
+
+
+def size_text(mib: int) -> str:
+    """As `size_mib` reads it."""
+    return f"{mib // 1024}GiB" if mib % 1024 == 0 else f"{mib}MiB"
+
+
 def size_mib(text: str) -> int | None:
     """`512MiB`, `64GiB` or `1TiB` in MiB; None for anything else."""
     found = _SIZE.fullmatch(text)

@@ -74,7 +74,7 @@ def node_or_profile(found: Reached, name: str) -> tuple[str | None, str | None]:
     kind, colon, rest = name.partition(":")
     if colon and kind in ("node", "profile"):
         return (rest, None) if kind == "node" else (None, rest)
-    profiles = sorted(known_profiles(found))
+    profiles = found.store.profiles()
     if name in found.store.nodes and name in profiles:
         hint = f"say which: node:{name} or profile:{name}"
         raise CommandFailed(Exit.USAGE, Reason("ambiguous", f"{name} is a node and a profile", hint))
@@ -86,14 +86,6 @@ def node_or_profile(found: Reached, name: str) -> tuple[str | None, str | None]:
     raise CommandFailed(
         max(Exit.USAGE, found.say_lost()), Reason("not_found", f"there is no node or profile {name}", hint)
     )
-
-
-def known_profiles(found: Reached) -> set[str]:
-    """Those that have something on a node that answered, or had."""
-    documents = [view.desired for view in found.store.nodes.values() if view.counted]
-    return {name for one in documents for name in one.standing} | {
-        owned.profile for one in documents for owned in one.instances.values()
-    }
 
 
 def find_gpu(found: Reached, name: str) -> Target:

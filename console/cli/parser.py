@@ -198,6 +198,11 @@ def _add_past(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]", comm
     rollback = _add(verbs, "rollback", text, "console.cli.undo", "rollback", [common, _changing()])
     rollback.add_argument("profile", metavar="PROFILE")
     rollback.add_argument("revision", metavar="REV|TAG|-1", help="`r118`, its name, or -1: the one before")
+    text = "what differs, key by key: by the profile, as nodes are asked, as it runs; exit code 1 where something does"
+    drift = _add(verbs, "drift", text, "console.cli.drift", "run", [common])
+    which = drift.add_mutually_exclusive_group()
+    which.add_argument("profile", metavar="PROFILE", nargs="?", help="left out, all of them")
+    which.add_argument("-f", "--file", metavar="FILE", help="by this file, not by what was applied last")
     text = "give a revision of a profile a name, under which it is kept"
     tag = _add(verbs, "tag", text, "console.cli.tag", "run", [common])
     tag.add_argument("profile", metavar="PROFILE")

@@ -10,6 +10,7 @@ from console.cli.output import CommandFailed, Exit, say, say_reason
 from profiles.document import FileError
 from profiles.jsonschema import profile_schema
 from profiles.load import load_profile
+from profiles.model import Profile
 from profiles.status import Reason
 
 
@@ -29,6 +30,14 @@ def validate(options: argparse.Namespace) -> int:
             say_reason(Reason("invalid_file", str(other), other.hint))
         raise CommandFailed(Exit.USAGE, Reason("invalid_file", str(last), last.hint))
     return Exit.DONE
+
+
+def loaded(path: Path) -> Profile:
+    """Raises CommandFailed."""
+    try:
+        return load_profile(path)
+    except FileError as error:
+        raise CommandFailed(Exit.USAGE, Reason("invalid_file", str(error), error.hint)) from None
 
 
 def schema(options: argparse.Namespace) -> int:

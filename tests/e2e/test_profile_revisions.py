@@ -151,3 +151,34 @@ def test_a_revision_that_came_only_to_some_nodes_is_taken_back_from_those(host: 
     assert ", on a: chat/0" in said
     assert set(seconds(host).values()) == {0.1}
     assert revisions(host)[-1]["stands_on"] == ["a", "b"]
+
+
+def test_edits_by_hand_are_told_key_by_key_and_what_runs_is_saved_as_a_file(host: Host) -> None:
+    path = profile(host, 0.1)
+    done(host, "apply", "-f", path, "--yes")
+    assert done(host, "drift", "p") == ""
+    saved = host.folder / "profiles" / "p.yaml"
+    done(host, "profile", "save", "p")
+    assert "load_seconds: 0.1" in saved.read_text()
+    assert "nothing to do" in gpuyard(host, "plan", "p").stderr
+    assert gpuyard(host, "profile", "save", "p").returncode == 1, "it is there"
+    assert "profile: p" in done(host, "profile", "show", "p")
+    done(host, "stop", "chat/1", "--yes", user="bob")
+    drifted = gpuyard(host, "drift", "p", "--json")
+    assert drifted.returncode == 1
+    (one,) = json.loads(drifted.stdout)["items"]
+    assert [one[key] for key in ("node", "instance", "key", "wanted", "desired", "author", "reason")] == [
+        "b", "chat/1", "wanted", "running", "stopped", "bob", "stop chat/1",
+    ]  # fmt: skip
+    assert gpuyard(host, "drift", "-f", path).returncode == 1
+    (listed,) = json.loads(done(host, "profile", "list", "--json"))["items"]
+    assert [listed[key] for key in ("name", "numbers", "ready", "wanted", "author", "edited_on")] == [
+        "p", [1], 1, 1, "ana", ["b"],
+    ]  # fmt: skip
+    assert listed["file"] == str(saved)
+    unwritable = gpuyard(host, "profile", "save", "p", "--yes")
+    assert unwritable.returncode == 1
+    assert "chat/1 should not run, and a file cannot say so" in unwritable.stderr
+    done(host, "apply", "-f", path, "--yes")
+    assert done(host, "drift") == ""
+    assert [one["number"] for one in revisions(host)] == [1], "the same again is the same revision"
