@@ -74,9 +74,12 @@ def read(text: bytes) -> SavedPlan:
     if told != _digest(plain):
         raise BadPlan("it was changed after it was saved: its digest is another one", again)
     try:
-        return msgspec.convert(plain, SavedPlan)
+        found = msgspec.convert(plain, SavedPlan)
     except msgspec.ValidationError as error:
         raise BadPlan(f"another version of gpuyard made it: {error}", again) from None
+    if _digest(msgspec.to_builtins(found)) != told:  # a key that is not known here would be dropped unseen
+        raise BadPlan("another version of gpuyard made it, which knows other keys", again)
+    return found
 
 
 def moved_on(before: Mapping[str, Seen], desired: Mapping[str, Desired]) -> tuple[Reason, ...]:

@@ -1,5 +1,7 @@
 """Saved plans: the same when read, refused when tampered with, stale when the cluster has moved on."""
 
+from hashlib import sha256
+
 import msgspec
 import pytest
 from hypothesis import given
@@ -37,6 +39,15 @@ def test_a_file_that_was_changed_is_refused() -> None:
         read(msgspec.json.encode(more))
     same = dict(reversed(msgspec.json.decode(text).items()))
     assert read(msgspec.json.encode(same)) == saved(DOCUMENTS), "order and blanks mean nothing"
+
+
+def test_a_key_of_another_version_is_not_dropped_unseen() -> None:
+    plain = msgspec.json.decode(save(saved(DOCUMENTS)))
+    del plain["digest"]
+    plain["plan"]["nodes"][0]["instances"]["a/0"]["spec"]["isolate"] = True
+    digest = sha256(msgspec.json.encode(plain, order="deterministic")).hexdigest()
+    with pytest.raises(BadPlan, match="knows other keys"):
+        read(msgspec.json.encode({"digest": digest, **plain}))
 
 
 @pytest.mark.parametrize("text", [b"", b"[]", b"{}", b'{"gpuyard": 2, "kind": "saved-plan"}', b'{"gpuyard": 1}'])
