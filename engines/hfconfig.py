@@ -32,7 +32,11 @@ def read(directory: Path) -> Shape:
         raise UnreadableModel(f"{path} is no JSON: {error}") from None
     if not isinstance(config, dict):
         raise UnreadableModel(f"{path} holds no object")
-    return shape(config, stored_bytes(directory))
+    try:
+        return msgspec.convert(msgspec.to_builtins(shape(config, stored_bytes(directory))), Shape)
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+        text = f"{path}: a field is of another kind than transformers writes: {error}"
+        raise UnreadableModel(text, "only decoder models of transformers are measured") from None
 
 
 def stored_bytes(directory: Path) -> int | None:

@@ -1,5 +1,7 @@
 """Published models, by the numbers that their makers print: bytes a token, parameters, what fits."""
 
+import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -144,6 +146,22 @@ def test_what_an_engine_printed_for_the_tiny_model() -> None:
 def test_a_config_that_lacks_a_number_is_refused_by_name(broken: dict[str, Any]) -> None:
     with pytest.raises(UnreadableModel, match=next(iter(broken))):
         hfconfig.shape(LLAMA_8B | broken, None)
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {"intermediate_size": "wide"},
+        {"sliding_window": 4096, "sliding_window_pattern": "x"},
+        {"architectures": 3},
+        {"max_position_embeddings": "long"},
+        {"quantization_config": "int4"},
+    ],
+)
+def test_a_config_with_a_field_of_another_kind_is_refused(odd: dict[str, Any], tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text(json.dumps(LLAMA_8B | odd))
+    with pytest.raises(UnreadableModel, match="another kind"):
+        hfconfig.read(tmp_path)
 
 
 shapes = st.builds(
