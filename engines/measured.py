@@ -1,7 +1,7 @@
 """What an engine says of its memory while it loads, beside what was estimated. Pure.
 
     a log line ──said──► Said ─┐ more_of over all lines
-    launch + shape ──estimate──┴─compared──► Comparison ──► Measurement, kept by engine, version, GPU, model, options
+    launch + shape ──estimate──┴─compared──► Comparison ──► Taken, kept by engine, version, GPUs, model, options
                                                                  └─ correction_mib ──► the next estimate
 
 Only the same parts are compared: what an engine does not say is not guessed.
@@ -66,16 +66,9 @@ class Comparison(msgspec.Struct, frozen=True, kw_only=True):
     measured_mib: int
 
 
-class Measurement(msgspec.Struct, frozen=True, kw_only=True):
-    """One load that ended in a ready engine. `gpus` are boards' names, with commas; `compared` None had no files of
-    the model to estimate from.
-    """
+class Taken(msgspec.Struct, frozen=True, kw_only=True):
+    """By one engine until it was ready. `compared` None had no files of the model to estimate from."""
 
-    engine: str
-    version: str
-    gpus: str
-    model: str
-    options: dict[str, str]
     said: Said
     compared: Comparison | None = None
     at_unix_s: float = 0.0
@@ -83,6 +76,17 @@ class Measurement(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def correction_mib(self) -> int:
         return self.compared.measured_mib - self.compared.estimated_mib if self.compared else 0
+
+
+class Measurement(msgspec.Struct, frozen=True, kw_only=True):
+    """What was taken, and under which circumstances. `gpus` are boards' names, with commas."""
+
+    engine: str
+    version: str
+    gpus: str
+    model: str
+    options: dict[str, str]
+    taken: Taken
 
     def kind(self) -> str:
         """The same one for a load under the same circumstances."""
@@ -150,13 +154,13 @@ def fitting(measurements: Sequence[Measurement], model: str, gpus: int) -> list[
     name = _last(model)
     found = [
         one for one in measurements
-        if one.compared and _last(one.model) == name and len(one.gpus.split(", ")) == gpus
+        if one.taken.compared and _last(one.model) == name and len(one.gpus.split(", ")) == gpus
     ]  # fmt: skip
-    return sorted(found, key=lambda one: -one.at_unix_s)
+    return sorted(found, key=lambda one: -one.taken.at_unix_s)
 
 
 def corrected(found: Estimate, measurement: Measurement) -> Estimate:
-    return msgspec.structs.replace(found, correction_mib=measurement.correction_mib)
+    return msgspec.structs.replace(found, correction_mib=measurement.taken.correction_mib)
 
 
 def _last(model: str) -> str:

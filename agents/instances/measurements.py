@@ -14,7 +14,7 @@ from agents.events import EventLog
 from agents.instances.dialogue import Dialogue
 from agents.instances.preparation import Described
 from engines.abilities import Measures
-from engines.measured import Comparison, Measurement, Said, compared, options_of
+from engines.measured import Comparison, Measurement, Said, Taken, compared, options_of
 from engines.modelfiles import read, snapshot
 from engines.shape import UnreadableModel
 from profiles.model import InstanceSpec, SecretRef
@@ -40,7 +40,7 @@ class Measurements:
     def all(self) -> tuple[Measurement, ...]:
         return tuple(self._kept.values())
 
-    async def take(self, dialogue: Dialogue, spec: InstanceSpec, gpus: Iterable[GpuReading]) -> Measurement | None:
+    async def take(self, dialogue: Dialogue, spec: InstanceSpec, gpus: Iterable[GpuReading]) -> Taken | None:
         """Of an engine that has loaded; None for one that said nothing. It is remembered."""
         described, said = dialogue.described, dialogue.said()
         engine, launch = described.engine, described.launch
@@ -51,18 +51,17 @@ class Measurements:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(FILES_LIMIT_S):
                 comparison = await asyncio.to_thread(_compared, described, said, spec.env)
+        taken = Taken(said=said, compared=comparison, at_unix_s=self._wall())
         found = Measurement(
             engine=engine.name,
             version=launch.version,
             gpus=", ".join(sorted(names.get(part.gpu_uuid, "unknown GPU") for part in launch.slices)) or "cpu",
             model=launch.model,
             options=options_of(launch, engine.memory_words),
-            said=said,
-            compared=comparison,
-            at_unix_s=self._wall(),
+            taken=taken,
         )
         self.remember(found)
-        return found
+        return taken
 
     def remember(self, measurement: Measurement) -> None:
         """A disk that refuses costs the memory of it across a restart of the agent."""
@@ -83,5 +82,5 @@ def _compared(described: Described, said: Said, env: Mapping[str, str | SecretRe
     path = Path(launch.model) if launch.model.startswith("/") else snapshot(home / "hub", launch.model)
     try:
         return compared(read(path), launch, engine.memory_words, said) if path else None
-    except (UnreadableModel, OSError):
+    except (UnreadableModel, OSError, ArithmeticError):  # a header may hold any number
         return None

@@ -25,7 +25,7 @@ from agents.processes.recovery import is_locked, last_taken, recover
 from agents.processes.spawn import AlreadyLocked
 from agents.runtimes.runtimes import Used
 from engines.abilities import SignalStep
-from engines.measured import Measurement
+from engines.measured import Taken
 from profiles.isolation import Isolation, agreement
 from profiles.memory import usage
 from profiles.model import DesiredInstance
@@ -50,7 +50,7 @@ class Started(msgspec.Struct, frozen=True, kw_only=True):
     """It has been ready: from then on it is not loading, however long it does not answer."""
     asleep: bool | None = False
     """None while that is not known: a call is under way, or was when an agent died."""
-    measured: Measurement | None = None
+    measured: Taken | None = None
     """What it said of its memory until it was ready."""
 
 

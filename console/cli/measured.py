@@ -33,7 +33,7 @@ async def newest(options: argparse.Namespace) -> Measured | None:
     fit = [one for one in kept if _fits(options, one.measurement)]
     if not fit:
         say(f"nothing was measured of this model on {options.gpus} × {options.gpu}: the estimate is not corrected")
-    return max(fit, key=lambda one: one.measurement.at_unix_s, default=None)
+    return max(fit, key=lambda one: one.measurement.taken.at_unix_s, default=None)
 
 
 def _fits(options: argparse.Namespace, found: Measurement) -> bool:

@@ -5,12 +5,12 @@ import time
 from console.render.entries import entry, long_entry
 from console.render.fit import Line
 from console.render.table import Tone
-from engines.measured import Measurement, Said
+from engines.measured import Measurement, Said, Taken
 
 GIB = 1024
 
 
-def measured_lines(found: Measurement, width: int) -> list[Line]:
+def measured_lines(found: Taken, width: int) -> list[Line]:
     """`estimated 17.1 GiB, measured 18.4 GiB (+8 %): weights, graphs`, and its KV cache."""
     compared = found.compared
     if compared:
@@ -28,7 +28,7 @@ def measured_lines(found: Measurement, width: int) -> list[Line]:
 
 def correction_text(found: Measurement, node: str) -> str:
     """`corrected by what fra-1 measured on 2026-11-25 with vllm 0.32.0`"""
-    day = time.strftime("%Y-%m-%d", time.localtime(found.at_unix_s))
+    day = time.strftime("%Y-%m-%d", time.localtime(found.taken.at_unix_s))
     return f"corrected by what {node} measured on {day} with {found.engine} {found.version}".rstrip()
 
 
@@ -37,7 +37,7 @@ def gib(mib: float) -> str:
     return f"{mib / GIB:,.1f} GiB" if mib >= GIB / 10 else f"{mib:,.1f} MiB"
 
 
-def _off(found: Measurement) -> str:
+def _off(found: Taken) -> str:
     assert found.compared
     if not found.compared.estimated_mib:
         return ""

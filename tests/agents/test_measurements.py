@@ -9,7 +9,7 @@ from agents.events import EventLog
 from agents.instances.measurements import KEPT, Measurements
 from engines.adapters.vllm import ENGINE as VLLM
 from engines.devices import Slice
-from engines.measured import Comparison, Measurement, Said
+from engines.measured import Comparison, Measurement, Said, Taken
 from profiles.status import Phase
 from tests.fakes.supervised import Agent, FakeEngine, spec
 
@@ -22,7 +22,8 @@ GPU = (Slice(gpu_uuid="GPU-1", gpu_index=0),)
 
 
 def measured(model: str) -> Measurement:
-    return Measurement(engine="vllm", version="0.32.0", gpus="H100", model=model, options={}, said=Said(kv_mib=1.0))
+    taken = Taken(said=Said(kv_mib=1.0))
+    return Measurement(engine="vllm", version="0.32.0", gpus="H100", model=model, options={}, taken=taken)
 
 
 @pytest.fixture
@@ -39,13 +40,13 @@ async def test_what_an_engine_took_is_compared_shown_and_kept(agent: Agent, talk
     assert ready.memory is not None
     assert ready.memory.said == Said(weights_mib=15.5 * 1024)
     assert ready.memory.compared == Comparison(parts=("weights",), estimated_mib=15_317, measured_mib=15_872)
-    assert agent.supervisor.measurements.all() == (ready.memory,)
+    assert [one.taken for one in agent.supervisor.measurements.all()] == [ready.memory]
 
     await agent.kill()
     agent.start()
     again = await agent.until_phase(Phase.READY)
     assert (again.pid, again.memory) == (ready.pid, ready.memory)
-    assert agent.supervisor.measurements.all() == (ready.memory,)
+    assert [one.taken for one in agent.supervisor.measurements.all()] == [ready.memory]
 
 
 async def test_without_the_models_files_there_is_no_comparison(agent: Agent, talking: None) -> None:
@@ -53,6 +54,16 @@ async def test_without_the_models_files_there_is_no_comparison(agent: Agent, tal
     ready = await agent.until_phase(Phase.READY)
     assert ready.memory is not None
     assert (ready.memory.said.weights_mib, ready.memory.compared) == (15_872, None)
+
+
+async def test_a_model_whose_files_make_no_sense_serves_all_the_same(
+    agent: Agent, talking: None, tmp_path: Path
+) -> None:
+    (tmp_path / "config.json").write_text(json.dumps(CONFIG | {"intermediate_size": "wide"}))
+    agent.set(spec(model=str(tmp_path), slices=GPU, options={"extra_args": ["--log", LINE]}))
+    ready = await agent.until_phase(Phase.READY)
+    assert ready.memory is not None
+    assert ready.memory.compared is None
 
 
 async def test_an_engine_that_says_nothing_of_memory_is_not_measured(agent: Agent, talking: None) -> None:

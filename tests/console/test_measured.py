@@ -5,17 +5,18 @@ from msgspec.structs import replace
 from console.render.instance import instance_lines
 from console.render.measured import correction_text, measured_lines
 from console.store import Key, Kind, Store
-from engines.measured import Comparison, Measurement, Said
+from engines.measured import Comparison, Measurement, Said, Taken
 from tests.fakes.fleet import NOW_UNIX_S, filled
 
 SAID = Said(weights_mib=15_872, kv_mib=51_200, kv_tokens=410_592)
-FOUND = Measurement(
-    engine="vllm", version="0.32.0", gpus="NVIDIA H100", model="m", options={}, said=SAID, at_unix_s=NOW_UNIX_S,
+FOUND = Taken(
+    said=SAID,
     compared=Comparison(parts=("weights",), estimated_mib=15_317, measured_mib=15_872),
-)  # fmt: skip
+    at_unix_s=NOW_UNIX_S,
+)
 
 
-def text(found: Measurement) -> list[str]:
+def text(found: Taken) -> list[str]:
     return ["".join(part for part, _ in line).strip() for line in measured_lines(found, 200)]
 
 
@@ -23,7 +24,8 @@ def test_measured_stands_beside_estimated() -> None:
     first, second = text(FOUND)
     assert "estimated 15.0 GiB, measured 15.5 GiB (+4 %): weights" in first
     assert "KV cache 50.0 GiB   room for 410,592 tokens" in second
-    assert correction_text(FOUND, "fra-1").endswith("with vllm 0.32.0")
+    kept = Measurement(engine="vllm", version="0.32.0", gpus="NVIDIA H100", model="m", options={}, taken=FOUND)
+    assert correction_text(kept, "fra-1").endswith("with vllm 0.32.0")
 
 
 def test_without_an_estimate_the_figures_stand_alone() -> None:

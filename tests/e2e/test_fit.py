@@ -24,5 +24,5 @@ def test_an_estimate_is_corrected_by_what_a_node_measured(host: Host, gpus: Path
     done = host.console(*fit)
     assert f"corrected by what {'here'} measured on 20" in done.stdout, done.stderr
     (item,) = json.loads(host.console(*fit, "--json").stdout)["items"]
-    assert item["correction_mib"] == item["corrected_by"]["measurement"]["compared"]["measured_mib"] - 15_317
+    assert item["correction_mib"] == item["corrected_by"]["measurement"]["taken"]["compared"]["measured_mib"] - 15_317
     assert host.console("stop", "chat/0", "--yes").returncode == 0

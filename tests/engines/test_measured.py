@@ -13,6 +13,7 @@ from engines.measured import (
     Measurement,
     MemoryWords,
     Said,
+    Taken,
     compared,
     corrected,
     fitting,
@@ -140,8 +141,8 @@ def test_only_the_parts_that_were_said_are_compared() -> None:
 def measurement(model: str, gpus: str, measured_mib: int, at_unix_s: float) -> Measurement:
     found = Comparison(parts=("weights",), estimated_mib=16_384, measured_mib=measured_mib)
     return Measurement(
-        engine="vllm", version="0.32.0", gpus=gpus, model=model, options={}, said=Said(), compared=found,
-        at_unix_s=at_unix_s,
+        engine="vllm", version="0.32.0", gpus=gpus, model=model, options={}, 
+        taken=Taken(said=Said(), compared=found, at_unix_s=at_unix_s),
     )  # fmt: skip
 
 
@@ -153,7 +154,7 @@ def test_the_newest_fitting_measurement_corrects_the_next_estimate() -> None:
         measurement("meta-llama/Llama-3.1-70B", "NVIDIA H100", 99_000, 4.0),
     ]
     found = fitting(kept, "/data/llama-3.1-8b", 1)
-    assert [one.at_unix_s for one in found] == [2.0, 1.0]
+    assert [one.taken.at_unix_s for one in found] == [2.0, 1.0]
     before = estimate(SHAPE, Demand(context=8192))
     assert corrected(before, found[0]).fixed_mib == before.fixed_mib + 600
 
