@@ -115,6 +115,7 @@ def assemble(layout: Layout, simulated: Path | None, subject: Subject, roles: Ro
     gate = _gate(layout, board, events, agent_version)
     sharing = _sharing(layout, tier, board, events, gate, simulated)
     runtimes = Runtimes(layout.settings, layout.runtimes, partial(board.set_trouble, "settings"))
+    board.bind = runtimes.bind
     supervisor = Supervisor(
         layout, board, events, simulated=simulated, tier=tier, claims=claims, fractions=sharing.fractions,
         holds=sharing.holds, runtimes=runtimes, doors=(doors := Doors()),

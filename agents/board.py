@@ -43,6 +43,8 @@ class Board:
         self._agent_version = agent_version
         self._boot_id = boot_id
         self._isolation = isolation
+        self.bind = ""
+        """As NodeStatus has it."""
         self._wall = wall
         self._host = (1, host)
         self._gpu_source = (1, gpu_source)
@@ -138,6 +140,7 @@ class Board:
             troubles=tuple(self._troubles[1].values()),
             internals=self._internals[1],
             isolation=self._isolation,
+            bind=self.bind,
             kept=self._kept[1],
         )
 

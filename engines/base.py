@@ -21,6 +21,8 @@ import msgspec
 
 from engines.devices import Slice
 
+LOOPBACK = "127.0.0.1"
+
 
 class EngineError(Exception):
     """Something about an engine cannot be described. `hint` says what to do next."""
@@ -59,7 +61,7 @@ class Launch(msgspec.Struct, frozen=True, kw_only=True):
     """Latency targets by field of EngineSample: `ttft`, `itl`, `e2e`."""
     directory: str = "."
     """Where `Command.files` will be."""
-    host: str = "127.0.0.1"
+    host: str = LOOPBACK
     slices: tuple[Slice, ...] = ()
     version: str = ""
     """Of the engine, as its runtime says (engines.versions); "" is unknown, and taken for the newest."""

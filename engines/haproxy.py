@@ -14,7 +14,7 @@ from typing import ClassVar
 import msgspec
 
 from engines.abilities import SignalStep
-from engines.base import Command, EngineSample, Launch, Probe
+from engines.base import LOOPBACK, Command, EngineSample, Launch, Probe
 
 SOCKET = "gateway.sock"
 """The runtime socket, in the directory of the instance, to which HAProxy changes: a path of a socket must be short."""
@@ -22,7 +22,9 @@ SOCKET = "gateway.sock"
 _FILE = "haproxy.cfg"
 
 BACKEND = "members"
-FRONTEND = "clients"
+FRONTEND = "local"
+NETWORK = "network"
+"""The frontend of the address that an admin approved; on loopback its own agent asks as well."""
 
 MEMBER = "check inter 2s fastinter 500ms fall 2 rise 1 observe layer4 error-limit 1 on-error fastinter"
 """How a member is looked at: two checks that fail take it out, and a connection that fails asks at once."""
@@ -52,13 +54,20 @@ defaults
     option redispatch
     option http-server-close
 frontend {frontend}
-    bind {host}:{port}
+    bind {loopback}:{port}
     monitor-uri {health}
     default_backend {backend}
-backend {backend}
+{network}backend {backend}
     balance random(2)
     option httpchk GET /health
     http-check expect status 200
+"""
+
+
+_NETWORK = """\
+frontend {frontend}
+    bind {host}:{port}
+    default_backend {backend}
 """
 
 
@@ -73,9 +82,11 @@ class HaProxy:
     live: ClassVar[Mapping[str, str]] = {}
 
     def command(self, launch: Launch) -> Command:
+        bound = _NETWORK.format(frontend=NETWORK, host=launch.host, port=launch.port, backend=BACKEND)
         text = _CONFIG.format(
-            socket=SOCKET, host=launch.host, port=launch.port, frontend=FRONTEND, backend=BACKEND, health=_HEALTH
-        )
+            socket=SOCKET, loopback=LOOPBACK, port=launch.port, frontend=FRONTEND, backend=BACKEND, health=_HEALTH,
+            network="" if launch.host == LOOPBACK else bound,
+        )  # fmt: skip
         argv = ("haproxy", "-C", launch.directory, "-f", _FILE, "-db")
         return Command(argv=argv, env={"PATH": _PATH}, files={_FILE: text})
 

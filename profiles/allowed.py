@@ -1,5 +1,6 @@
 """What no instance may have. Files are checked with these rules on the console, and every edit on its node."""
 
+import ipaddress
 import re
 from pathlib import PurePath
 
@@ -25,6 +26,15 @@ def check_port(port: int) -> None:
     """Raises NotAllowed."""
     if not MIN_PORT <= port <= MAX_PORT:
         raise NotAllowed(f"{port} is no port for an engine", f"{MIN_PORT} to {MAX_PORT}, or leave it to the node")
+
+
+def is_address(text: str) -> bool:
+    """Whether a gateway may be told to listen there: one IPv4 address, not all of them."""
+    try:
+        found = ipaddress.IPv4Address(text)
+    except ValueError:
+        return False
+    return not (found.is_unspecified or found.is_multicast)
 
 
 def served_name(model: str) -> str:

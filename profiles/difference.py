@@ -8,6 +8,7 @@ import msgspec
 from msgspec.structs import replace
 
 from engines.devices import Slice
+from profiles.gateway import Relay
 from profiles.model import InstanceSpec, Wanted
 from profiles.plan import Action, Change, Step
 
@@ -72,9 +73,15 @@ def _flat(spec: InstanceSpec) -> dict[str, object]:
         elif key == "gateway":
             serve = spec.gateway.serve if spec.gateway else {}
             flat.update({f"gateway.{service}": weight for service, weight in serve.items()})
+            relays = spec.gateway.relays if spec.gateway else ()
+            flat.update({f"gateway.{one.instance}": _relay(one) for one in relays})
         elif key != "restarts_asked":
             flat[key] = value
     return flat
+
+
+def _relay(one: Relay) -> str:
+    return " ".join([f"{one.host}:{one.port}", *(f"{service}×{number}" for service, number in one.replicas.items())])
 
 
 def _text(key: str, value: object) -> str:

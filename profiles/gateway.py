@@ -16,18 +16,32 @@ MAX_WEIGHT = 256
 
 
 class GatewayRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`serve`: service of the same profile → weight; 0 gives it no new requests."""
+    """`serve`: service of the same profile → weight; 0 gives it no new requests. `bind` true listens beside loopback at
+    the address that the node's admin approved."""
 
     node: str
     port: int
     serve: dict[str, int]
+    bind: bool = False
+
+
+class Relay(msgspec.Struct, frozen=True, kw_only=True):
+    """The gateway of another node, before the replicas there. `replicas` counts them by service, as planned."""
+
+    instance: str
+    host: str
+    port: int
+    replicas: dict[str, int]
 
 
 class Gateway(msgspec.Struct, frozen=True, kw_only=True):
     """What makes an instance a gateway. All of it is changed live. Its members are the replicas of its profile on the
-    same node: the agent lets them join when they are ready, and out before they stop."""
+    same node, which its agent lets join when they are ready and out before they stop, and the relays of other nodes."""
 
     serve: dict[str, int]
+    relays: tuple[Relay, ...] = ()
+    is_relay: bool = False
+    """Asked by another gateway alone, which asks elsewhere while nobody listens: it listens while it has a member."""
 
 
 class MemberState(StrEnum):

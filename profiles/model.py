@@ -141,6 +141,8 @@ class InstanceSpec(msgspec.Struct, frozen=True, kw_only=True):
     canary_every_s: float | None = None
     gateway: Gateway | None = None
     """For an instance that is one."""
+    bind: str = ""
+    """The address at which a gateway listens beside loopback; "" for none."""
     lease_s: float | None = None
     preemptible: bool = False
 
@@ -157,6 +159,7 @@ class InstanceSpec(msgspec.Struct, frozen=True, kw_only=True):
             msgspec.json.encode(self.env, order="deterministic"),
             self.restarts_asked,
             self.limits,
+            self.bind,
         )
 
     def attempt(self) -> tuple[object, ...]:

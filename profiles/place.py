@@ -8,6 +8,7 @@ How much of each GPU a replica gets is worked out in profiles.share, and whether
 profiles.ledger. The order of nodes and of services does not matter.
 """
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 
 import msgspec
@@ -163,9 +164,9 @@ class _Placing:
                 raise Refused(refused.reason + beside, refused.hint) from None
             self._take(name, number, found, service, engine)
 
-    def homes(self) -> dict[str, set[str]]:
-        """The nodes of each service's replicas."""
-        return {name: {one.node for one in places.values()} for name, places in self.places.items()}
+    def homes(self) -> dict[str, Counter[str]]:
+        """Service → node → how many of its replicas are there."""
+        return {name: Counter(one.node for one in places.values()) for name, places in self.places.items()}
 
     def _take(self, name: str, number: int, found: Place, service: Service, engine: Engine) -> None:
         if len(found.slices) > 1 and found.slices[0].share_mode is ShareMode.MPS:

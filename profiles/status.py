@@ -284,6 +284,8 @@ class NodeStatus(msgspec.Struct, frozen=True, kw_only=True):
     """How engines are kept apart; None from an agent that does not say."""
     kept: Kept | None = None
     """Who keeps the agent running; None where that is not known."""
+    bind: str = ""
+    """The address at which its admin lets gateways listen for other machines; "" for none."""
 
 
 class EventKind(StrEnum):

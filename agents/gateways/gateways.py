@@ -15,7 +15,7 @@ from typing import NamedTuple, Protocol
 
 from agents.gateways import runtimesocket, stats
 from agents.gateways.doors import Doors
-from agents.gateways.members import Replica, commands, instance_of, is_out, weights
+from agents.gateways.members import Replica, commands, instance_of, is_out, listening, wished
 from agents.gateways.rates import Rates
 from agents.gateways.runtimesocket import Silent
 from profiles.gateway import Gateway, GatewayReading
@@ -85,17 +85,19 @@ class Gateways:
         """Raises Silent."""
         found = stats.read(await runtimesocket.ask(front.socket, ("show stat",)))
         replicas = self._now(front)
-        wished = weights(front.gateway.serve, replicas)
+        wish = wished(front.gateway, replicas)
         kept = {one.member for one in replicas if one.takes is None}
         self._doors.saw(front.name, {
             instance_of(name): server.sessions for name, server in found.servers.items() if not is_out(server)
         })  # fmt: skip
-        self._doors.let_in(front.name, [instance_of(name) for name in wished])
-        told = commands(found.servers, wished, {one.member: one.address for one in replicas}, kept)
+        self._doors.let_in(front.name, [instance_of(name) for name in wish])
+        told = listening(front.gateway, found.listens, wish.keys() | kept)
+        if wish or not told:
+            told = commands(found.servers, wish, kept) + told
         if told:
             await runtimesocket.ask(front.socket, told)
         self._node.show(front.name, self._rates[front.name, front.incarnation].reading(found, time.monotonic()))
-        return bool(found.servers.keys() - wished.keys() - kept)
+        return bool(found.servers.keys() - wish.keys() - kept)
 
     def _now(self, front: Front) -> Sequence[Replica]:
         """HAProxy may have been slow to answer: as they are at this moment, so that nobody who leaves is let in."""

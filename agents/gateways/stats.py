@@ -4,7 +4,7 @@ import csv
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from engines.haproxy import BACKEND, FRONTEND
+from engines.haproxy import BACKEND, FRONTEND, NETWORK
 from profiles.gateway import MemberState
 
 
@@ -28,19 +28,24 @@ class Stats(NamedTuple):
     requests: int
     failed: int
     servers: dict[str, Server]
+    listens: bool | None = None
+    """For other machines; None for a gateway that has no address for them."""
 
 
 def read(text: str) -> Stats:
     """Text that is empty, cut off or foreign gives what is in it."""
     requests = failed = 0
+    listens: bool | None = None
     servers = {}
     for row in csv.DictReader(text.lstrip("# ").splitlines()):
         match row.get("pxname"), row.get("svname"):
-            case (proxy, "FRONTEND") if proxy == FRONTEND:
-                requests, failed = _number(row, "req_tot") - _number(row, "intercepted"), _number(row, "hrsp_5xx")
+            case (proxy, "FRONTEND") if proxy in (FRONTEND, NETWORK):
+                requests += max(0, _number(row, "req_tot") - _number(row, "intercepted"))
+                failed += _number(row, "hrsp_5xx")
+                listens = row.get("status") == "OPEN" if proxy == NETWORK else listens
             case (proxy, str(name)) if proxy == BACKEND and name != "BACKEND":
                 servers[name] = _server(name, row)
-    return Stats(max(0, requests), failed, servers)
+    return Stats(requests, failed, servers, listens)
 
 
 def _server(name: str, row: Mapping[str, str | None]) -> Server:

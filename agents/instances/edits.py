@@ -16,15 +16,19 @@ from profiles.resources import BadLimit
 
 MAX_INSTANCES = 256
 MAX_CORDONS = 256
+BIND_HINT = "`bind` in its agent.toml names the address"
 MAX_REASON_CHARS = 500
 _NAME = re.compile(r"[a-z0-9](?:[a-z0-9._-]{0,62}[a-z0-9])?(?:/[0-9]{1,4})?")
 _UUID = re.compile(r"[A-Za-z0-9][A-Za-z0-9/_.-]{0,95}")
 
 
-def check(request: SetDesired, current: Desired, since: Callable[[int, Desired], str] = lambda *_: "") -> None:
+def check(
+    request: SetDesired, current: Desired, since: Callable[[int, Desired], str] = lambda *_: "", bind: str = ""
+) -> None:
     """Raises Refused: `stale` when the document moved on, `invalid` when it could never run, `cordoned` as it says.
 
     `since` says what happened after a generation, as agents.past.revisions does.
+    `bind` is the address that the admin approved.
     """
     if request.expected_generation != current.generation:
         what = since(request.expected_generation, current)
@@ -51,6 +55,7 @@ def check(request: SetDesired, current: Desired, since: Callable[[int, Desired],
         before = current.instances.get(name)
         if before is None or before.spec != owned.spec:
             _check_spec(owned.spec)
+            _check_bind(owned.spec, bind)
         if refusal := cordon.refusal(cordons, before, owned.spec):
             raise Refused(refusal.code, f"{name}: {refusal.text}", refusal.hint)
     _check_ports(request.instances)
@@ -129,6 +134,16 @@ def _check_gateway(spec: InstanceSpec) -> None:
         raise Refused("invalid", f"{spec.name}: a gateway is {gateway.ENGINE} without a model and without GPUs")
     if not all(0 <= weight <= gateway.MAX_WEIGHT for weight in spec.gateway.serve.values()):
         raise Refused("invalid", f"{spec.name}: a weight is 0 to {gateway.MAX_WEIGHT}")
+
+
+def _check_bind(spec: InstanceSpec, approved: str) -> None:
+    if not spec.bind:
+        return
+    if spec.gateway is None:
+        raise Refused("invalid", f"{spec.name}: only a gateway may listen beside loopback")
+    if spec.bind != approved:
+        where = f"the admin of this node approved {approved}" if approved else "the admin of this node approved none"
+        raise Refused("invalid", f"{spec.name} may not listen at {spec.bind}: {where}", BIND_HINT)
 
 
 def _check_cordons(cordons: Mapping[str, Cordon]) -> None:

@@ -14,7 +14,7 @@ from agents.layout import Layout
 from agents.processes import process, spawn, tree
 from agents.runtimes.runtimes import CannotUse, Runtimes, Used
 from engines import haproxy, registry
-from engines.base import Command, Engine, EngineError, Launch, UnknownEngine
+from engines.base import LOOPBACK, Command, Engine, EngineError, Launch, UnknownEngine
 from engines.fitting import NOTHING_KNOWN, fitted
 from engines.options import options_for
 from engines.simulated_device import DIRECTORY_VARIABLE
@@ -81,6 +81,7 @@ def describe(
         targets_s=_targets_s(spec),
         directory=str(directory),
         slices=spec.slices,
+        host=spec.bind or LOOPBACK,
         version=used.version if used else "",
     )
     return Described(engine, launch, used)
@@ -141,6 +142,13 @@ def write_files(described: Described) -> None:
         path = Path(described.launch.directory) / name
         with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
             file.write(text)
+
+
+def check_bind(spec: InstanceSpec, approved: str) -> None:
+    """The admin may have taken it back since it was wanted. Raises CannotStart."""
+    if spec.bind and spec.bind != approved:
+        text = f"it may not listen at {spec.bind}: the admin of this node approved {approved or 'no address'}"
+        raise CannotStart("bind_refused", text, "`bind` in agent.toml names it; or leave `bind` out")
 
 
 def _check_cpus(spec: InstanceSpec) -> None:

@@ -14,6 +14,7 @@ _CANNOT_START = {
     "unknown_engine": "no adapter has this name",
     "bad_options": "the adapter refuses an option",
     "port_in_use": "the port that was asked for is taken",
+    "bind_refused": "the admin of the node approved another address for gateways, or none",
     "model_relative": "the model's path is not absolute",
     "model_missing": "the model's path does not exist on the node",
     "program_missing": "the engine's program was not found",

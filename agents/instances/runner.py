@@ -114,6 +114,7 @@ class Runner:
         port = preparation.choose_port(owned.spec, before.port if before else None, taken)
         read = ((gpu.uuid, usage(gpu)) for gpu in self._context.board.status().gpus)
         free_mib = {uuid: found.free_mib for uuid, found in read if found}
+        preparation.check_bind(owned.spec, self._context.runtimes.bind)
         used = await preparation.runtime_of(self._context.runtimes, owned.spec)
         described = preparation.describe(owned.spec, port, self._paths.directory, free_mib, used)
         incarnation = max(before.incarnation if before else 0, last_taken(self._paths)) + 1

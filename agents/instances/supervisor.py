@@ -147,7 +147,7 @@ class Supervisor:
     def set_desired(self, request: SetDesired, author: str) -> int:
         """The new generation, durable unless `document.unwritten`. Raises Refused, OSError."""
         old = self.document.now
-        edits.check(request, old, self.revisions.since)
+        edits.check(request, old, self.revisions.since, self._context.runtimes.bind)
         if request.applies is not None:
             numbers.check(request.applies, old, self.revisions.heads())
         new = edits.taken(request, old, author, self._wall())

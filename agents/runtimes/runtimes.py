@@ -68,6 +68,12 @@ class Runtimes:
         """Why nothing of agent.toml is believed; None where all is well."""
         return Reason("settings", self._bad.message, self._bad.hint) if self._bad else None
 
+    @property
+    def bind(self) -> str:
+        """Where gateways may listen for other machines; "" for nowhere."""
+        self.refresh()
+        return self._settings.bind
+
     def refresh(self) -> None:
         """Read agent.toml again if it is another one than before."""
         mark = file_mark(self._path)

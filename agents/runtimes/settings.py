@@ -1,6 +1,7 @@
 """agent.toml: what the admin of a node says of it. Strict, and a complaint names its line.
 
 gpuyard = 1
+bind = "10.0.0.5"                # where gateways may listen for other machines; left out, nowhere
 [runtimes.vllm-32]
 engine = "vllm"
 venv = "/opt/vllm-0.32"          # or binary = "/usr/local/bin/llama-server", or prefix = ["/opt/env/run"]
@@ -16,6 +17,7 @@ from engines import registry
 from engines.abilities import Package, Packaged
 from engines.base import EngineError
 from profiles import conform, tomltext
+from profiles.allowed import is_address
 from profiles.document import Document, FileError
 from profiles.runtime import NAME, Runtime
 
@@ -27,6 +29,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """The whole file. Nothing in it is needed."""
 
     gpuyard: int = VERSION
+    bind: str = ""
     runtimes: dict[str, Runtime] = {}
 
 
@@ -60,6 +63,9 @@ def _check(document: Document, settings: Settings) -> None:
     """What types cannot say. Raises FileError."""
     if settings.gpuyard != VERSION:
         raise document.error(("gpuyard",), f"version {settings.gpuyard} is not known", f"write gpuyard = {VERSION}")
+    if settings.bind and not is_address(settings.bind):
+        hint = "one IPv4 address of this node that other machines reach, like 10.0.0.5"
+        raise document.error(("bind",), f"`{settings.bind}` is no address to listen at", hint)
     for name, runtime in settings.runtimes.items():
         here = ("runtimes", name)
         if not NAME.fullmatch(name):

@@ -7,16 +7,18 @@ import signal
 import socket
 import tempfile
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import msgspec
 import pytest
 
 from agents import state
+from agents.errors import Refused
 from agents.gateways.gateways import Gateways
 from agents.processes import process, tree
 from agents.processes.process import Handle
-from profiles.gateway import Gateway, MemberReading, MemberState
+from profiles.gateway import Gateway, MemberReading, MemberState, Relay
 from profiles.model import InstanceSpec, Wanted
 from profiles.status import Phase
 from tests.fakes.callers import Callers
@@ -51,9 +53,18 @@ class Fronted(Agent):
 
 @pytest.fixture
 async def room() -> AsyncIterator[Fronted]:
+    async with node() as one:
+        yield one
+
+
+@asynccontextmanager
+async def node(settings: str = "") -> AsyncIterator[Fronted]:
+    """With this agent.toml."""
     needs_haproxy()
     with tempfile.TemporaryDirectory(prefix="gyg") as name:
         one = Fronted(Path(name) / ("deep" * 30))  # deeper than the path of a socket may be
+        if settings:
+            one.layout.settings.write_text(settings)
         one.start()
         yield one
         if one.task and not one.task.done():
@@ -176,3 +187,40 @@ async def test_a_port_that_somebody_has_is_told(room: Fronted) -> None:
         failed = await room.until_phase(Phase.FAILED, FRONT)
     assert failed.reason
     assert failed.reason.code == "port_in_use"
+
+
+@pytest.mark.slow
+async def test_replicas_of_another_node_come_and_go_behind_its_relay_and_no_request_fails(room: Fronted) -> None:
+    async with node('gpuyard = 1\nbind = "127.0.0.2"\n') as far:
+        port, there = process.free_port(), engine("chat/1")
+        relay = gateway(
+            process.free_port(), {}, name="front/1", bind="127.0.0.2", gateway=Gateway(serve={"chat": 1}, is_relay=True)
+        )
+        far.set(relay, there)
+        told = Relay(instance="front/1", host=relay.bind, port=relay.port or 0, replicas={"chat": 1})
+        room.set(gateway(port, {}, gateway=Gateway(serve={"chat": 1}, relays=(told,))), engine("chat/0"))
+        await room.until_members(lambda found: [one.state for one in found.values()] == [MemberState.UP] * 2)
+        callers = Callers(port, per_s=20)
+        async with callers.calling():
+            before = await far.until_phase(Phase.READY, "chat/1")
+            far.set(relay, msgspec.structs.replace(there, restarts_asked=1))
+            await far.until(lambda one: one.phase is Phase.READY and one.pid != before.pid, "chat/1")
+            before = await far.until_phase(Phase.READY, "front/1")
+            far.set(msgspec.structs.replace(relay, restarts_asked=1), msgspec.structs.replace(there, restarts_asked=1))
+            await far.until(lambda one: one.phase is Phase.READY and one.pid != before.pid, "front/1")
+            await room.until_members(lambda found: found["front/1"].state is MemberState.UP)
+            far.set(msgspec.structs.replace(relay, restarts_asked=1))
+            await room.until_members(lambda found: found["front/1"].state is MemberState.DOWN)
+        assert callers.failed == {}, callers.said
+        assert room.members()["front/1"].requests > 0
+
+
+async def test_a_gateway_listens_where_the_admin_said_and_nowhere_else(room: Fronted) -> None:
+    bound = gateway(process.free_port(), {"chat": 1}, bind="127.0.0.2")
+    with pytest.raises(Refused, match="the admin of this node approved none"):
+        room.set(bound)
+    room.layout.settings.write_text('gpuyard = 1\nbind = "127.0.0.3"\n')
+    with pytest.raises(Refused, match=r"approved 127\.0\.0\.3"):
+        room.set(bound)
+    with pytest.raises(Refused, match="only a gateway"):
+        room.set(engine("chat/0", bind="127.0.0.3"))

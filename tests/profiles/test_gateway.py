@@ -3,8 +3,9 @@
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
-from profiles.gateway import Gateway
+from profiles.gateway import Gateway, Relay
 from profiles.jsonschema import profile_schema
 from profiles.load import parse_profile
 from profiles.model import Cordon, Desired, Profile
@@ -71,12 +72,54 @@ def test_why_a_gateway_cannot_be_had(tmp_path: Path) -> None:
     assert placed.unplaceable[0].reason.startswith("b: the node is cordoned by ann")
 
 
-def test_replicas_on_another_node_are_out_of_reach(tmp_path: Path) -> None:
-    text = HEAD.replace("model: m}", "model: m, place: {nodes: c}}")
+def spread(tmp_path: Path, *, bind: str = "", before: dict[str, Desired] | None = None) -> Placement:
+    """The gateway and `next` on a, `chat` on b and c, whose admins approved the address `bind`."""
+    text = HEAD.replace("replicas: 2}", "replicas: 3, place: {nodes: b | c, spread: node}}")
+    text = text.replace("next: {engine: vllm, model: m}", "next: {engine: vllm, model: m, place: {nodes: a}}")
     path = tmp_path / "p.yaml"
     path.write_text(f"{text}{GOOD}\n")
-    found = put(parse_profile(read(path)), "a", "c").unplaceable
-    assert [one.reason for one in found] == ["it runs on a, and replicas that it serves are on c"]
+    nodes = {name: replace(node(name, gpus=0), bind=bind) for name in ("a", "b", "c")}
+    return place(parse_profile(read(path)), nodes, before or {})
+
+
+def test_replicas_on_other_nodes_are_reached_through_a_relay_of_each(tmp_path: Path) -> None:
+    placed = spread(tmp_path, bind="10.0.0.5")
+    assert placed.unplaceable == ()
+    gateways = {node: [spec for spec in specs if spec.gateway] for node, specs in placed.specs.items()}
+    front = gateways["a"][0]
+    assert (front.name, front.bind) == ("front/0", "")
+    assert front.gateway == Gateway(
+        serve={"chat": 95, "next": 5},
+        relays=(
+            Relay(instance="front/1", host="10.0.0.5", port=8000, replicas={"chat": 2}),
+            Relay(instance="front/2", host="10.0.0.5", port=8000, replicas={"chat": 1}),
+        ),
+    )
+    relays = [gateways["b"][0], gateways["c"][0]]
+    assert [(one.name, one.bind, one.port) for one in relays] == [
+        ("front/1", "10.0.0.5", 8000), ("front/2", "10.0.0.5", 8000),
+    ]  # fmt: skip
+    assert all(one.gateway and one.gateway.is_relay for one in relays)
+    planned = plan_profile("p", placed.specs, dict.fromkeys("abc", Desired()))
+    kept = {edit.node: Desired(generation=1, instances=edit.instances) for edit in planned.nodes}
+    again = plan_profile("p", spread(tmp_path, bind="10.0.0.5", before=kept).specs, kept)
+    assert not again.changes_anything
+    moved = spread(tmp_path, bind="10.0.0.6", before=kept)
+    steps = {one.instance: one for one in plan_profile("p", moved.specs, kept).steps}
+    assert steps["front/1"].action is Action.REPLACE
+    assert steps["front/0"].action is Action.LIVE
+    assert steps["front/0"].changes[0].new == "10.0.0.6:8000 chat×2"
+
+
+def test_nothing_listens_for_other_machines_where_no_admin_said_so(tmp_path: Path) -> None:
+    found = spread(tmp_path).unplaceable
+    assert [one.reason for one in found] == [
+        "it runs on a, and replicas on b, whose admin approved no address for a relay"
+    ]
+    bound = profile(tmp_path, GOOD.replace("}}", "}, bind: true}"))
+    assert put(bound, "a").unplaceable[0].reason == "a: its admin approved no address where it may listen"
+    here = {"a": replace(node("a", gpus=0), bind="10.0.0.5")}
+    assert next(one.bind for one in place(bound, here).specs["a"] if one.gateway) == "10.0.0.5"
 
 
 def test_its_weights_change_live_its_port_does_not_and_it_goes_with_its_profile(tmp_path: Path) -> None:

@@ -65,3 +65,12 @@ def test_a_file_that_others_can_write_says_nothing(file: Path) -> None:
     file.chmod(0o666)
     with pytest.raises(BadSettings, match="others can write"):
         read(file)
+
+
+@pytest.mark.parametrize("text", ["0.0.0.0", "fra-1", "10.0.0.300", "::1", "10.0.0.5:80"])
+def test_a_gateway_may_be_given_one_address_and_nothing_else(file: Path, text: str) -> None:
+    file.write_text(f'gpuyard = 1\nbind = "{text}"\n')
+    with pytest.raises(BadSettings, match="is no address to listen at"):
+        read(file)
+    file.write_text('gpuyard = 1\nbind = "10.0.0.5"\n')
+    assert read(file).bind == "10.0.0.5"
