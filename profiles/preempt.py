@@ -62,6 +62,11 @@ def with_preemptions(plan: Plan, preemption: Preemption, profile: str, desired: 
     return replace(plan, steps=(*steps, *plan.steps), nodes=tuple(edits[node] for node in sorted(edits)))
 
 
+def preempted_by(owned: DesiredInstance) -> str:
+    """The profile that it was stopped for; "" for none."""
+    return owned.preempted_for.rpartition(" of ")[2]
+
+
 class _Search:
     """For the least that has to stop for one service, beside what stops for others already."""
 

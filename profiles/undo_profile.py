@@ -1,7 +1,8 @@
 """The plan that takes the revision of a profile that stands back, on every node that has it. Pure.
 
-    node with it     ──► as before it      an instance that was changed since is a blocker, never overwritten
-    node without it  ──► as it is          so a revision that came only to some nodes is taken back from those
+    node with it      ──► as before it      an instance that was changed since is a blocker, never overwritten
+    what it preempted ──► as before it      unless somebody has brought it back, or changed it, since
+    node without it   ──► as it is          so a revision that came only to some nodes is taken back from those
 
 It is one more revision: undoing it returns.
 """
@@ -11,9 +12,10 @@ from collections.abc import Mapping
 import msgspec
 from msgspec.structs import replace
 
-from profiles.model import Desired
+from profiles.model import Desired, DesiredInstance
 from profiles.numbering import numbered
 from profiles.plan import Plan, Step
+from profiles.preempt import preempted_by
 from profiles.revision import Document, Revision
 from profiles.status import Reason
 from profiles.undo import plan_undo
@@ -34,7 +36,11 @@ def plan_undo_profile(profile: str, title: str, taken: Mapping[str, Taken], desi
     steps: list[Step] = []
     plan = Plan(title=title, steps=(), nodes=())
     for node, one in sorted(taken.items()):
-        part = plan_undo(node, desired[node], _of(one.before, profile), _of(one.after, profile), one.profile_text)
+        before, after = _of(one.before, profile), _of(one.after, profile)
+        gone = _preempted(profile, one, desired[node])
+        before |= {name: one.before[name] for name in gone}
+        after |= {name: one.after[name] for name in gone}
+        part = plan_undo(node, desired[node], before, after, one.profile_text)
         steps += part.steps
         found = [_told(blocker, one.later) for blocker in part.blockers if blocker.code != "nothing_to_undo"]
         plan = replace(plan, nodes=plan.nodes + part.nodes, blockers=(*plan.blockers, *found))
@@ -45,10 +51,19 @@ def plan_undo_profile(profile: str, title: str, taken: Mapping[str, Taken], desi
     return numbered(plan, profile, desired, title)
 
 
+def _preempted(profile: str, one: Taken, now: Desired) -> list[str]:
+    """Instances of other profiles that it stopped, and that are as it left them."""
+    return [
+        name for name, owned in one.after.items()
+        if preempted_by(owned) == profile and name in one.before and one.before[name] != owned
+        and now.instances.get(name) == owned
+    ]  # fmt: skip
+
+
 def _told(blocker: Reason, later: Revision | None) -> Reason:
     who = f", last by {later.author or 'nobody'} ({later.reason or 'no reason given'})" if later else ""
     return replace(blocker, text=blocker.text + who, hint="`gpuyard rollback PROFILE -1` goes back whatever came since")
 
 
-def _of(document: Document, profile: str) -> Document:
+def _of(document: Document, profile: str) -> dict[str, DesiredInstance]:
     return {name: owned for name, owned in document.items() if owned.profile == profile}

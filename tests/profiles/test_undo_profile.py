@@ -1,6 +1,8 @@
 """Taking the revision that stands back: on the nodes that have it, and never over what came since."""
 
-from profiles.model import Desired, DesiredInstance, InstanceSpec
+from msgspec.structs import replace
+
+from profiles.model import Desired, DesiredInstance, InstanceSpec, Wanted
 from profiles.plan import Action
 from profiles.revision import Revision
 from profiles.standing import Standing
@@ -43,3 +45,16 @@ def test_what_is_as_before_already_says_so() -> None:
     desired = {"a": Desired(instances=document(x="old"), standing=STANDS)}
     plan = plan_undo_profile("p", "undo p", {"a": Taken(document(x="old"), document(x="new"))}, desired)
     assert [blocker.code for blocker in plan.blockers] == ["nothing_to_undo"]
+
+
+def test_what_it_preempted_comes_back_unless_somebody_changed_it_since() -> None:
+    batch = document("q", batch="m", other="m")
+    gone = {name: replace(owned, spec=replace(owned.spec, wanted=Wanted.STOPPED), preempted_for="x of p")
+            for name, owned in batch.items()}  # fmt: skip
+    again = {**gone, "other/0": replace(gone["other/0"], preempted_for="")}
+    desired = {"a": Desired(instances=document(x="m") | again, standing=STANDS)}
+    plan = plan_undo_profile("p", "undo p", {"a": Taken(batch, document(x="m") | gone)}, desired)
+    assert (plan.blockers, {(step.action, step.instance) for step in plan.steps}) == (
+        (), {(Action.PRUNE, "x/0"), (Action.START, "batch/0")},
+    )  # fmt: skip
+    assert plan.nodes[0].instances == {"batch/0": batch["batch/0"], "other/0": again["other/0"]}
