@@ -281,7 +281,8 @@ class Keeper:
             self.standing.move(Phase.DEGRADED, problem)
             return Again(TROUBLE_S)
         if sleeps:
-            self.standing.move(Phase.SLEEPING, Reason("asleep", self._steering.asleep_text()))
+            text = self._steering.asleep_text(read=self.standing.phase is Phase.SLEEPING)
+            self.standing.move(Phase.SLEEPING, Reason("asleep", text))
             return Again(self._context.pace.look_s)
         self._serve(Reason("woken", "serves again"))
         return Again()

@@ -26,6 +26,7 @@ from profiles.model import InstanceSpec
 from profiles.status import GpuState, Reason
 
 RETRY_S = 30.0
+_ASLEEP = "sleeps; its share stays its own, so that it can wake"
 _SEE_LOG = "see its log; it is tried again, `restart` starts it anew"
 
 
@@ -71,12 +72,11 @@ class Steering:
         except EngineError as error:  # options that an older build took
             return self._fails(wanted.options, Reason("not_changed", error.message, error.hint))
 
-    def asleep_text(self) -> str:
-        """What a sleeping engine still holds, by the readings."""
+    def asleep_text(self, *, read: bool) -> str:
+        """With what it still holds where that was `read` since it fell asleep."""
         gpus = [gpu for gpu in self._context.board.status().gpus if gpu.state is GpuState.OK]
         mine = [one.memory_mib or 0 for gpu in gpus for one in gpu.processes if one.instance == self._name]
-        held = f", and holds {sum(mine) / 1024:.1f} GiB of GPU memory now" if gpus else ""
-        return f"sleeps{held}; its share stays its own, so that it can wake"
+        return f"{_ASLEEP}; it holds {sum(mine) / 1024:.1f} GiB of GPU memory now" if gpus and read else _ASLEEP
 
     async def _turn(self, act: Act, *, asleep: bool) -> Reason | None:
         started, dialogue = self._runner.started, self._runner.dialogue

@@ -21,7 +21,7 @@ from console.render.windows import latency_lines
 from console.store import Key, NodeState, NodeView, Store
 from profiles.cordon import NODE
 from profiles.model import InstanceSpec
-from profiles.status import EngineReading, InstanceStatus, Phase
+from profiles.status import InstanceStatus, Phase
 
 
 def instance_lines(store: Store, key: Key, width: int) -> list[Line]:
@@ -33,7 +33,7 @@ def instance_lines(store: Store, key: Key, width: int) -> list[Line]:
     return [
         *_state(store, view, status, width),
         (),
-        *_serving(status.reading, width),
+        *_serving(status, width),
         *(member_lines(status.gateway) if status.gateway else []),
         (),
         *latency_lines([status.reading] if status.reading else [], _told(store, key), width),
@@ -96,9 +96,11 @@ def _cordons(store: Store, view: NodeView, status: InstanceStatus) -> list[str]:
     return [said(key, cordons[key], now) for key in places if key in cordons]
 
 
-def _serving(reading: EngineReading | None, width: int) -> list[Line]:
+def _serving(status: InstanceStatus, width: int) -> list[Line]:
+    reading = status.reading
     if reading is None:
-        return [entry("Serving", "no reading: the engine is not up, or has not been asked yet", Tone.DIM)]
+        unread = "it sleeps" if status.phase is Phase.SLEEPING else "the engine is not up, or has not been asked yet"
+        return [entry("Serving", f"no reading: {unread}", Tone.DIM)]
     rates = (
         ("requests/s", "requests_per_s", rate(reading.requests_per_s)),
         ("failed/s", "failed_per_s", rate(reading.failed_per_s)),

@@ -111,7 +111,8 @@ class ActsOnInstances(YardScreen):
                 self.app.push_screen(PlanScreen(self.session, Proposal(f"{what} from the console", make)))
 
         changed = sum(step.action is not Action.KEEP for step in plan.steps)
-        yes = f"yes, {what} {'it' if changed == 1 else 'them'}"
+        it = "it" if changed == 1 else "them"
+        yes = f"yes, let {it} sleep" if what == Verb.SLEEP else f"yes, {what} {it}"
         self.app.push_screen(Dialog(lines, [("y", yes), ("p", "the whole plan, step by step")]), answered)
 
     async def _perform(self, act: Act, targets: Sequence[Key]) -> None:
