@@ -29,7 +29,8 @@ def with_effects(plan: Plan, desired: Mapping[str, Desired], nodes: Mapping[str,
         if now is None or step.action not in _ENDS:
             return step
         then = wanted.get((step.node, step.instance)) if step.action in STARTS else None
-        away_s = None if then is None else _away_s(step, now, then, desired, nodes)
+        beside = plan.rollout is not None and bool(step.from_node)
+        away_s = None if then is None else _away_s(step, now, then, desired, nodes, beside=beside)
         return replace(step, effect=Effect(in_flight=_in_flight(now), comes_back=then is not None, away_s=away_s))
 
     return replace(plan, steps=tuple(told(step) for step in plan.steps))
@@ -50,12 +51,14 @@ def _in_flight(status: InstanceStatus) -> int | None:
 
 
 def _away_s(
-    step: Step, now: InstanceStatus, then: InstanceSpec, desired: Mapping[str, Desired], nodes: Mapping[str, NodeStatus]
-) -> float | None:
+    step: Step, now: InstanceStatus, then: InstanceSpec, desired: Mapping[str, Desired],
+    nodes: Mapping[str, NodeStatus], *, beside: bool,
+) -> float | None:  # fmt: skip
+    """`beside`: the new one may start before the old one goes."""
     there = nodes.get(step.node)
     if there is None:
         return None
-    if step.from_node and refused_by_book(then.slices, there.gpus, held(desired[step.node].instances)) is None:
+    if beside and refused_by_book(then.slices, there.gpus, held(desired[step.node].instances)) is None:
         return 0.0
     here = nodes.get(step.from_node or step.node, there)
     names = {gpu.uuid: gpu.name for gpu in (*here.gpus, *there.gpus)}

@@ -10,11 +10,12 @@ from console.render.fit import Line
 from console.render.plan_steps import SHOWN_NODES, entries, entry_lines
 from console.render.planmoney import money_lines
 from console.render.table import Tone
-from console.render.text import UNKNOWN, gib, one_line, plural
+from console.render.text import UNKNOWN, age, gib, one_line, plural
 from profiles.clean import clean
 from profiles.effects import in_flight
 from profiles.plan import Action, GpuMemory, Plan
 from profiles.plan_money import PlanMoney
+from profiles.rollout import Rollout
 
 SIDE_BY_SIDE_FROM = 100
 """Columns in which both tables stand beside each other."""
@@ -49,7 +50,9 @@ def table_lines(plan: Plan, money: PlanMoney, width: int = 0) -> Iterator[Line]:
 
 
 def summary_lines(plan: Plan) -> Iterator[Line]:
-    """How it is taken back, and whom it hits now, where that is more than one entry says."""
+    """How careful it is, how it is taken back, and whom it hits now, where that is more than one entry says."""
+    if plan.rollout is not None and plan.changes_anything:
+        yield ((f"  In waves: {_careful(plan.rollout)}", Tone.PLAIN),)
     if plan.undone_by:
         yield ((f"  Undo: {plan.undone_by}", Tone.PLAIN),)
     ended = sum(step.effect is not None for step in plan.steps)
@@ -73,6 +76,13 @@ def valid_while(plan: Plan) -> str:
     stays = [f"{first[0]} stays at generation {first[1]}", *(f"{node} at {number}" for node, number in others)]
     more = f" and {plural(len(stays) - SHOWN_NODES, 'more node')}" if stays[SHOWN_NODES:] else ""
     return f"{plural(changed, 'change')}, valid while {', '.join(stays[:SHOWN_NODES])}{more}"
+
+
+def _careful(rollout: Rollout) -> str:
+    """`at most 1 replica of a service away at once, each ready for 10s before the next; on failure: rollback`."""
+    most = plural(rollout.max_parallel, "replica")
+    soak = f"each ready for {age(rollout.soak_s)} before the next; on failure: {rollout.on_failure}"
+    return f"at most {most} of a service away at once, {soak}"
 
 
 def _memory_lines(memory: Sequence[GpuMemory]) -> Iterator[str]:

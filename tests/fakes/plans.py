@@ -9,6 +9,7 @@ from profiles.model import Desired, InstanceSpec, Wanted
 from profiles.plan import Plan
 from profiles.profile_plan import plan_profile
 from profiles.reverted import with_reverted
+from profiles.rollout import Rollout
 from profiles.room import with_room
 
 
@@ -42,5 +43,7 @@ def sample(store: Store) -> Plan:
     applied = {(node, name): replace(spec, options={"max_num_seqs": 128}) for node in specs
                for name, spec in specs[node].items() if name == "llama-70b/1"}  # fmt: skip
     plan = with_reverted(plan_profile("chat-prod", wanted, now), applied, now)
+    back = "`gpuyard undo chat-prod` returns to what stands now, r118"
+    plan = replace(plan, rollout=Rollout(), undone_by=back)
     statuses = {name: status for name, view in store.nodes.items() if (status := view.observed())}
     return with_effects(with_room(plan, now, statuses), now, statuses)

@@ -9,6 +9,7 @@ from profiles.model import Desired, InstanceSpec, Wanted
 from profiles.plan import Action, Effect, Plan
 from profiles.profile_plan import plan_profile
 from profiles.reverted import is_of, with_reverted
+from profiles.rollout import Rollout
 from profiles.status import (
     EngineReading,
     GpuReading,
@@ -81,10 +82,13 @@ def test_another_kind_of_gpu_was_not_measured() -> None:
 
 def test_a_move_to_another_node_loses_nothing_where_both_fit() -> None:
     desired = {"n1": holding(spec(slices=HELD)), "n2": holding()}
-    plan = plan_profile("p", {"n2": [spec(slices=HELD)]}, desired)
+    at_once = plan_profile("p", {"n2": [spec(slices=HELD)]}, desired)
+    plan = replace(at_once, rollout=Rollout())
     statuses = {"n1": node(running()), "n2": node()}
     (step,) = with_effects(plan, desired, statuses).steps
     assert step.effect == Effect(in_flight=49, comes_back=True, away_s=0.0)
+    (step,) = with_effects(at_once, desired, statuses).steps
+    assert step.effect == Effect(in_flight=49, comes_back=True, away_s=38.0), "the old one goes as the new one comes"
     crowded = desired | {"n2": holding(spec("o/0", slices=HELD), profile="q")}
     (step,) = with_effects(plan, crowded, statuses).steps
     assert step.effect == Effect(in_flight=49, comes_back=True, away_s=38.0)
