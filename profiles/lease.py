@@ -103,5 +103,7 @@ def _begun(owned: DesiredInstance, before: DesiredInstance | None, now_unix_s: f
 
 def _span(seconds: float) -> str:
     """In the largest unit of which there are two."""
+    if seconds < 60.0:
+        return "less than 1 min"
     size, unit = next(((size, unit) for size, unit in _UNITS if seconds >= 2 * size), _UNITS[-1])
     return f"{int(seconds // size)} {unit}"

@@ -39,7 +39,7 @@ def test_each_thing_is_said_once(tmp_path: Path) -> None:
     assert node.look(10) == []
     assert node.look(28) == ["lease ends in 2 d: apply its profile again to renew it"]
     assert node.look(29) == []
-    assert node.look(30) == ["lease over for 0 min: nothing is stopped: renew it, or `down --expired`"]
+    assert node.look(30) == ["lease over for less than 1 min: nothing is stopped: renew it, or `down --expired`"]
     assert node.look(60) == []
 
 

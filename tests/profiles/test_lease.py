@@ -32,7 +32,7 @@ def leased(ends: float, spec: InstanceSpec = SPEC) -> Desired:
         (3 * DAY_S, LeaseState.ENDS_SOON, "lease ends in 3 d"),
         (36 * 3600.0, LeaseState.ENDS_SOON, "lease ends in 36 h"),
         (90.0, LeaseState.ENDS_SOON, "lease ends in 1 min"),
-        (0.0, LeaseState.OVER, "lease over for 0 min"),
+        (0.0, LeaseState.OVER, "lease over for less than 1 min"),
         (-5 * DAY_S, LeaseState.OVER, "lease over for 5 d"),
     ],
 )
