@@ -1,8 +1,8 @@
 """What a plan costs those who use what it ends: requests in flight, and how long it is away. Pure.
 
-moves to another node, where there is room beside what is there now ──► away for nothing
-the same model on the same kind of GPU comes back                   ──► as long as its last load took there
-anything else that comes back                                       ──► unknown, never guessed
+moves to another node in waves, and both fit at once ──► away for nothing
+the same model on the same kind of GPU comes back    ──► as long as its last load took there
+anything else that comes back                        ──► unknown, never guessed
 """
 
 from collections.abc import Mapping

@@ -81,8 +81,10 @@ def valid_while(plan: Plan) -> str:
 def _careful(rollout: Rollout) -> str:
     """`at most 1 replica of a service away at once, each ready for 10s before the next; on failure: rollback`."""
     most = plural(rollout.max_parallel, "replica")
-    soak = f"each ready for {age(rollout.soak_s)} before the next; on failure: {rollout.on_failure}"
-    return f"at most {most} of a service away at once, {soak}"
+    soak = f" for {age(rollout.soak_s)}" if rollout.soak_s else ""
+    return (
+        f"at most {most} of a service away at once, each ready{soak} before the next; on failure: {rollout.on_failure}"
+    )
 
 
 def _memory_lines(memory: Sequence[GpuMemory]) -> Iterator[str]:
