@@ -5,6 +5,7 @@ import msgspec
 from agents.wire import ReadRevision, ReadRevisions, RevisionDocument, Revisions
 from console.operations import Requests
 from console.store import NodeView, Store
+from profiles.effects import with_effects
 from profiles.plan import Plan
 from profiles.revision import Revision
 from profiles.room import with_room
@@ -53,7 +54,8 @@ async def propose_undo(
     plan = plan_undo(node, view.desired, before.instances, after.instances,
                      before.profile_text, (before.cordons, after.cordons))  # fmt: skip
     status = view.observed()
-    plan = with_room(plan, {node: view.desired}, {node: status} if status else {})
+    now, seen = {node: view.desired}, {node: status} if status else {}
+    plan = with_effects(with_room(plan, now, seen), now, seen)
     return Undo(node, plan, choice.undone, view.clock_skew_s)
 
 
