@@ -22,7 +22,7 @@ SPEC = InstanceSpec(
     options={"max_num_seqs": 96, "max_model_len": 16384}, env={"HF_TOKEN": SecretRef("hf"), "A": "1"},
     restart=Restart(max_exits=3, window_s=90.0), limits=Limits(memory_mib=65536, cpus="0-3"), priority=150,
     slo=Slo(latency=(Objective("ttft_p95", "ttft", 0.8, 0.05),), errors_ratio=0.001, min_ready=1),
-    canary_every_s=30.0,
+    canary_every_s=30.0, lease_s=30 * 86400.0, preemptible=True,
 )  # fmt: skip
 
 
@@ -52,6 +52,7 @@ def test_every_key_comes_back_as_it_is() -> None:
     assert service.restart.rule() == SPEC.restart
     assert service.resources.limits() == SPEC.limits
     assert service.slo.slo(2) == SPEC.slo
+    assert (service.lease, service.preemptible) == ("30d", True)
     assert service.canary is not None
     assert service.canary.every_s() == SPEC.canary_every_s
     text = written(data)
