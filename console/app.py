@@ -31,6 +31,7 @@ from console.screens.instances import InstancesScreen
 from console.screens.nodes import NodesScreen
 from console.screens.places import PLACE_BINDINGS, PLACES
 from console.screens.processes import ProcessesScreen
+from console.screens.profiles import ProfilesScreen
 from console.screens.pulse import PulseScreen
 from console.screens.services import ServicesScreen
 from console.screens.session import Session
@@ -50,6 +51,7 @@ SCREENS: Mapping[str, Callable[[Session], YardScreen]] = {
     "cost": CostScreen,
     "processes": ProcessesScreen,
     "fractions": FractionsScreen,
+    "profiles": ProfilesScreen,
 }
 ENDING_SIGNALS = (signal.SIGTERM, signal.SIGHUP)
 
@@ -168,13 +170,14 @@ def write_report(text: str) -> Path:
     return path
 
 
-def run(inventory: Inventory, *, read_only: bool = False) -> int:
+def run(inventory: Inventory, path: Path | None = None, *, read_only: bool = False) -> int:
     """Open the console; the exit status: 0, 1 after a crash, 128 + n after signal n."""
     store = Store()
     for name, node in inventory.nodes.items():
         store.add_node(name, node.site, node.labels, node.owner)
     sites = sorted({node.site for node in inventory.nodes.values() if node.site})
-    app = Yard(Session(sites[0] if len(sites) == 1 else "", store, read_only), inventory)
+    session = Session(sites[0] if len(sites) == 1 else "", store, read_only, inventory_path=path)
+    app = Yard(session, inventory)
     app.run()
     if app.report is not None:
         print(f"gpuyard: stopped by a fault of its own; the report is in {app.report}", file=sys.stderr)

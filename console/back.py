@@ -5,7 +5,8 @@ undo      of the revision that stands, and of nothing else    refused where some
 """
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 
 import msgspec
 
@@ -42,6 +43,8 @@ class Back(msgspec.Struct, frozen=True):
     """Where it goes, in words, and how. A plan with blockers says why it cannot."""
 
     plan: Plan
+    make: Callable[[], Plan] | None = None
+    """The same on the cluster as it is then; None where there is no way."""
     reason: str = ""
     """For the record of the nodes."""
     lines: tuple[str, ...] = ()
@@ -97,9 +100,9 @@ async def propose_rollback(fleet: Requests, store: Store, profile: str, word: st
         except FileError as error:
             return _blocked(f"rollback {profile}", Reason("gone", str(error), error.hint))
         lines.append(f"{', '.join(changed)}: not as it was then, so what ran there is placed anew as its text says")
-    plan = plan_back(store, profile, there, text, anew)
+    make = partial(plan_back, store, profile, there, text, anew)
     named = f"r{chosen.number}{f' ({word})' if word in chosen.tags else ''}"
-    return Back(plan, f"rollback {profile} to {named}", tuple(lines), chosen)
+    return Back(make(), make, f"rollback {profile} to {named}", tuple(lines), chosen)
 
 
 async def propose_profile_undo(fleet: Requests, store: Store, profile: str) -> Back:
@@ -124,10 +127,10 @@ async def propose_profile_undo(fleet: Requests, store: Store, profile: str) -> B
         then, now = [await _document(fleet, node, head.generation) for head in (before, after)]
         later = heads[-1] if heads[-1].generation > after.generation else None
         taken[node] = Taken(then.instances, now.instances, then.profile_text, later)
-    plan = plan_undone(store, profile, title, taken)
+    make = partial(plan_undone, store, profile, title, taken)
     why = f"undo {profile} r{last.number} ({last.reason or 'no reason given'}, {last.author or 'nobody'})"
     line = f"Undoes {called(last)}, on {', '.join(last.stands_on)}: {last.what}"
-    return Back(plan, why, (line,), last)
+    return Back(make(), make, why, (line,), last)
 
 
 def called(revision: ProfileRevision) -> str:

@@ -32,11 +32,12 @@ class Kind(StrEnum):
     PROCESS = "process"
     USER = "user"
     PROFILE = "profile"
+    REVISION = "revision"
 
 
 class Key(NamedTuple):
     """Names one row of one kind: (node, "") · (node, GPU uuid) · (node, instance) · ("", profile:service) ·
-    (node, pid.start) · ("", user) · ("", profile)."""
+    (node, pid.start) · ("", user) · ("", profile) · ("", profile:number:digest)."""
 
     kind: Kind
     node: str

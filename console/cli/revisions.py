@@ -50,7 +50,7 @@ async def _of_profile(found: Reached, profile: str, output: Format) -> int:
     elif output is Format.NAME:
         print("\n".join(f"{profile}:r{one.number}" for one in revisions))
     else:
-        rows = [profile_revision_cells(one) for one in revisions]
+        rows = [profile_revision_cells(one, found.store.wall()) for one in revisions]
         print_table(PROFILE_REVISION_COLUMNS, rows, wide=output is Format.WIDE)
     for one in revisions:
         if one.lacking and one.stands_on:

@@ -4,7 +4,7 @@ import argparse
 from importlib.metadata import version as version_of
 
 from console.cli.output import CommandFailed, Exit
-from console.cli.session import inventory_of
+from console.cli.session import inventory_of, inventory_path
 from profiles.status import Reason
 
 
@@ -21,7 +21,7 @@ def run(options: argparse.Namespace) -> int:
     from console.app import run as open_console
 
     read_only: bool = options.read_only
-    return open_console(inventory, read_only=read_only)
+    return open_console(inventory, inventory_path(options), read_only=read_only)
 
 
 def version(options: argparse.Namespace) -> int:

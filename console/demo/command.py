@@ -67,7 +67,7 @@ def _run(args: argparse.Namespace) -> int:
             from console.app import run as run_console
             from console.inventory import load
 
-            return run_console(load(inventory))
+            return run_console(load(inventory), inventory)
         print(inventory, flush=True)
         process.wait()
         print("gpuyard: the demo's cluster ended", file=sys.stderr)

@@ -21,6 +21,7 @@ PLACES = (
     Place("6", "processes", "processes", "All processes on GPUs and of instances"),
     Place("7", "fractions", "fractions", "How GPUs are shared"),
     Place("8", "cost", "cost", "Money: now, idle, by whom"),
+    Place("9", "profiles", "profiles", "Profiles: which revision stands, drift, plans, and the way back"),
 )
 PLACE_BINDINGS = [
     Binding(place.key, f"go('{place.name}')", place.label, id=f"go.{place.name}", tooltip=place.tooltip)

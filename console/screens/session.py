@@ -3,6 +3,7 @@
 import time
 from collections.abc import AsyncIterator, Collection, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol
 
 from agents.wire import AnswerT, AnyAsk, LogPiece
@@ -94,6 +95,8 @@ class Session:
     operations: OperationsDoor | None = None
     fleet: FleetDoor | None = None
     inventory: Inventory | None = None
+    inventory_path: Path | None = None
+    """The file that it was read from: profiles are beside it. None for the usual place."""
 
     def why_not(self, node: str) -> str:
         """Why nothing may be changed on `node`; "" when it may."""

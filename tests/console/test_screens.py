@@ -11,20 +11,25 @@ from console.screens.base import YardScreen
 from console.screens.plan import PlanScreen, Proposal
 from console.screens.session import Session
 from tests.fakes.fleet import FakeOperations, filled
+from tests.fakes.kept import KeptFleet
 from tests.fakes.plans import sample
 from tests.fakes.sharing import shared_store
 
 KEPT = Path(__file__).parents[2] / "docs" / "screens"
 PLACES = {"pulse": (), "nodes": ("2",), "gpus": ("3",), "gpu": ("3", "d"), "services": ("4",), "instances": ("5",),
           "instance": ("5", "j", "j", "enter"), "logs": ("5", "l"), "processes": ("6",),
-          "fractions": ("7", "j"), "cost": ("8",), "plan": ()}  # fmt: skip
+          "fractions": ("7", "j"), "cost": ("8",), "plan": (),
+          "profiles": ("9",), "revisions": ("9", "enter"), "revision": ("9", "enter", "enter")}  # fmt: skip
 ESSENTIAL = {"pulse": "DOWN", "nodes": "fra-1", "gpus": "throttled", "gpu": "Held back", "instances": "rerank/0",
              "services": "DOWN", "instance": "Phase", "logs": "CUDA out of memory",
-             "processes": "× orphan", "fractions": "MPS daemon", "cost": "By service", "plan": "± replace"}  # fmt: skip
+             "processes": "× orphan", "fractions": "MPS daemon", "cost": "By service", "plan": "± replace",
+             "profiles": "r118", "revisions": "known-good", "revision": "48 → 64"}  # fmt: skip
 
 CRUMBS = {"pulse": "pulse", "nodes": "nodes", "gpus": "GPUs", "gpu": "GPUs › ", "services": "services",
           "instances": "instances", "instance": "fra-1 › llama-70b/0 ", "logs": "fra-2 › rerank/0 › log",
-          "processes": "processes", "fractions": "fractions", "cost": "cost", "plan": "plan › chat-prod"}  # fmt: skip
+          "processes": "processes", "fractions": "fractions", "cost": "cost", "plan": "plan › chat-prod",
+          "profiles": "profiles", "revisions": "profiles › chat-prod",
+          "revision": "profiles › chat-prod › r"}  # fmt: skip
 
 
 @pytest.fixture(autouse=True)
@@ -40,6 +45,8 @@ async def shown(place: str, size: tuple[int, int]) -> tuple[str, list[str]]:
     """The SVG and the lines of a place."""
     store = shared_store() if place == "fractions" else filled()
     app = Yard(Session("prod", store, operations=FakeOperations(store)))
+    if place.startswith("revision"):
+        app.session.fleet = KeptFleet(store)  # type: ignore[assignment]
     async with app.run_test(size=size) as pilot:
         await pilot.pause()
         if place == "plan":
@@ -47,6 +54,10 @@ async def shown(place: str, size: tuple[int, int]) -> tuple[str, list[str]]:
         for key in PLACES[place]:
             await pilot.press(key)
             await pilot.pause()
+            if place.startswith("revision"):  # what was asked for on the way is here
+                app.screen.tick()  # type: ignore[attr-defined]
+                await app.workers.wait_for_complete()
+                await pilot.pause()
         lines: list[str] = []
         for _ in range(250):
             assert isinstance(app.screen, YardScreen)

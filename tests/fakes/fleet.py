@@ -11,11 +11,13 @@ from profiles.cordon_plan import Place, plan_cordon
 from profiles.down_plan import plan_down
 from profiles.gpus import GpuErrors
 from profiles.model import Desired, DesiredInstance, InstanceSpec, Profile, Wanted
+from profiles.numbering import part
 from profiles.objectives import SloRequest
 from profiles.plan import Plan
 from profiles.prices import load as load_prices
 from profiles.processes import NodeProcess, ProcessKind
 from profiles.profile_plan import plan_profile
+from profiles.standing import Standing
 from profiles.status import (
     EngineReading,
     Event,
@@ -201,7 +203,11 @@ def _add(store: Store, node: str, site: str, gpus: Sequence[GpuReading], statuse
         name=status.name, service=status.name.split("/")[0], engine=status.engine, model=status.model,
         slices=status.slices, port=status.port, wanted=status.wanted, options={"max_num_seqs": 64}, slo=SLO,
     )) for status in statuses}  # fmt: skip
-    store.receive(node, Snapshot(status=status, desired=Desired(generation=7, instances=wanted)))
+    here = "" if node == "ams-1" else part(wanted, "chat-prod")  # what was edited by hand is another
+    stands = Standing(profile="chat-prod", number=118, digest="d118", author="ana", at_unix_s=store.wall() - 600,
+                      last=118, here=here)  # fmt: skip
+    desired = Desired(generation=7, instances=wanted, standing={"chat-prod": stands} if wanted else {})
+    store.receive(node, Snapshot(status=status, desired=desired))
     store.link(node, NodeState.UP)
 
 
