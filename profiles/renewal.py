@@ -56,7 +56,7 @@ def _renewing(step: Step, before: DesiredInstance | None, now_unix_s: Mapping[st
     if before is None:
         return step
     action = Action.LIVE if step.action is Action.KEEP else step.action
-    change = Change("lease", in_words(before, now_unix_s[step.node]), "begins anew")
+    change = Change("lease", in_words(before, now_unix_s[step.node]).removeprefix("lease "), "begins anew")
     return replace(step, action=action, changes=(*step.changes, change))
 
 

@@ -70,7 +70,7 @@ def test_applying_what_is_unchanged_extends_nothing_before_its_last_days() -> No
     assert not plan.changes_anything
 
 
-@pytest.mark.parametrize(("now", "old"), [(28 * DAY_S, "lease ends in 2 d"), (31 * DAY_S, "lease over for 24 h")])
+@pytest.mark.parametrize(("now", "old"), [(28 * DAY_S, "ends in 2 d"), (31 * DAY_S, "over for 24 h")])
 def test_applying_renews_what_ends_soon_and_the_plan_says_so(now: float, old: str) -> None:
     desired = {"n": leased(MONTH_S)}
     plan = with_renewals(plan_profile("p", {"n": [SPEC]}, desired), "p", {"n": [SPEC]}, desired, {"n": now})
