@@ -234,6 +234,14 @@ FAILURES = (
         advice="install the engine anew",
         says=("cannot open shared object file", "ModuleNotFoundError", "undefined symbol:"),
     ),
+    # Last: it follows upon every other one that ends vLLM's engine process.
+    Failure(
+        code="engine_process_died",
+        cause="its engine process died",
+        advice="see who killed it: the kernel, for want of memory (`journalctl -k`), or somebody by hand",
+        retry=True,
+        says=("EngineDeadError",),
+    ),
 )
 
 _ROWS = tuple((re.compile("|".join(failure.says)), failure) for failure in FAILURES)

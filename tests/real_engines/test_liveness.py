@@ -145,6 +145,7 @@ async def test_a_vllm_whose_engine_process_is_killed_ends_and_is_started_again(m
     os.kill(engine_core(first.pid), signal.SIGKILL)
     ended = await machine.until(lambda status: status.phase is Phase.BACKOFF, 60.0)
     assert ended.reason is not None
-    assert ended.reason.code == "exited", "it had served: no row of the table may give it up"
+    assert ended.reason.code == "engine_process_died"
+    assert "exit code 0: its engine process died" in ended.reason.text
     again = await machine.until(lambda status: status.phase is Phase.READY, vllm.ready_limit_s)
     assert (again.pid == first.pid, again.restarts) == (False, 1)
