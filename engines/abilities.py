@@ -55,6 +55,13 @@ class Keyed(Protocol):
 
 
 @runtime_checkable
+class Renames(Protocol):
+    """Serves its model by `Launch.served_name`, whatever the model is called; by which option of its own."""
+
+    served_name_option: ClassVar[str]
+
+
+@runtime_checkable
 class Details(Protocol):
     """For an engine whose metrics leave out what is in flight; goes with `Probe.detail_path`."""
 

@@ -37,11 +37,13 @@ def is_address(text: str) -> bool:
     return not (found.is_unspecified or found.is_multicast)
 
 
-def served_name(model: str) -> str:
-    """What an engine is to call `model`: of a path, its file. Raises NotAllowed for what is no word of a command."""
+def served_name(model: str, served_as: str = "") -> str:
+    """What an engine is to call `model`: as it is told, else by its own name, of a path its file. Raises NotAllowed for
+    what is no word of a command."""
     if not model.strip():
         raise NotAllowed("the model is empty", "a model's name, or the path of its file")
-    served = PurePath(model).name.removesuffix(".gguf") if model.startswith("/") else model
+    own = PurePath(model).name.removesuffix(".gguf") if model.startswith("/") else model
+    served = served_as or own
     if problem := unfit(model) or unfit(served) or ("" if served else "it has no name"):
         raise NotAllowed(f"model: {problem}", "rename it")
     return served

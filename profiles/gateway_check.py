@@ -1,14 +1,16 @@
 """The key `gateway` of a profile, checked as far as a file can be without a node."""
 
+from collections.abc import Mapping
 from difflib import get_close_matches
 
-from profiles.allowed import NotAllowed, check_port
+from profiles.allowed import NotAllowed, check_port, served_name
 from profiles.document import Document
 from profiles.gateway import MAX_WEIGHT, GatewayRequest
+from profiles.model import Service
 from profiles.names import NAME, NAME_HINT
 
 
-def check_gateways(document: Document, gateways: dict[str, GatewayRequest], services: list[str]) -> None:
+def check_gateways(document: Document, gateways: dict[str, GatewayRequest], services: Mapping[str, Service]) -> None:
     """Raises FileError at the first thing that is wrong."""
     taken: dict[tuple[str, int], str] = {}
     for name, one in gateways.items():
@@ -25,7 +27,8 @@ def check_gateways(document: Document, gateways: dict[str, GatewayRequest], serv
         if (other := taken.setdefault((one.node, one.port), name)) != name:
             text = f"`{other}` has port {one.port} of {one.node} already"
             raise document.error((*here, "port"), text, "one port for each gateway")
-        _check_serve(document, here, one.serve, services)
+        _check_serve(document, here, one.serve, list(services))
+        _check_names(document, here, {name: services[name] for name in one.serve})
 
 
 def _check_serve(document: Document, here: tuple[str, ...], serve: dict[str, int], services: list[str]) -> None:
@@ -43,3 +46,14 @@ def _check_serve(document: Document, here: tuple[str, ...], serve: dict[str, int
             raise document.error((*where, service), text, "0 gives it no new requests")
     if not any(serve.values()):
         raise document.error(where, "no service has a weight: nothing would be served", "give one at least 1")
+
+
+def _check_names(document: Document, here: tuple[str, ...], serve: Mapping[str, Service]) -> None:
+    """A client asks for one name, whoever answers."""
+    names = {name: served_name(one.model, one.served_as or "") for name, one in serve.items()}
+    first = next(iter(names))
+    for service, served in names.items():
+        if served != names[first]:
+            text = f"`{service}` serves `{served}`, `{first}` serves `{names[first]}`: a client asks for one of them"
+            hint = f"give both one name: `served_as: {here[-1]}`"
+            raise document.error((*here, "serve", service), text, hint, at_key=True)

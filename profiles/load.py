@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from engines import registry
-from engines.abilities import Fits
+from engines.abilities import Fits, Renames
 from engines.base import BadOptions, Engine, UnknownEngine
 from engines.devices import Enforcer
 from engines.fitting import check_free
@@ -69,7 +69,7 @@ def parse_profile(document: Document) -> Profile:
         raise document.error(("rollout", error.key), error.message, error.hint) from None
     for name, service in profile.services.items():
         _check_service(document, profile, name, service)
-    check_gateways(document, profile.gateway, list(profile.services))
+    check_gateways(document, profile.gateway, profile.services)
     return profile
 
 
@@ -93,6 +93,7 @@ def _check_service(document: Document, profile: Profile, name: str, service: Ser
         _check_engine(document, (*here, "engine"), service.engine)
     with _complaints(document, (*here, "model")):
         served_name(service.model)
+    _check_served_as(document, here, service, registry.get(engine))
     _check_replicas(document, here, service)
     _check_gpus(document, here, service, registry.get(engine))
     _check_place(document, here, service)
@@ -128,6 +129,18 @@ def _complaints(document: Document, where: Where, *, at_key: bool = False) -> It
         yield
     except NotAllowed as error:
         raise document.error(where, error.message, error.hint, at_key=at_key) from None
+
+
+def _check_served_as(document: Document, here: Where, service: Service, engine: Engine) -> None:
+    if service.served_as is None:
+        return
+    where = (*here, "served_as")
+    with _complaints(document, where):
+        served_name(service.model, service.served_as)
+    if not service.served_as:
+        raise document.error(where, "the name is empty", "leave it out for the model's own")
+    if not isinstance(engine, Renames):
+        raise document.error(where, f"{engine.name} serves a model by its own name alone", "leave it out")
 
 
 def _check_engine(document: Document, where: Where, engine: str) -> None:

@@ -68,6 +68,8 @@ class Service(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     canary: CanaryRequest | None = None
     lease: str | None = None
     """For how long (profiles.lease); left out, for good."""
+    served_as: str | None = None
+    """The name by which clients ask for it; left out, the model's own."""
 
 
 class Defaults(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -141,6 +143,8 @@ class InstanceSpec(msgspec.Struct, frozen=True, kw_only=True):
     canary_every_s: float | None = None
     gateway: Gateway | None = None
     """For an instance that is one."""
+    served_as: str = ""
+    """The name by which clients ask for its model; "" for the model's own."""
     bind: str = ""
     """The address at which a gateway listens beside loopback; "" for none."""
     lease_s: float | None = None
@@ -160,6 +164,7 @@ class InstanceSpec(msgspec.Struct, frozen=True, kw_only=True):
             self.restarts_asked,
             self.limits,
             self.bind,
+            self.served_as,
         )
 
     def attempt(self) -> tuple[object, ...]:

@@ -223,6 +223,7 @@ def _spec(profile: Profile, name: str, number: int, slices: tuple[Slice, ...]) -
         service=name,
         engine=service.engine or profile.defaults.engine or "",
         model=service.model,
+        served_as=service.served_as or "",
         slices=slices,
         port=None if service.port is None else service.port + number,
         runtime=service.runtime or "",

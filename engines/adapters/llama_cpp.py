@@ -81,6 +81,7 @@ class LlamaCpp:
     """Drives `llama-server`."""
 
     name = "llama_cpp"
+    served_name_option = "alias"
     Options = Options
     absent = {
         "requests_finished": "llama.cpp counts no requests",

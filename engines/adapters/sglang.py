@@ -106,6 +106,7 @@ class Sglang:
     """Drives `sglang serve`."""
 
     name = "sglang"
+    served_name_option = "served_model_name"
     Options = Options
     absent = {"finish_reasons": "SGLang does not count why requests end"}
     live = {

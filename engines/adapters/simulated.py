@@ -29,6 +29,7 @@ class Simulated:
     """Drives `python -m engines.simulated`."""
 
     name = "simulated"
+    served_name_option = "served_model_name"
     Options = Options
     absent = {
         "prefix_cache_queries": "the simulated engine has no prefix cache",

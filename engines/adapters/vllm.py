@@ -107,6 +107,7 @@ class Vllm:
     """Drives `vllm serve`."""
 
     name = "vllm"
+    served_name_option = "served_model_name"
     Options = Options
     absent: dict[str, str] = {}
     live = {"lora_modules": "POST /v1/load_lora_adapter, /v1/unload_lora_adapter"}

@@ -93,7 +93,8 @@ def engine(name: str, **changes: object) -> InstanceSpec:
 
 
 async def test_replicas_join_when_they_are_ready_and_serve_by_their_weights(room: Fronted) -> None:
-    port = await room.serve(engine("chat/0"), engine("chat/1"), engine("next/0"), serve={"chat": 90, "next": 10})
+    canary = engine("next/0", model="m2", served_as="m")
+    port = await room.serve(engine("chat/0"), engine("chat/1"), canary, serve={"chat": 90, "next": 10})
     assert {name: one.weight for name, one in room.members().items()} == {"chat/0": 256, "chat/1": 256, "next/0": 57}
     callers = Callers(port, per_s=1, tokens=1)
     await asyncio.gather(*(callers.one() for _ in range(60)))
@@ -102,7 +103,7 @@ async def test_replicas_join_when_they_are_ready_and_serve_by_their_weights(room
     assert found["next/0"].requests < min(found["chat/0"].requests, found["chat/1"].requests)
     assert all(one.state is MemberState.UP and not one.failed for one in found.values())
     before = room.status(FRONT)
-    room.set(gateway(port, {"chat": 100, "next": 0}), engine("chat/0"), engine("chat/1"), engine("next/0"))
+    room.set(gateway(port, {"chat": 100, "next": 0}), engine("chat/0"), engine("chat/1"), canary)
     await room.until_members(lambda found: found.keys() == {"chat/0", "chat/1"})
     now = room.status(FRONT)
     assert before

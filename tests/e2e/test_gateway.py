@@ -22,12 +22,14 @@ def haproxy() -> None:
     needs_haproxy()
 
 
-def profile(host: Host, port: int, **weights: int) -> str:
+def profile(host: Host, port: int, load_s: float = 0.1, **weights: int) -> str:
     path = Path(host.folder / "p.yaml")
     service = {"engine": "simulated", "model": "m", "options": {"load_seconds": 0.1}}
-    services = {"chat": service | {"replicas": REPLICAS}, "next": service}
+    services = {"chat": service | {"replicas": REPLICAS, "options": {"load_seconds": load_s}}, "next": service}
     gateway = {"front": {"node": "here", "port": port, "serve": weights}}
-    path.write_text(json.dumps({"gpuyard": 1, "profile": "p", "services": services, "gateway": gateway}))
+    rollout = {"max_parallel": 1, "soak": "1s"}
+    written = {"gpuyard": 1, "profile": "p", "services": services, "gateway": gateway, "rollout": rollout}
+    path.write_text(json.dumps(written))
     return str(path)
 
 
@@ -44,8 +46,8 @@ async def test_no_request_fails_while_replicas_are_replaced_under_load(host: Hos
     before = {one["name"]: one["pid"] for one in items(host, "instances")}
     callers = Callers(port, per_s=PER_S)
     async with callers.calling():
-        for at in range(REPLICAS):
-            await asyncio.to_thread(done, host, "restart", f"chat/{at}", "--yes")
+        changed = profile(host, port, load_s=0.2, chat=95, next=5)
+        await asyncio.to_thread(done, host, "apply", "-f", changed, "--yes")
     assert callers.failed == {}, callers.said
     assert callers.statuses[200] > REPLICAS * PER_S
     after = {one["name"]: one["pid"] for one in items(host, "instances")}
@@ -55,7 +57,7 @@ async def test_no_request_fails_while_replicas_are_replaced_under_load(host: Hos
     assert "chat/2          up" in page
 
 
-def test_a_weight_is_changed_live_and_taken_back_and_the_gateway_goes_with_its_profile(host: Host) -> None:
+def test_a_weight_is_changed_live_and_back_and_the_gateway_goes_with_its_profile(host: Host) -> None:
     port = sshd.free_port()
     done(host, "apply", "-f", profile(host, port, chat=95, next=5), "--yes")
     first = next(one["pid"] for one in items(host, "instances") if one["name"] == "front/0")
@@ -63,7 +65,7 @@ def test_a_weight_is_changed_live_and_taken_back_and_the_gateway_goes_with_its_p
     assert "live     front/0" in said
     assert "gateway.next" in said
     sshd.wait_until(lambda: members(host)["next/0"]["weight"] == 256, 10, "the new weight")
-    done(host, "undo", "--yes")
+    done(host, "apply", "-f", profile(host, port, chat=95, next=5), "--yes")
     sshd.wait_until(lambda: members(host)["next/0"]["weight"] < 100, 10, "the old weight")
     assert first == next(one["pid"] for one in items(host, "instances") if one["name"] == "front/0")
     done(host, "down", "p", "--yes")

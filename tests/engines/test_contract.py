@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from msgspec.structs import fields
 
 from engines import registry
-from engines.abilities import Details
+from engines.abilities import Details, Renames
 from engines.base import BadOptions, Engine, EngineSample, Launch, Progress, UnknownEngine, guarded_options
 from engines.control import Act, control_of
 from engines.devices import Slice
@@ -69,6 +69,13 @@ def test_a_command_is_plain_words_on_loopback(case: Case) -> None:
     assert "org/model" in command.argv
     assert "chat" in command.argv or case.engine.name == "tensorrt_llm", "it takes no name"
     assert command.needs_files == ()
+
+
+def test_clients_ask_by_the_name_that_it_is_told(case: Case) -> None:
+    argv = case.engine.command(msgspec.structs.replace(case.launch, served_name="asked-so")).argv
+    said = isinstance(case.engine, Renames) and f"--{case.engine.served_name_option.replace('_', '-')}"
+    assert not said or argv[argv.index(said) + 1] == "asked-so"
+    assert bool(said) == ("asked-so" in argv)
 
 
 def test_gpus_are_named_by_uuid_in_order(case: Case) -> None:

@@ -12,6 +12,7 @@ from profiles.model import Cordon, Desired, Profile
 from profiles.place import Placement, Unplaceable, place
 from profiles.plan import Action
 from profiles.profile_plan import plan_profile
+from profiles.undo import plan_undo
 from profiles.yamltext import FileError, read
 from tests.profiles.test_place import node
 
@@ -21,22 +22,27 @@ profile: p
 services:
   chat: {engine: vllm, model: m, replicas: 2}
   next: {engine: vllm, model: m}
+  other: {engine: vllm, model: m2}
 gateway:
 """
 GOOD = "  front: {node: a, port: 8000, serve: {chat: 95, next: 5}}"
 
 BAD = [
-    ("  Front: {node: a, port: 8000, serve: {chat: 1}}", "7:3: `Front` cannot name a gateway"),
-    ("  chat: {node: a, port: 8000, serve: {chat: 1}}", "7:3: `chat` is a service of this profile"),
-    ("  front: {port: 8000, serve: {chat: 1}}", "7:3: `node` is missing"),
-    ("  front: {node: a, port: 80, serve: {chat: 1}}", "7:26: 80 is no port for an engine"),
-    ("  front: {node: a, port: 8000, serve: {}}", "7:39: it serves nothing"),
-    ("  front: {node: a, port: 8000, serve: {caht: 1}}", "7:40: no service is called `caht`"),
-    ("  front: {node: a, port: 8000, serve: {chat: 257}}", "7:46: a weight must be 0 to 256, not 257"),
-    ("  front: {node: a, port: 8000, serve: {chat: 0}}", "7:39: no service has a weight: nothing would be served"),
-    ("  front: {node: a, port: 8000, serve: {chat: 5%}}", "7:46: expected a whole number, found text"),
-    (f"{GOOD}\n  side: {{node: a, port: 8000, serve: {{chat: 1}}}}", "8:25: `front` has port 8000 of a already"),
-    ("  front: {node: a, port: 8000, serve: {chat: 1}, reload: true}", "7:50: unknown key `reload`"),
+    (
+        "  front: {node: a, port: 8000, serve: {chat: 1, other: 1}}",
+        "8:49: `other` serves `m2`, `chat` serves `m`: a client asks for one of them",
+    ),
+    ("  Front: {node: a, port: 8000, serve: {chat: 1}}", "8:3: `Front` cannot name a gateway"),
+    ("  chat: {node: a, port: 8000, serve: {chat: 1}}", "8:3: `chat` is a service of this profile"),
+    ("  front: {port: 8000, serve: {chat: 1}}", "8:3: `node` is missing"),
+    ("  front: {node: a, port: 80, serve: {chat: 1}}", "8:26: 80 is no port for an engine"),
+    ("  front: {node: a, port: 8000, serve: {}}", "8:39: it serves nothing"),
+    ("  front: {node: a, port: 8000, serve: {caht: 1}}", "8:40: no service is called `caht`"),
+    ("  front: {node: a, port: 8000, serve: {chat: 257}}", "8:46: a weight must be 0 to 256, not 257"),
+    ("  front: {node: a, port: 8000, serve: {chat: 0}}", "8:39: no service has a weight: nothing would be served"),
+    ("  front: {node: a, port: 8000, serve: {chat: 5%}}", "8:46: expected a whole number, found text"),
+    (f"{GOOD}\n  side: {{node: a, port: 8000, serve: {{chat: 1}}}}", "9:25: `front` has port 8000 of a already"),
+    ("  front: {node: a, port: 8000, serve: {chat: 1}, reload: true}", "8:50: unknown key `reload`"),
 ]
 
 
@@ -141,6 +147,24 @@ def test_its_weights_change_live_its_port_does_not_and_it_goes_with_its_profile(
     assert step(GOOD.replace("8000", "8001")) == (Action.REPLACE, (("port", "8000", "8001"),))
     gone = plan_profile("p", {"a": [spec for spec in before.specs["a"] if not spec.gateway]}, now)
     assert {one.instance: one.action for one in gone.steps}["front/0"] is Action.PRUNE
+
+
+def test_what_is_undone_of_a_gateway_is_live_as_well(tmp_path: Path) -> None:
+    before = plan_profile("p", put(profile(tmp_path), "a").specs, {"a": Desired()}).nodes[0].instances
+    now = {"a": Desired(generation=1, instances=before)}
+    heavier = put(profile(tmp_path, GOOD.replace("next: 5", "next: 50")), "a", desired=now)
+    after = plan_profile("p", heavier.specs, now).nodes[0].instances
+    undone = plan_undo("a", Desired(generation=2, instances=after), before, after)
+    assert [(step.instance, step.action) for step in undone.steps] == [("front/0", Action.LIVE)]
+    assert undone.nodes[0].instances["front/0"].spec.gateway == Gateway(serve={"chat": 95, "next": 5})
+
+
+def test_another_model_may_answer_to_the_same_name(tmp_path: Path) -> None:
+    text = HEAD.replace("model: m2", "model: m2, served_as: m")
+    path = tmp_path / "p.yaml"
+    path.write_text(f"{text}  front: {{node: a, port: 8000, serve: {{chat: 1, other: 1}}}}\n")
+    found = {spec.name: spec.served_as for spec in put(parse_profile(read(path)), "a").specs["a"]}
+    assert (found["other/0"], found["chat/0"]) == ("m", "")
 
 
 def test_editors_know_the_key() -> None:
