@@ -20,7 +20,7 @@ from profiles.plan import Action, NodePlan, Plan, Step
 from profiles.priority import priority
 from profiles.status import NodeStatus
 
-LOOKS = 20_000
+LOOKS = 3_000
 """At nodes, for one service. Where there is more to choose from, still none is stopped that could stay; whether fewer
 others would do is not tried to the end."""
 
