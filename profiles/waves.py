@@ -111,9 +111,11 @@ class _Ordering:
             yield wave
 
     def _next(self) -> Wave:
-        takes = [place for place in self._ordered() if runs(self._target(place)) and self._restarts(place)]
-        frees = [place for place in self._ordered() if self._is(place, now=True, then=False)]
-        live = [place for place in self._ordered() if place not in takes and place not in frees]
+        left = self._ordered()
+        takes = [place for place in left if runs(self._target(place)) and self._restarts(place)]
+        frees = [place for place in left if self._is(place, now=True, then=False)]
+        others = {*takes, *frees}
+        live = [place for place in left if place not in others]
         if chosen := live or self._together(takes, new=True) or self._together(takes, new=False):
             return _wave(chosen)
         return self._with_room(takes, frees) if takes else _wave(frees)
@@ -127,8 +129,10 @@ class _Ordering:
         starting: set[Place] = set()
         held = {node: _held(document) for node, document in self._now.items()}
         spent = self._away()
+        changed = self._stay & _running(self._now)
+        # Replicas of which something in `takes` is the new form; one that was stopped for room is away already.
         for node, name in takes:
-            is_new, counts = not runs(self._now[node].get(name)), self._is_of_a_change((node, name))
+            is_new, counts = not runs(self._now[node].get(name)), self._key((node, name)) in changed
             spec, service = self._target_spec((node, name)), self._service((node, name))
             gpus = {(node, gpu) for gpu in spec.gpus()}
             if is_new is not new or gpus & starting or (counts and spent[service] >= self._max_parallel):
@@ -143,11 +147,6 @@ class _Ordering:
                 held[node][name + _LEAVING] = old
             held[node][name] = spec.slices
         return chosen
-
-    def _is_of_a_change(self, place: Place) -> bool:
-        """Whether a replica that is there now is what it is the new form of; those that were stopped for room count
-        as away already."""
-        return self._key(place) in self._stay and self._key(place) in _running(self._now)
 
     def _with_room(self, takes: Sequence[Place], frees: Sequence[Place]) -> Wave:
         """What goes first, so that one of `takes` fits: the least that does it, and the least of it that is to stay."""
