@@ -34,7 +34,7 @@ def instance_lines(store: Store, key: Key, width: int) -> list[Line]:
         *_state(store, view, status, width),
         (),
         *_serving(status, width),
-        *(member_lines(status.gateway) if status.gateway else []),
+        *(member_lines(status.gateway, width) if status.gateway else []),
         (),
         *latency_lines([status.reading] if status.reading else [], _told(store, key), width),
         *_canary(store, view, status, width),

@@ -38,15 +38,15 @@ def service_lines(store: Store, key: Key, width: int) -> list[Line]:
         (),
         *latency_lines(readings, told, width),
         (),
-        *_fronts(store, key),
+        *_fronts(store, key, width),
         *_replicas(store, key),
     ]
 
 
-def _fronts(store: Store, key: Key) -> list[Line]:
+def _fronts(store: Store, key: Key, width: int) -> list[Line]:
     """A gateway's own members, or the gateways before it."""
     own = [one for member in store.members(key) if (one := store.nodes[member.node].instances[member.name].gateway)]
-    return [line for one in own for line in (*member_lines(one), ())] or served_lines(store, key)
+    return [line for one in own for line in (*member_lines(one, width), ())] or served_lines(store, key, width)
 
 
 def _state(store: Store, view: ServiceView, width: int) -> list[Line]:

@@ -43,10 +43,10 @@ CHAT = instance("chat/0", Phase.READY)
 def test_the_page_of_a_gateway_lists_its_members() -> None:
     store = stored(front(member("chat/0"), member("chat/1", MemberState.DRAINING)), CHAT)
     page = text(instance_lines(store, Key(Kind.INSTANCE, "n", "front/0"), 120))
-    assert (
-        " Members       chat/0          up        weight 256   sessions   3   requests/s  12.5   5xx/s  0.0"
-        "   first byte  23 ms   whole 412 ms"
-    ) in page
+    first = " Members       chat/0          up         share 100%  req/s  12.5  5xx/s  0.0"
+    assert f"{first}  running   3  first  23 ms  whole 412 ms" in page
+    narrow = text(instance_lines(store, Key(Kind.INSTANCE, "n", "front/0"), 85))
+    assert first in narrow, "what does not fit is left out whole"
     assert any(line.startswith("               chat/1          draining") for line in page)
 
 
