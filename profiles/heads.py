@@ -37,13 +37,26 @@ def of_revision(heads: Iterable[Revision], revision: Standing) -> list[Revision]
 
 
 def began(heads: Sequence[Revision], revision: Standing) -> Revision | None:
-    """The first that applied `revision` since another one of its profile stood."""
+    """The first that applied `revision` since another one of its profile stood, or the first wave on the way there."""
     found = None
     for head in reversed(heads):
         if head.applied is not None and head.applied.profile == revision.profile:
             if not head.applied.same(revision):
                 break
             found = head
+    return next(iter(waves_of(heads, found)), found) if found else None
+
+
+def waves_of(heads: Sequence[Revision], head: Revision) -> list[Revision]:
+    """The edits that led to `head`: an apply goes on in waves, for one reason, and is numbered with its end.
+
+    Waves that failed and were taken back, before it was tried again, are among them: they change nothing.
+    """
+    found: list[Revision] = []
+    for one in reversed([one for one in heads if one.generation < head.generation]):
+        if one.applied is not None or not one.reason or one.reason != head.reason:
+            break
+        found.insert(0, one)
     return found
 
 

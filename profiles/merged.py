@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import msgspec
 from msgspec.structs import replace
 
+from profiles.heads import waves_of
 from profiles.revision import Revision
 from profiles.standing import Standing
 from profiles.status import Reason
@@ -109,14 +110,14 @@ def _with(before: ProfileRevision, node: str, record: Record, head: Revision) ->
     at_unix_s = None if head.at_unix_s is None else head.at_unix_s - record.skew_s
     times = [at for at in (before.at_unix_s, at_unix_s) if at is not None]
     here = record.standing.get(before.profile)
-    parts = [before.what, head.what] if head.what not in ("nothing", *before.what.split("; ")) else [before.what]
+    said = [before.what, *(one.what for one in (*waves_of(record.heads, head), head) if one.what != "nothing")]
     return replace(
         before,
         on={**before.on, node: head},
         author=before.author or head.author,
         reason=before.reason or head.reason,
         at_unix_s=min(times, default=None),
-        what="; ".join(part for part in parts if part),
+        what="; ".join(dict.fromkeys(what for what in said if what)),
         tags=tuple(sorted({*before.tags, *head.tags})),
         stands_on=tuple(sorted({*before.stands_on, node})) if here and here.same(before.standing) else before.stands_on,
     )

@@ -141,8 +141,8 @@ def test_a_revision_that_came_only_to_some_nodes_is_taken_back_from_those(host: 
     replace_node(host, "b")
     program(host, "b", "before-intent@2:error")
     done(host, "nodes")
-    done(host, "apply", "-f", profile(host, 0.1), "--yes")
-    partly = gpuyard(host, "apply", "-f", profile(host, 0.2), "--yes")
+    done(host, "apply", "-f", profile(host, 0.1), "--yes", "--no-wait")
+    partly = gpuyard(host, "apply", "-f", profile(host, 0.2), "--yes", "--no-wait")
     assert partly.returncode == 6, partly.stderr
     second = revisions(host)[-1]
     assert (second["number"], second["stands_on"], second["lacking"]) == (2, ["a"], ["b"])

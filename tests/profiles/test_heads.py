@@ -1,6 +1,8 @@
 """Which kept documents stood when, where some between them are gone."""
 
-from profiles.heads import began, of_revision, pinned, predecessor, stood
+from msgspec.structs import replace
+
+from profiles.heads import began, of_revision, pinned, predecessor, stood, waves_of
 from profiles.revision import Revision
 from profiles.standing import Standing
 
@@ -28,6 +30,18 @@ def test_a_revision_begins_where_another_stood_before() -> None:
     assert generation(began(heads, first)) == 5
     assert generation(began(heads[:4], second)) == 2
     assert [one.generation for one in of_revision(heads, second)] == [2, 4]
+
+
+def test_the_waves_of_an_apply_are_a_part_of_its_revision() -> None:
+    def why(one: Revision, reason: str) -> Revision:
+        return replace(one, reason=reason)
+
+    by_hand, first, second = why(head(2, 1), "stop x"), why(head(3, 2), "apply p"), why(head(4, 3), "apply p")
+    numbered = why(head(5, 4, 2), "apply p")
+    heads = [why(head(1, 0, 1), "apply p"), by_hand, first, second, numbered]
+    assert waves_of(heads, numbered) == [first, second]
+    assert began(heads, Standing(profile="p", number=2, digest="d2")) == first
+    assert generation(predecessor(heads, first)) == 2
 
 
 def test_what_stands_or_has_a_name_is_not_forgotten() -> None:
