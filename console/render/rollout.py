@@ -2,6 +2,8 @@
 
 from collections.abc import Iterator
 
+from msgspec.structs import replace
+
 from console.render.fit import Line
 from console.render.load import load_text
 from console.render.table import Tone
@@ -10,7 +12,7 @@ from console.rollout.course import Course
 from console.rollout.told import Began, Failed, Outcome, Over
 from console.settling import Settling
 from profiles.plan import Action
-from profiles.status import SERVES, InstanceStatus, Phase
+from profiles.status import SERVES, Phase
 
 BAR_CELLS = 20
 _STARTS = (Action.START, Action.REPLACE)
@@ -20,20 +22,20 @@ _TONES = {Outcome.DONE: Tone.GOOD, Outcome.ROLLED_BACK: Tone.WARN, Outcome.PAUSE
 def course_lines(course: Course, last_line: str = "") -> Iterator[Line]:
     """`last_line` is of the log of what is in hand."""
     for began, seconds in course.past:
-        yield ((f"{_wave(began)}  {_names(began)}", Tone.DIM), (f"  {age(seconds)}", Tone.DIM))
+        yield ((f" {_wave(began)}  {_names(began)}", Tone.DIM), (f"  {age(seconds)}", Tone.DIM))
     if course.began is not None:
         left = course.soak_left_s
         soaks = "" if left is None else f"  all ready, has to stay so for {age(left)} more"
-        yield ((f"{_wave(course.began)}  {age(course.wave_s)}{soaks}", Tone.PLAIN),)
+        yield ((f" {_wave(course.began)}  {age(course.wave_s)}{soaks}", Tone.PLAIN),)
         width = max(len(f"{node} {name}") for node, name in course.steps)
         for (node, name), now in course.steps.items():
             yield _bar_line(f"{node} {name}".ljust(width), now)
         if last_line:
-            yield ((f"  │ {one_line(last_line)}", Tone.DIM),)
+            yield ((f"   │ {one_line(last_line)}", Tone.DIM),)
     for failed in course.failed:
-        yield ((failed_text(failed), Tone.BAD),)
+        yield ((f" {failed_text(failed)}", Tone.BAD),)
     if course.over is not None:
-        yield ((over_text(course.over), _TONES[course.over.outcome]),)
+        yield ((f" {over_text(course.over)}", _TONES[course.over.outcome]),)
 
 
 def began_text(began: Began) -> str:
@@ -66,7 +68,7 @@ def _bar_line(where: str, now: Settling) -> Line:
     full = round(_ratio(now) * BAR_CELLS)
     tone = Tone.GOOD if now.ok else Tone.BAD if now.ok is False else Tone.PLAIN
     return (
-        (f"  {where}  ", Tone.PLAIN), ("█" * full + "░" * (BAR_CELLS - full), tone),
+        (f"   {where}  ", Tone.PLAIN), ("█" * full + "░" * (BAR_CELLS - full), tone),
         (f"  {_phase(now)}", Tone.PLAIN),
     )  # fmt: skip
 
@@ -88,13 +90,15 @@ def _ratio(now: Settling) -> float:
 
 
 def _phase(now: Settling) -> str:
+    """`loading 21s of about 52s  weights 40%`; what the last load of that model took is what is expected."""
     if now.status is None:
         return "is gone" if now.ok else str(now.step.action)
-    return f"{now.status.phase}{_times(now.status)}"
-
-
-def _times(status: InstanceStatus) -> str:
-    load = status.load
+    status, load = now.status, now.status.load
     if load is None or status.phase is not Phase.LOADING:
-        return ""
-    return f"  {load_text(load)}"
+        return str(status.phase)
+    words = [str(status.phase)]
+    if load.elapsed_s is not None:
+        words.append(age(load.elapsed_s))
+    if load.expected_s is not None:
+        words.append(f"of about {age(load.expected_s)}")
+    return f"{' '.join(words)}  {load_text(replace(load, expected_s=None))}"

@@ -5,8 +5,7 @@ from collections.abc import Collection, Mapping
 
 from msgspec.structs import replace
 
-from console.operations import Applied
-from console.rollout.doing import Doing
+from console.operations import Applied, Operations
 from console.rollout.journal import BUSY_S, TRIES
 from console.store import NodeState, Store
 from profiles.applyjournal import ApplyJournal
@@ -25,7 +24,7 @@ LOOK_EVERY_S = 0.05
 class Asking:
     """Knows what was asked for last, until the nodes say the same."""
 
-    def __init__(self, store: Store, operations: Doing, journal: ApplyJournal, tokens: Mapping[str, int]) -> None:
+    def __init__(self, store: Store, operations: Operations, journal: ApplyJournal, tokens: Mapping[str, int]) -> None:
         self._store, self._operations, self._journal, self._tokens = store, operations, journal, tokens
         self._known: dict[str, Desired] = {}
 

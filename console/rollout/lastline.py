@@ -1,14 +1,14 @@
 """The last line that the engine in hand has printed."""
 
 from console.logs import Interrupted
+from console.operations import Operations
 from console.remote.errors import RequestFailed
-from console.rollout.doing import Doing
 from profiles.plan import Step
 
 TAIL_BYTES = 2048
 
 
-async def last_line(operations: Doing, step: Step) -> str:
+async def last_line(operations: Operations, step: Step) -> str:
     """ "" where there is none, or it may not be read."""
     text = ""
     try:

@@ -12,10 +12,9 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iter
 
 from msgspec.structs import replace
 
-from console.operations import Applied, Requests
+from console.operations import Applied, Operations, Requests
 from console.rollout import journal as journals
 from console.rollout.asking import Asking
-from console.rollout.doing import Doing
 from console.rollout.gate import STARTS, soak
 from console.rollout.told import PAUSED_BY_HAND, Began, Failed, Outcome, Over, Soaking, Told
 from console.settling import Settling
@@ -39,7 +38,7 @@ class Rolling:
     """`tokens` are those of the leases of the nodes that can be reached."""
 
     def __init__(
-        self, fleet: Requests, store: Store, operations: Doing, journal: ApplyJournal, tokens: Mapping[str, int],
+        self, fleet: Requests, store: Store, operations: Operations, journal: ApplyJournal, tokens: Mapping[str, int],
         out_of_service: OutOfService = _nobody_sends,
     ) -> None:  # fmt: skip
         self.journal = journal

@@ -212,7 +212,12 @@ class PlanScreen(DetailScreen):
             self._say(f"Nothing is applied: {refusal}.", bad=True)
             return
         self._applying = True
-        self.run_worker(self._apply(self.plan), exit_on_error=True)
+        if self.plan.rollout is not None and self.session.fleet is not None:
+            from console.screens.apply import ApplyScreen
+
+            self.app.switch_screen(ApplyScreen(self.session, self.plan, self.proposal.reason))
+        else:
+            self.run_worker(self._apply(self.plan), exit_on_error=True)
 
     async def _apply(self, plan: Plan) -> None:
         operations = self.session.operations

@@ -10,6 +10,7 @@ from console.app import Yard
 from console.screens.base import YardScreen
 from console.screens.plan import PlanScreen, Proposal
 from console.screens.session import Session
+from tests.fakes.applying import going_on
 from tests.fakes.fleet import FakeOperations, filled
 from tests.fakes.kept import KeptFleet
 from tests.fakes.plans import sample
@@ -18,17 +19,17 @@ from tests.fakes.sharing import shared_store
 KEPT = Path(__file__).parents[2] / "docs" / "screens"
 PLACES = {"pulse": (), "nodes": ("2",), "gpus": ("3",), "gpu": ("3", "d"), "services": ("4",), "instances": ("5",),
           "instance": ("5", "j", "j", "enter"), "logs": ("5", "l"), "processes": ("6",),
-          "fractions": ("7", "j"), "cost": ("8",), "plan": (),
+          "fractions": ("7", "j"), "cost": ("8",), "plan": (), "apply": (),
           "profiles": ("9",), "revisions": ("9", "enter"), "revision": ("9", "enter", "enter")}  # fmt: skip
 ESSENTIAL = {"pulse": "DOWN", "nodes": "fra-1", "gpus": "throttled", "gpu": "Held back", "instances": "rerank/0",
              "services": "DOWN", "instance": "Phase", "logs": "CUDA out of memory",
              "processes": "× orphan", "fractions": "MPS daemon", "cost": "By service", "plan": "± replace",
-             "profiles": "r118", "revisions": "known-good", "revision": "48 → 64"}  # fmt: skip
+             "apply": "wave 2 of 4", "profiles": "r118", "revisions": "known-good", "revision": "48 → 64"}  # fmt: skip
 
 CRUMBS = {"pulse": "pulse", "nodes": "nodes", "gpus": "GPUs", "gpu": "GPUs › ", "services": "services",
           "instances": "instances", "instance": "fra-1 › llama-70b/0 ", "logs": "fra-2 › rerank/0 › log",
           "processes": "processes", "fractions": "fractions", "cost": "cost", "plan": "plan › chat-prod",
-          "profiles": "profiles", "revisions": "profiles › chat-prod",
+          "apply": "apply › chat-prod", "profiles": "profiles", "revisions": "profiles › chat-prod",
           "revision": "profiles › chat-prod › r"}  # fmt: skip
 
 
@@ -51,6 +52,8 @@ async def shown(place: str, size: tuple[int, int]) -> tuple[str, list[str]]:
         await pilot.pause()
         if place == "plan":
             await app.push_screen(PlanScreen(app.session, Proposal("apply chat-prod", lambda: sample(store))))
+        if place == "apply":
+            await app.push_screen(going_on(app.session))
         for key in PLACES[place]:
             await pilot.press(key)
             await pilot.pause()
