@@ -27,13 +27,15 @@ class Asking:
     def __init__(self, store: Store, operations: Operations, journal: ApplyJournal, tokens: Mapping[str, int]) -> None:
         self._store, self._operations, self._journal, self._tokens = store, operations, journal, tokens
         self._known: dict[str, Desired] = {}
+        self._unsure: set[str] = set()
+        """Nodes whose disk refused: it may have what they said no to, for the agent that comes next."""
 
     async def ask(self, plan: Plan) -> tuple[Applied, ...]:
         """The nodes that did not take their part; those that want it already are not asked again."""
         edits = {
             edit.node: edit
             for edit in plan.nodes
-            if edit.applies or edit.instances != self.desired(edit.node).instances
+            if edit.applies or edit.node in self._unsure or edit.instances != self.desired(edit.node).instances
         }
         answers: tuple[Applied, ...] = ()
         for _ in range(TRIES):
@@ -46,7 +48,9 @@ class Asking:
             for one in answers:
                 if one.generation is not None:
                     edit = edits.pop(one.node)
+                    self._unsure.discard(one.node)
                     self._known[one.node] = Desired(generation=one.generation, instances=edit.instances)
+            self._unsure |= {one.node for one in answers if one.reason and one.reason.code == "unavailable"}
             lost = {one.node: before[one.node] for one in answers if one.unreachable}
             busy = any(one.reason and one.reason.code == "busy" for one in answers)
             if not (lost or busy) or not await until_back(self._store, lost):
@@ -81,6 +85,13 @@ class Asking:
             edits.append(NodePlan(node=node, expected_generation=now.generation, instances=dict(now.instances),
                                   profile_text=journal.profile_text, applies=journal.applies))  # fmt: skip
         return Plan(title=journal.title, steps=(), nodes=tuple(edits))
+
+    async def write_again(self) -> tuple[Applied, ...]:
+        """What nodes want now, on the disks that refused something else; those that still refuse."""
+        now = {node: self.desired(node) for node in sorted(self._unsure)}
+        edits = [NodePlan(node=node, expected_generation=one.generation, instances=dict(one.instances))
+                 for node, one in now.items()]  # fmt: skip
+        return await self.ask(Plan(title=self._journal.title, steps=(), nodes=tuple(edits)))
 
     def desired(self, node: str) -> Desired:
         """What the node wants, as far as we know: its word may be a second old."""

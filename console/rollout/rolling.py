@@ -8,7 +8,7 @@ Whoever made the journal makes no difference: what is asked for follows from it 
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 
 from msgspec.structs import replace
 
@@ -59,6 +59,8 @@ class Rolling:
         journal = self.journal
         self._failure = self._overtaken()
         for number in range(journal.wave, len(journal.waves)):
+            if self._paused.is_set():
+                self._failure = _BY_HAND
             if self._failure:
                 break
             wave = journal.waves[number]
@@ -98,14 +100,15 @@ class Rolling:
             async for told in self._wave(plan, ApplyState.ROLLING_BACK, None, 0.0):
                 yield told
             if self._failure:
-                if self._failure.reason is not PAUSED_BY_HAND:
-                    yield self._failure
-                yield replace(await self._hold(ApplyState.ROLLING_BACK, self._failure.reason), back=True)
-                return
-        if gone := sorted(set(self.journal.nodes) - set(here)):
-            text = f"{', '.join(gone)} cannot be reached and is not rolled back"
-            reason = Reason("unreachable", text, "once it is back, `gpuyard apply --resume` goes on")
-            yield replace(await self._hold(ApplyState.ROLLING_BACK, reason), back=True)
+                break
+        else:
+            self._refused(await self._asking.write_again())
+        if self._failure is None and (gone := sorted(set(self.journal.nodes) - set(here))):
+            self._failure = _out_of_reach(gone)
+        if self._failure:
+            if self._failure.reason is not PAUSED_BY_HAND:
+                yield self._failure
+            yield replace(await self._hold(ApplyState.ROLLING_BACK, self._failure.reason), back=True)
             return
         yield await self._close(ApplyState.ROLLED_BACK, Outcome.ROLLED_BACK, _left(found))
 
@@ -139,7 +142,7 @@ class Rolling:
                 if not coming.done():
                     coming.cancel()
                     await asyncio.gather(coming, return_exceptions=True)
-                    self._failure = Failed(node="", instance="", reason=PAUSED_BY_HAND)
+                    self._failure = _BY_HAND
                     return
                 now = coming.result()
                 if now is None:
@@ -198,8 +201,15 @@ class Rolling:
         }  # fmt: skip
 
 
+_BY_HAND = Failed(node="", instance="", reason=PAUSED_BY_HAND)
 _NOT_OURS = (PAUSED_BY_HAND.code, "fenced", "leased", "denied", "overtaken")
 """Failures after which nothing is taken back unasked."""
+
+
+def _out_of_reach(nodes: Sequence[str]) -> Failed:
+    text = f"{', '.join(nodes)} cannot be reached and is not rolled back"
+    reason = Reason("unreachable", text, "once it is back, `gpuyard apply --resume` goes on")
+    return Failed(node=nodes[0], instance="", reason=reason, unreachable=True)
 
 
 def _left(found: Mapping[str, tuple[dict[str, DesiredInstance], tuple[str, ...]]]) -> Reason | None:
