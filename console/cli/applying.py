@@ -50,7 +50,7 @@ async def carry_through(
     try:
         expected = {edit.node: edit.expected_generation for edit in plan.nodes}
         async with held(found.fleet, touched, reason, take_over=options.take_over, expected=expected) as tokens:
-            if plan.rollout is not None and not options.no_wait:
+            if plan.rollout and not options.no_wait and any(edit.applies for edit in plan.nodes):
                 return await roll_out(found, plan, reason, tokens)
             return await _apply(found, plan, reason, options, tokens)
     except NotHeld as others:

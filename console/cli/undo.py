@@ -5,6 +5,8 @@ import asyncio
 from collections.abc import Awaitable, Iterable
 from typing import TypeVar
 
+from msgspec.structs import replace
+
 from console.back import Back, propose_profile_undo, propose_rollback
 from console.cli.applying import carry_through, check_may_change
 from console.cli.names import find_node, node_or_profile
@@ -13,7 +15,11 @@ from console.cli.session import Reached, inventory_of, reached
 from console.remote.errors import NodeUnreachable, RequestFailed
 from console.render.revisions import undone_lines
 from console.undo import propose_undo
+from profiles.rollout import OnFailure, Rollout
 from profiles.status import Reason
+
+WAY_BACK = Rollout(soak_s=0.0, on_failure=OnFailure.PAUSE)
+"""In waves as any apply; what stood already is not tried out first, and a way back that fails is not taken back."""
 
 T = TypeVar("T")
 
@@ -51,7 +57,8 @@ async def _rollback(options: argparse.Namespace) -> int:
 
 async def _go(found: Reached, back: Back, options: argparse.Namespace) -> int:
     _tell(back.lines, options)
-    return await carry_through(found, back.plan, back.reason, options, hold=True)
+    plan = replace(back.plan, rollout=WAY_BACK)
+    return await carry_through(found, plan, back.reason, options, hold=True)
 
 
 async def _asked(answer: Awaitable[T]) -> T:

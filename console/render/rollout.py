@@ -11,11 +11,9 @@ from console.render.text import age, one_line, plural
 from console.rollout.course import Course
 from console.rollout.told import Began, Failed, Outcome, Over
 from console.settling import Settling
-from profiles.plan import Action
-from profiles.status import SERVES, Phase
+from profiles.status import Phase
 
 BAR_CELLS = 20
-_STARTS = (Action.START, Action.REPLACE)
 _TONES = {Outcome.DONE: Tone.GOOD, Outcome.ROLLED_BACK: Tone.WARN, Outcome.PAUSED: Tone.BAD}
 
 
@@ -29,7 +27,7 @@ def course_lines(course: Course, last_line: str = "") -> Iterator[Line]:
         yield ((f" {_wave(course.began)}  {age(course.wave_s)}{soaks}", Tone.PLAIN),)
         width = max(len(f"{node} {name}") for node, name in course.steps)
         for (node, name), now in course.steps.items():
-            yield _bar_line(f"{node} {name}".ljust(width), now)
+            yield _bar_line(f"{node} {name}".ljust(width), now, course.ratios.get((node, name), 0.0))
         if last_line:
             yield ((f"   │ {one_line(last_line)}", Tone.DIM),)
     for failed in course.failed:
@@ -64,29 +62,13 @@ def _names(began: Began) -> str:
     return ", ".join(names[:3]) + more
 
 
-def _bar_line(where: str, now: Settling) -> Line:
-    full = round(_ratio(now) * BAR_CELLS)
+def _bar_line(where: str, now: Settling, ratio: float) -> Line:
+    full = round(ratio * BAR_CELLS)
     tone = Tone.GOOD if now.ok else Tone.BAD if now.ok is False else Tone.PLAIN
     return (
         (f"   {where}  ", Tone.PLAIN), ("█" * full + "░" * (BAR_CELLS - full), tone),
         (f"  {_phase(now)}", Tone.PLAIN),
     )  # fmt: skip
-
-
-def _ratio(now: Settling) -> float:
-    if now.ok:
-        return 1.0
-    status = now.status
-    if status is None or now.step.action not in _STARTS:
-        return 0.0
-    if status.phase in SERVES:
-        return 1.0 if status.phase is Phase.READY else 0.0  # one that is to be replaced drains
-    load = status.load
-    if load is None:
-        return 0.0
-    if load.expected_s and load.elapsed_s is not None:
-        return min(0.95, load.elapsed_s / load.expected_s)
-    return load.ratio or 0.0
 
 
 def _phase(now: Settling) -> str:

@@ -1,7 +1,7 @@
 """What an apply asks of nodes for a wave: a plan of its own, on what they want now, and their answers."""
 
 import asyncio
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 from msgspec.structs import replace
 
@@ -11,8 +11,10 @@ from console.store import NodeState, Store
 from profiles.applyjournal import ApplyJournal
 from profiles.difference import step_between
 from profiles.model import Desired, DesiredInstance
+from profiles.numbering import numbered
 from profiles.plan import Action, NodePlan, Plan, Step
-from profiles.waves import Wave, document_after
+from profiles.standing import Standing
+from profiles.waves import Documents, Wave, document_after
 
 BACK_S = 15.0
 """That an agent which was started anew, or a link that broke, is waited for."""
@@ -32,11 +34,7 @@ class Asking:
 
     async def ask(self, plan: Plan) -> tuple[Applied, ...]:
         """The nodes that did not take their part; those that want it already are not asked again."""
-        edits = {
-            edit.node: edit
-            for edit in plan.nodes
-            if edit.applies or edit.node in self._unsure or edit.instances != self.desired(edit.node).instances
-        }
+        edits = {edit.node: edit for edit in plan.nodes if edit.node in self._unsure or not self._is_there(edit)}
         answers: tuple[Applied, ...] = ()
         for _ in range(TRIES):
             if not edits:
@@ -49,26 +47,26 @@ class Asking:
                 if one.generation is not None:
                     edit = edits.pop(one.node)
                     self._unsure.discard(one.node)
-                    self._known[one.node] = Desired(generation=one.generation, instances=edit.instances)
+                    self._know(edit, one.generation)
             self._unsure |= {one.node for one in answers if one.reason and one.reason.code == "unavailable"}
             lost = {one.node: before[one.node] for one in answers if one.unreachable}
             busy = any(one.reason and one.reason.code == "busy" for one in answers)
             if not (lost or busy) or not await until_back(self._store, lost):
                 break
             for node in lost:  # it may have taken it before it was cut off
-                if self.desired(node).instances == edits[node].instances:
+                if self._is_there(edits[node]):
                     edits.pop(node)
                     answers = tuple(one for one in answers if one.node != node)
             await asyncio.sleep(BUSY_S)
         return tuple(one for one in answers if not one.ok)
 
-    def plan(self, wave: Wave, wanted: Mapping[str, Mapping[str, DesiredInstance]]) -> Plan:
+    def plan(self, wave: Wave, wanted: Documents, applies: Standing | None) -> Plan:
         """What the wave asks of its nodes, as a plan of its own."""
         edits, steps = [], []
         for node in wave.nodes:
             now = self.desired(node)
             instances = document_after(now.instances, node, wave, wanted[node])
-            edits.append(NodePlan(node=node, expected_generation=now.generation, instances=instances))
+            edits.append(self._edit(node, instances, applies))
             before = self._journal.edits[node].before
             for move in (one for one in wave.moves if one.node == node):
                 old, new = now.instances.get(move.instance), instances.get(move.instance)
@@ -77,21 +75,43 @@ class Asking:
                 steps.append(_step(node, move.instance, old, new))
         return Plan(title=self._journal.title, steps=tuple(steps), nodes=tuple(edits))
 
-    def record(self) -> Plan:
-        """The revision stands on all nodes of the apply; nothing else changes."""
-        journal, edits = self._journal, []
-        for node in journal.nodes:
-            now = self.desired(node)
-            edits.append(NodePlan(node=node, expected_generation=now.generation, instances=dict(now.instances),
-                                  profile_text=journal.profile_text, applies=journal.applies))  # fmt: skip
-        return Plan(title=journal.title, steps=(), nodes=tuple(edits))
+    def record(self, nodes: Iterable[str], applies: Standing | None) -> Plan:
+        """The revision stands on all of them: on those as well where no wave changed anything."""
+        edits = [self._edit(node, dict(self.desired(node).instances), applies) for node in nodes]
+        return Plan(title=self._journal.title, steps=(), nodes=tuple(edits))
 
-    async def write_again(self) -> tuple[Applied, ...]:
-        """What nodes want now, on the disks that refused something else; those that still refuse."""
-        now = {node: self.desired(node) for node in sorted(self._unsure)}
-        edits = [NodePlan(node=node, expected_generation=one.generation, instances=dict(one.instances))
-                 for node, one in now.items()]  # fmt: skip
-        return await self.ask(Plan(title=self._journal.title, steps=(), nodes=tuple(edits)))
+    def numbered_back(self, target: Mapping[str, dict[str, DesiredInstance]]) -> tuple[Documents, Standing | None]:
+        """`target` as a revision of its own, as every way back is one; None where nothing has to be changed."""
+        journal, now = self._journal, {node: self.desired(node) for node in target}
+        differ = {node: instances for node, instances in target.items() if instances != now[node].instances}
+        steps = tuple(Step(action=Action.LIVE, node=node, instance="") for node in differ)
+        edits = tuple(self._edit(node, instances, None) for node, instances in differ.items())
+        plan = numbered(Plan(title=journal.title, steps=steps, nodes=edits), journal.profile, now)
+        found = {node: dict(document.instances) for node, document in now.items()}
+        found.update({edit.node: edit.instances for edit in plan.nodes})
+        return found, next((edit.applies for edit in plan.nodes), None)
+
+    def _edit(self, node: str, instances: dict[str, DesiredInstance], applies: Standing | None) -> NodePlan:
+        text = self._journal.profile_text if applies == self._journal.applies else ""
+        return NodePlan(node=node, expected_generation=self.desired(node).generation, instances=instances,
+                        profile_text=text, applies=applies)  # fmt: skip
+
+    def _is_there(self, edit: NodePlan) -> bool:
+        now = self.desired(edit.node)
+        stands = edit.applies is None or (
+            (here := now.standing.get(edit.applies.profile)) is not None and here.same(edit.applies)
+        )
+        return stands and edit.instances == now.instances
+
+    def _know(self, edit: NodePlan, generation: int) -> None:
+        before = self.desired(edit.node)
+        standing = before.standing | ({edit.applies.profile: edit.applies} if edit.applies else {})
+        new = replace(before, generation=generation, instances=edit.instances, standing=standing)
+        self._known[edit.node] = new
+
+    def rewrite(self) -> Plan:
+        """What nodes want now, on the disks that refused something else."""
+        return self.record(sorted(self._unsure), None)
 
     def desired(self, node: str) -> Desired:
         """What the node wants, as far as we know: its word may be a second old."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+from console.rollout.gate import STARTS
 from console.rollout.told import Began, Failed, Over, Soaking, Told
 from console.settling import Settling
 from profiles.plan import Step
@@ -15,6 +16,8 @@ class Course:
         self.began: Began | None = None
         self.steps: dict[tuple[str, str], Settling] = {}
         """Of the wave in hand."""
+        self.ratios: dict[tuple[str, str], float] = {}
+        """How far each of them is: what was reached stays, also where a step of a load says nothing of it."""
         self.past: list[tuple[Began, float]] = []
         """Waves that are over, each with the seconds that it took."""
         self.failed: list[Failed] = []
@@ -30,6 +33,7 @@ class Course:
                 self.steps = {_key(step): Settling(step=step, status=None, ok=None) for step in told.steps}
             case Settling():
                 self.steps[_key(told.step)] = told
+                self.ratios[_key(told.step)] = max(self.ratios.get(_key(told.step), 0.0), _ratio(told))
             case Soaking(seconds=seconds):
                 self._soaks_until_s = self._clock() + seconds
             case Failed():
@@ -55,8 +59,20 @@ class Course:
     def _end_wave(self) -> None:
         if self.began is not None:
             self.past.append((self.began, self.wave_s))
-        self.began, self.steps = None, {}
+        self.began, self.steps, self.ratios = None, {}, {}
         self._since_s, self._soaks_until_s = self._clock(), None
+
+
+def _ratio(now: Settling) -> float:
+    """Of a load by what its last one took, else by its own word."""
+    if now.ok:
+        return 1.0
+    load = now.status.load if now.status else None
+    if now.step.action not in STARTS or load is None:
+        return 0.0
+    if load.expected_s and load.elapsed_s is not None:
+        return min(0.95, load.elapsed_s / load.expected_s)
+    return load.ratio or 0.0
 
 
 def _key(step: Step) -> tuple[str, str]:

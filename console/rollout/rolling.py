@@ -64,13 +64,13 @@ class Rolling:
             if self._failure:
                 break
             wave = journal.waves[number]
-            plan = self._asking.plan(wave, {node: journal.edits[node].after for node in wave.nodes})
+            plan = self._asking.plan(wave, {node: journal.edits[node].after for node in wave.nodes}, journal.applies)
             yield Began(number=number + 1, of=len(journal.waves), steps=plan.steps)
             self.journal = replace(self.journal, wave=number)
             async for told in self._wave(plan, ApplyState.ROLLING, number, journal.rollout.soak_s):
                 yield told
         if self._failure is None and journal.applies:
-            self._refused(await self._asking.ask(self._asking.record()))
+            self._refused(await self._asking.ask(self._asking.record(journal.nodes, journal.applies)))
         if self._failure is None:
             yield await self._close(ApplyState.DONE, Outcome.DONE, None)
             return
@@ -91,18 +91,19 @@ class Rolling:
         here = self._reached()
         now = {node: dict(self._asking.desired(node).instances) for node in here}
         found = {node: taken_back(now[node], self.journal.edits[node], self.journal.names(node)) for node in here}
-        target = {node: instances for node, (instances, _) in found.items()}
+        target, applies = self._asking.numbered_back({node: instances for node, (instances, _) in found.items()})
         order = waves(now, target, self._gpus(here), self.journal.rollout.max_parallel, self._unready(here))
         await journals.note(self._fleet, self.journal, here, self._tokens, ApplyState.ROLLING_BACK, why=why)
         for number, wave in enumerate(order):
-            plan = self._asking.plan(wave, target)
+            plan = self._asking.plan(wave, target, applies)
             yield Began(number=number + 1, of=len(order), steps=plan.steps, back=True)
             async for told in self._wave(plan, ApplyState.ROLLING_BACK, None, 0.0):
                 yield told
             if self._failure:
                 break
         else:
-            self._refused(await self._asking.write_again())
+            rest = self._asking.record(here, applies) if applies else self._asking.rewrite()
+            self._refused(await self._asking.ask(rest))
         if self._failure is None and (gone := sorted(set(self.journal.nodes) - set(here))):
             self._failure = _out_of_reach(gone)
         if self._failure:

@@ -90,6 +90,12 @@ class Pair:
         return {name: owned["spec"]["options"] for node in NODES
                 for name, owned in self.document(node)["instances"].items()}  # fmt: skip
 
+    def heads(self, node: str, number: int) -> list[dict[str, Any]]:
+        """Of the documents that applied this revision."""
+        paths = sorted(Path(f"{self.host.state}-{node}", "revisions").glob("*.json"))
+        found = [json.loads(path.read_text())["data"]["head"] for path in paths]
+        return [head for head in found if (head.get("applied") or {}).get("number") == number]
+
     def journal(self, node: str) -> dict[str, Any]:
         path = Path(f"{self.host.state}-{node}", "applies", "p.json")
         found: dict[str, Any] = json.loads(path.read_text())["data"] if path.exists() else {}

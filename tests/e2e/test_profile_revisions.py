@@ -62,7 +62,7 @@ def _words(pid: int) -> str:
 def profile(host: Host, seconds: float, replicas: int = 2) -> str:
     path = host.folder / "p.yaml"
     path.write_text(
-        f"gpuyard: 1\nprofile: p\nservices:\n  chat:\n    engine: simulated\n    model: tiny\n"
+        f"gpuyard: 1\nprofile: p\nrollout: {{soak: 0s}}\nservices:\n  chat:\n    engine: simulated\n    model: tiny\n"
         f"    replicas: {replicas}\n    options: {{load_seconds: {seconds}}}\n"
     )
     return str(path)

@@ -42,7 +42,9 @@ def test_an_engine_that_crashes_at_its_load_is_taken_back_everywhere(pair: Pair)
     assert "rolled back" in said
     assert pair.instances() == {"chat/0": "ready", "chat/1": "ready"}
     assert all("program" not in one for one in pair.options().values())
-    assert [pair.document(node)["standing"]["p"]["number"] for node in NODES] == [1, 1]
+    first, back = (pair.heads("one", number) for number in (1, 3))
+    assert [pair.document(node)["standing"]["p"]["number"] for node in NODES] == [3, 3]
+    assert first[-1]["digest"] == back[-1]["digest"], "it is a revision of its own, and means what stood before"
 
 
 def test_one_that_does_not_stay_ready_is_taken_back(pair: Pair) -> None:
