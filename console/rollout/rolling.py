@@ -186,6 +186,9 @@ class Rolling:
 
     async def _close(self, state: ApplyState, outcome: Outcome, why: Reason | None) -> Over:
         refused = await journals.note(self._fleet, self.journal, self._reached(), self._tokens, state, why=why)
+        if refused:  # somebody took the node over, and has given it back maybe: its journal is closed all the same
+            nodes = [one.node for one in refused]
+            refused = await journals.note(self._fleet, self.journal, nodes, {}, state, why=why)
         self.journal = replace(self.journal, state=state, why=why)
         return Over(outcome=outcome, why=why or (refused[0].reason if refused else None))
 

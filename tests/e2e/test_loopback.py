@@ -39,7 +39,7 @@ def write_profile(host: Host, replicas: int = 1, **options: object) -> Path:
 def whole_life(host: Host, way: str) -> None:
     path = write_profile(host, replicas=2)
     planned = run(host, "apply", "-f", str(path), "--yes")
-    assert "+ start    chat/0  on here" in planned
+    assert "+ start    chat (2)  on here" in planned
     assert {one["name"]: one["phase"] for one in items(host, "instances")} == {"chat/0": "ready", "chat/1": "ready"}
     assert items(host, "nodes")[0]["way"] == way
     assert "Application startup complete" in run(host, "logs", "chat/0")

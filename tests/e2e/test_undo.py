@@ -49,11 +49,11 @@ def test_another_console_takes_back_what_one_applied_and_returns(host: Host) -> 
     done(host, "apply", "-f", profile(host, "p", {"chat": 0.2, "embed": 0.1}), "--yes", user="bob")
     heads = items(host, "revisions")
     assert [(head["generation"], head["author"], head["has_text"]) for head in heads] == [
-        (0, "", False), (1, "ana", True), (2, "bob", True),
+        (0, "", False), (1, "ana", True), (2, "bob", True), (3, "bob", True),
     ]  # fmt: skip
-    assert heads[2]["what"] == "chat/0 options.load_seconds 0.1 → 0.2, + embed/0"
+    assert [head["what"] for head in heads[2:]] == ["+ embed/0", "chat/0 options.load_seconds 0.1 → 0.2"]
     said = done(host, "undo", "--yes", user="eve")
-    assert "Undoes generation 2 by bob" in said
+    assert said.index("Undoes generation 3 by bob") < said.index("Undoes generation 2 by bob"), "all its waves"
     assert "± replace  chat/0" in said
     assert "× prune    embed/0" in said
     assert wanted(host) == {"chat/0": "ready"}
@@ -61,10 +61,10 @@ def test_another_console_takes_back_what_one_applied_and_returns(host: Host) -> 
     done(host, "undo", "here", "--yes")
     assert wanted(host) == {"chat/0": "ready", "embed/0": "ready"}
     heads = items(host, "revisions")
-    assert [head["digest"] == heads[2]["digest"] for head in heads] == [False, False, True, False, True]
-    assert "undo generation 2" in heads[3]["reason"]
+    assert [head["digest"] == heads[3]["digest"] for head in heads] == [False, False, False, True, False, True]
+    assert "undo generation 3, 2" in heads[4]["reason"]
     assert [event["author"] for event in items(host, "events") if event["kind"] == "desired"] == [
-        "ana", "bob", "eve", "ana",
+        "ana", "bob", "bob", "eve", "ana",
     ]  # fmt: skip
     done(host, "undo", "--to", "0", "--yes")
     assert wanted(host) == {}

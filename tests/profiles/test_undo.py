@@ -7,6 +7,7 @@ from msgspec.structs import replace
 from profiles.model import Desired, DesiredInstance, InstanceSpec, Wanted
 from profiles.plan import Action, Plan
 from profiles.revision import Document, Revision, digest
+from profiles.standing import Standing
 from profiles.status import Reason
 from profiles.undo import Choice, choose, plan_undo
 
@@ -48,6 +49,14 @@ def test_the_last_change_unless_told_otherwise() -> None:
     assert chosen(choose(kept, only=5)) == ([5], 2, 5)
     assert chosen(choose(kept, to=2)) == ([6, 5], 2, 6)
     assert chosen(choose(kept, to=4)) == ([6, 5], 2, 6), "generation 4 rewrote what 2 was"
+
+
+def test_all_waves_of_an_apply_are_one_change_and_each_can_be_named() -> None:
+    second, third = (Standing(profile="p", number=number, digest="d" * number) for number in (2, 3))
+    applied = (None, second, third, third)
+    made = [replace(head, applied=one) for head, one in zip(heads(0, 1, 2, 3), applied, strict=True)]
+    assert chosen(choose(made)) == ([3, 2], 1, 3)
+    assert chosen(choose(made, only=3)) == ([3], 2, 3)
 
 
 def test_what_cannot_be_undone_says_why() -> None:
