@@ -206,7 +206,7 @@ class Rolling:
 
 
 _BY_HAND = Failed(node="", instance="", reason=PAUSED_BY_HAND)
-_NOT_OURS = (PAUSED_BY_HAND.code, "fenced", "leased", "denied", "overtaken")
+_NOT_OURS = (PAUSED_BY_HAND.code, "fenced", "leased", "denied", "overtaken", "superseded")
 """Failures after which nothing is taken back unasked."""
 
 
