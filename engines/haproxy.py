@@ -29,6 +29,9 @@ NETWORK = "network"
 MEMBER = "check inter 2s fastinter 500ms fall 2 rise 1 observe layer4 error-limit 1 on-error fastinter"
 """How a member is looked at: two checks that fail take it out, and a connection that fails asks at once."""
 
+RELAY = "check inter 2s downinter 500ms fall 2 rise 1 observe layer4 error-limit 1 on-error mark-down"
+"""Of a relay one connection that fails is enough: started anew it has nobody at first; a check tells when it has."""
+
 _HEALTH = "/gateway/health"
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin"
 """Debian has it in a directory that few users' PATH names."""

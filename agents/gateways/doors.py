@@ -13,6 +13,8 @@ class Doors:
     """Whoever has been let in is inside before HAProxy is told, and until it says that he is out."""
 
     def __init__(self) -> None:
+        self.awaited: set[str] = set()
+        """Gateways that an earlier agent left and that were not looked at yet: who is inside is not known."""
         self._inside: dict[str, dict[str, int]] = {}
         """Gateway → instance → sessions, as of its last look."""
         self.knocked = asyncio.Event()
@@ -25,6 +27,7 @@ class Doors:
 
     def saw(self, gateway: str, sessions: dict[str, int]) -> None:
         """All that are inside."""
+        self.awaited.discard(gateway)
         self._inside[gateway] = sessions
 
     def closed(self, open_gateways: Collection[str]) -> None:
@@ -36,6 +39,6 @@ class Doors:
         """Why requests may still come to it; None when none can."""
         found = {gateway: members[instance] for gateway, members in self._inside.items() if instance in members}
         if not found:
-            return None
+            return Reason("draining", "it is not known yet whether a gateway sends requests") if self.awaited else None
         where = ", ".join(name.rpartition("/")[0] for name in sorted(found))
         return Reason("draining", f"leaves gateway {where}: {sum(found.values())} sessions under way")

@@ -43,6 +43,10 @@ class Node(Protocol):
 
     def open(self) -> list[Front]: ...
 
+    def unseen(self, names: set[str]) -> set[str]:
+        """Those that run, or of which that is not known yet."""
+        ...
+
     def show(self, name: str, reading: GatewayReading) -> None: ...
 
 
@@ -66,6 +70,7 @@ class Gateways:
         """Once at all of them. Seconds until the next look."""
         fronts = self._node.open()
         self._doors.closed([front.name for front in fronts])
+        self._doors.awaited = self._node.unseen(self._doors.awaited)
         self._rates = {
             (front.name, front.incarnation): self._rates.get((front.name, front.incarnation), Rates())
             for front in fronts

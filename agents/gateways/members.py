@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from agents.gateways.stats import Server
 from engines.base import LOOPBACK
-from engines.haproxy import BACKEND, MEMBER, NETWORK
+from engines.haproxy import BACKEND, MEMBER, NETWORK, RELAY
 from profiles.gateway import MAX_WEIGHT, Gateway, MemberState, Relay
 
 
@@ -45,6 +45,11 @@ def relay_address(relay: Relay) -> str:
 def instance_of(member: str) -> str:
     service, _, number = member.partition(":")[0].rpartition(".")
     return f"{service}/{number}"
+
+
+def address_of(member: str) -> str:
+    address = member.partition(":")[2]
+    return address if ":" in address else f"{LOOPBACK}:{address}"
 
 
 def weights(gateway: Gateway, replicas: Iterable[Replica]) -> dict[str, int]:
@@ -94,7 +99,8 @@ def commands(found: Mapping[str, Server], wish: Mapping[str, Wished], kept: Coll
     for name, wanted in wish.items():
         here, server = f"{BACKEND}/{name}", found.get(name)
         if server is None:
-            said += [f"add server {here} {wanted.address} weight {wanted.weight} {MEMBER}", f"enable health {here}"]
+            look = RELAY if wanted.checked else MEMBER
+            said += [f"add server {here} {wanted.address} weight {wanted.weight} {look}", f"enable health {here}"]
         elif server.weight != wanted.weight:
             said.append(f"set server {here} weight {wanted.weight}")
         if server is None or server.state is MemberState.DRAINING:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from agents.gateways.members import instance_of
+from agents.gateways.members import address_of, instance_of
 from agents.gateways.stats import Server, Stats
 from profiles.gateway import GatewayReading, MemberReading
 
@@ -34,7 +34,7 @@ class Rates:
     def _member(self, one: Server) -> MemberReading:
         return MemberReading(
             instance=instance_of(one.name),
-            address=one.name.partition(":")[2],
+            address=address_of(one.name),
             state=one.state,
             weight=one.weight,
             sessions=one.sessions,

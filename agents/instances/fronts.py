@@ -45,6 +45,16 @@ class Fronts:
                 found.append(Front(name, started.incarnation, wanted, socket, self._replicas(owned.profile)))
         return found
 
+    def unseen(self, names: set[str]) -> set[str]:
+        """Those that run, or of which that is not known yet; before there are keepers, all."""
+        if not self._keepers:
+            return names
+        return {
+            name
+            for name in names
+            if (keeper := self._keepers.get(name)) and (keeper.runner.process or not keeper.found)
+        }
+
     def show(self, name: str, reading: GatewayReading) -> None:
         if keeper := self._keepers.get(name):
             keeper.standing.front(reading, traffic(reading, self._wall()))
@@ -54,9 +64,18 @@ class Fronts:
         for name, keeper in self._keepers.items():
             started = keeper.runner.started
             if started and started.owned.profile == profile and not started.owned.spec.gateway:
-                takes = _takes(keeper.standing) if keeper.found else None
+                takes = _takes(keeper.standing) and _stays(keeper) if keeper.found else None
                 found.append(Replica(name, started.owned.spec.service, started.port, takes))
         return tuple(found)
+
+
+def _stays(keeper: Keeper) -> bool:
+    """Whoever is about to end leaves as soon as that is wanted, also before an agent that is new has come to it."""
+    owned, started = keeper.owned, keeper.runner.started
+    return (
+        owned is not None and owned.spec.wanted is Wanted.RUNNING
+        and started is not None and started.owned.spec.launch_key() == owned.spec.launch_key()
+    )  # fmt: skip
 
 
 def traffic(gateway: GatewayReading, at_unix_s: float) -> EngineReading:

@@ -126,6 +126,7 @@ class Supervisor:
         started = {name: found.owned for name, found in self._found.items()}
         self.document = DesiredDocument(layout, events, started, self.revisions.last, wall)
         self._found = restored(layout, self._found, self.document.now)
+        self._context.doors.awaited |= {name for name, one in self._found.items() if one.owned.spec.gateway}
         for name, found in self._found.items():
             self._context.admission.found(name, found.owned.spec.slices)
         self.revisions.record(self.document.now)

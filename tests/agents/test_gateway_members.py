@@ -93,6 +93,10 @@ def test_whoever_was_let_in_is_inside_until_the_gateway_says_otherwise() -> None
     assert doors.inside("chat/0")
     doors.closed(["front/0"])
     assert doors.inside("chat/0") is None
+    doors.awaited.add("front/0")
+    assert doors.inside("chat/0"), "an agent that is new does not know yet"
+    doors.saw("front/0", {})
+    assert doors.inside("chat/0") is None
 
 
 def test_a_relay_counts_for_its_replicas_and_is_in_once_a_check_passes() -> None:
