@@ -37,13 +37,9 @@ def of_revision(heads: Iterable[Revision], revision: Standing) -> list[Revision]
 
 
 def began(heads: Sequence[Revision], revision: Standing) -> Revision | None:
-    """The first that applied `revision` since another one of its profile stood, or the first wave on the way there."""
-    found = None
-    for head in reversed(heads):
-        if head.applied is not None and head.applied.profile == revision.profile:
-            if not head.applied.same(revision):
-                break
-            found = head
+    """The first that applied `revision`, or the first wave on the way there. A number is given once: another one that
+    stood in between was taken back, and left nothing."""
+    found = next(iter(of_revision(heads, revision)), None)
     return next(iter(waves_of(heads, found)), found) if found else None
 
 
