@@ -16,7 +16,7 @@ from console.operations import Requests
 from console.remote.errors import RequestFailed
 from console.store import NodeView, Store
 from profiles.document import FileError
-from profiles.heads import began, of_revision, predecessor
+from profiles.heads import began, meant, of_revision, predecessor
 from profiles.load import parse_profile
 from profiles.merged import ProfileRevision, Record, choose, merged, stands
 from profiles.model import DesiredInstance, Profile
@@ -114,11 +114,16 @@ async def propose_profile_undo(fleet: Requests, store: Store, profile: str) -> B
         text = f"no node keeps a revision of {profile} that stands"
         return _blocked(title, Reason("nothing_to_undo", text, "`gpuyard revisions` lists what each node keeps"))
     taken: dict[str, Taken] = {}
+    named = last
     for node in last.stands_on:
         heads, view = kept.records[node].heads, store.nodes[node]
         if heads[-1].generation > view.desired.generation:
             return _blocked(title, Reason("stale", f"{node} is being changed just now", "look again, then undo"))
-        first, after = began(heads, last.standing), of_revision(heads, last.standing)[-1]
+        after = of_revision(heads, last.standing)[-1]
+        if (undone := meant(heads, after.applied or last.standing)) is None:
+            continue  # the only apply that was tried there failed, and was taken back
+        named = next((one for one in kept.of(profile) if one.standing.same(undone)), named)
+        first = began(heads, undone)
         before = predecessor(heads, first) if first else None
         if before is None:
             reason = Reason("gone", f"{node} no longer keeps what was before {called(last)}",
@@ -128,8 +133,8 @@ async def propose_profile_undo(fleet: Requests, store: Store, profile: str) -> B
         later = heads[-1] if heads[-1].generation > after.generation else None
         taken[node] = Taken(then.instances, now.instances, then.profile_text, later)
     make = partial(plan_undone, store, profile, title, taken)
-    why = f"undo {profile} r{last.number} ({last.reason or 'no reason given'}, {last.author or 'nobody'})"
-    line = f"Undoes {called(last)}, on {', '.join(last.stands_on)}: {last.what}"
+    why = f"undo {profile} r{named.number} ({named.reason or 'no reason given'}, {named.author or 'nobody'})"
+    line = f"Undoes {called(named)}, on {', '.join(last.stands_on)}: {named.what}"
     return Back(make(), make, why, (line,), last)
 
 

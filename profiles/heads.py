@@ -43,6 +43,17 @@ def began(heads: Sequence[Revision], revision: Standing) -> Revision | None:
     return next(iter(waves_of(heads, found)), found) if found else None
 
 
+def meant(heads: Sequence[Revision], revision: Standing) -> Standing | None:
+    """`revision`, or that which it returned to when an apply failed; None where nothing stood before that."""
+    while revision.takes_back:
+        older = [one for head in heads if (one := head.applied) and one.profile == revision.profile
+                 and one.number < revision.takes_back and one.digest == revision.digest]  # fmt: skip
+        if not older:
+            return None
+        revision = older[-1]
+    return revision
+
+
 def waves_of(heads: Sequence[Revision], head: Revision) -> list[Revision]:
     """The edits that led to `head`: an apply goes on in waves, for one reason, and is numbered with its end.
 
@@ -63,7 +74,7 @@ def pinned(
     kept = {head.generation for head in heads[-newest:]}
     for revision in standing.values():
         if found := of_revision(heads, revision):
-            replaced = predecessor(heads, began(heads, revision) or found[0])
+            replaced = predecessor(heads, began(heads, meant(heads, revision) or revision) or found[0])
             kept |= {found[-1].generation, replaced.generation if replaced else found[-1].generation}
     for revision in tagged:
         kept |= {head.generation for head in of_revision(heads, revision)[-1:]}

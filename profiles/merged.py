@@ -115,12 +115,17 @@ def _with(before: ProfileRevision, node: str, record: Record, head: Revision) ->
         before,
         on={**before.on, node: head},
         author=before.author or head.author,
-        reason=before.reason or head.reason,
+        reason=before.reason or _why(head),
         at_unix_s=min(times, default=None),
         what="; ".join(dict.fromkeys(what for what in said if what)),
         tags=tuple(sorted({*before.tags, *head.tags})),
         stands_on=tuple(sorted({*before.stands_on, node})) if here and here.same(before.standing) else before.stands_on,
     )
+
+
+def _why(head: Revision) -> str:
+    failed = head.applied.takes_back if head.applied else 0
+    return f"took back r{failed}, which failed ({head.reason})" if failed else head.reason
 
 
 def _touched(revision: ProfileRevision) -> set[str]:

@@ -18,6 +18,8 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
     author: str = ""
     at_unix_s: float = 0.0
     """Of the node's clock: when it took it."""
+    takes_back: int = 0
+    """The number of the apply that failed, where this is the way back from it: it means what stood before."""
     here: str = ""
     """Digest of what the profile wants of this node alone; another one since is an edit by hand. Made by the node."""
     last: int = 0

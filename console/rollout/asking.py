@@ -89,7 +89,8 @@ class Asking:
         plan = numbered(Plan(title=journal.title, steps=steps, nodes=edits), journal.profile, now)
         found = {node: dict(document.instances) for node, document in now.items()}
         found.update({edit.node: edit.instances for edit in plan.nodes})
-        return found, next((edit.applies for edit in plan.nodes), None)
+        applies, failed = next((edit.applies for edit in plan.nodes), None), journal.applies
+        return found, applies and replace(applies, takes_back=failed.number if failed else 0)
 
     def _edit(self, node: str, instances: dict[str, DesiredInstance], applies: Standing | None) -> NodePlan:
         text = self._journal.profile_text if applies == self._journal.applies else ""

@@ -45,6 +45,9 @@ def test_an_engine_that_crashes_at_its_load_is_taken_back_everywhere(pair: Pair)
     first, back = (pair.heads("one", number) for number in (1, 3))
     assert [pair.document(node)["standing"]["p"]["number"] for node in NODES] == [3, 3]
     assert first[-1]["digest"] == back[-1]["digest"], "it is a revision of its own, and means what stood before"
+    said = pair.run("undo", "p", "--yes")
+    assert "Undoes r1 of p" in said, "not the way back, which would bring the failed one again"
+    assert pair.instances() == {}
 
 
 def test_one_that_does_not_stay_ready_is_taken_back(pair: Pair) -> None:

@@ -2,7 +2,7 @@
 
 from msgspec.structs import replace
 
-from profiles.heads import began, of_revision, pinned, predecessor, stood, waves_of
+from profiles.heads import began, meant, of_revision, pinned, predecessor, stood, waves_of
 from profiles.revision import Revision
 from profiles.standing import Standing
 
@@ -30,6 +30,19 @@ def test_a_revision_begins_where_it_was_first_applied_though_a_later_one_was_tri
     assert generation(began(heads, first)) == 1
     assert generation(began(heads[:4], second)) == 2
     assert [one.generation for one in of_revision(heads, second)] == [2, 4]
+
+
+def test_the_way_back_from_a_failed_apply_means_what_stood_before_it() -> None:
+    first, second = (Standing(profile="p", number=one, digest=f"d{one}") for one in (1, 2))
+    way_back = Standing(profile="p", number=3, digest="d1", takes_back=2)
+    back = Revision(generation=3, digest="", applied=way_back, follows=2)
+    heads = [head(0), head(1, 0, 1), head(2, 1, 2), back]
+    assert meant(heads, way_back) == first
+    assert meant(heads, second) == second
+    assert meant(heads[2:], way_back) is None
+    again = Standing(profile="p", number=5, digest="d1", takes_back=4)
+    assert meant([*heads, head(4, 3, 4)], again) == first, "through both"
+    assert pinned([*heads, head(4, 3)], {"p": way_back}, [], 1) == {0, 3, 4}
 
 
 def test_the_waves_of_an_apply_are_a_part_of_its_revision() -> None:
