@@ -5,10 +5,11 @@
                            └───► paused: the journals stay open, and forward or back go on from where it is
 
 Whoever made the journal makes no difference: what is asked for follows from it and from what the nodes want now.
+Gateways are not told from here: the node takes a replica out of them before it stops it.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
 
 from msgspec.structs import replace
 
@@ -21,30 +22,21 @@ from console.settling import Settling
 from console.store import Store
 from profiles.applyjournal import ApplyJournal, ApplyState, overtaken, taken_back
 from profiles.model import DesiredInstance
-from profiles.plan import Action, Plan
+from profiles.plan import Plan
 from profiles.rollout import OnFailure
 from profiles.status import GpuReading, Phase, Reason
 from profiles.waves import waves
-
-OutOfService = Callable[[str, str], Awaitable[None]]
-"""(node, instance) will be stopped: returns once nobody sends it anything more."""
-
-
-async def _nobody_sends(node: str, instance: str) -> None:
-    """There is no gateway to be told."""
 
 
 class Rolling:
     """`tokens` are those of the leases of the nodes that can be reached."""
 
     def __init__(
-        self, fleet: Requests, store: Store, operations: Operations, journal: ApplyJournal, tokens: Mapping[str, int],
-        out_of_service: OutOfService = _nobody_sends,
-    ) -> None:  # fmt: skip
+        self, fleet: Requests, store: Store, operations: Operations, journal: ApplyJournal, tokens: Mapping[str, int]
+    ) -> None:
         self.journal = journal
         self._fleet, self._store, self._operations = fleet, store, operations
         self._tokens = tokens
-        self._out_of_service = out_of_service
         self._asking = Asking(store, operations, journal, tokens)
         self._paused = asyncio.Event()
         self._failure: Failed | None = None
@@ -120,9 +112,6 @@ class Rolling:
             noted = await journals.note(self._fleet, self.journal, nodes, self._tokens, state, number)
             if self._refused(noted):
                 return
-        for step in plan.steps:
-            if step.action in (Action.STOP, Action.PRUNE, Action.REPLACE):
-                await self._out_of_service(step.node, step.instance)
         if self._refused(await self._asking.ask(plan)):
             return
         settling = self._operations.wait_settled(plan, self.journal.rollout.ready_deadline_s)
