@@ -83,7 +83,7 @@ def _all_values(view: NodeView, key: Key, at_unix_s: float) -> dict[str, float]:
     if key.kind is Kind.GPU and (reading := view.gpus.get(key.name)):
         return dict(zip(FIELDS[HistoryKind.GPU], gpu_values(reading), strict=True))
     if key.kind is Kind.INSTANCE and (status := view.instances.get(key.name)):
-        values = instance_values(status, at_unix_s)
+        values = instance_values(status, view.gpus.values(), at_unix_s)
         return {
             field: value for field, value in zip(FIELDS[HistoryKind.INSTANCE], values, strict=True) if field != PHASE
         }

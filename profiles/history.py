@@ -14,7 +14,7 @@ import msgspec
 
 from engines.base import Histogram
 from profiles.gpus import NORMAL_AT_FULL_LOAD
-from profiles.slo import merge
+from profiles.slo import estimate, merge
 from profiles.status import GpuProcess, GpuReading, GpuState, HostReading, InstanceStatus, NodeStatus, Phase
 
 OLD_AFTER_S = 6.0
@@ -49,6 +49,7 @@ FIELDS: Mapping[HistoryKind, Mapping[str, How]] = {
     HistoryKind.INSTANCE: {
         "running": How.MEAN, "waiting": How.MAX, "kv_usage_ratio": How.MAX, "requests_per_s": How.MEAN,
         "failed_per_s": How.MEAN, "prompt_tok_s": How.MEAN, "generation_tok_s": How.MEAN, "phase": How.LAST,
+        "busy_ratio": How.MEAN, "preempted_per_s": How.MEAN, "ttft_p95_s": How.MAX, "itl_p95_s": How.MAX,
     },
 }  # fmt: skip
 """Kind → field → how it is kept. Files on nodes hold them in this order: append, never move."""
@@ -56,6 +57,7 @@ FIELDS: Mapping[HistoryKind, Mapping[str, How]] = {
 HISTOGRAMS = ("ttft", "itl", "e2e")
 PHASE = "phase"
 PHASES = tuple(Phase)
+PHASE_AT = list(FIELDS[HistoryKind.INSTANCE]).index(PHASE)
 """Within one process a phase is its place in here; on disk and on the wire it is its name."""
 
 Name = tuple[HistoryKind, str]
@@ -97,7 +99,7 @@ def observed(status: NodeStatus) -> Iterator[tuple[Name, list[float]]]:
         if gpu.state is GpuState.OK:
             yield (HistoryKind.GPU, gpu.uuid), gpu_values(gpu)
     for instance in status.instances:
-        yield (HistoryKind.INSTANCE, instance.name), instance_values(instance, status.at_unix_s)
+        yield (HistoryKind.INSTANCE, instance.name), instance_values(instance, status.gpus, status.at_unix_s)
 
 
 def kept(how: How, values: Iterable[float]) -> float:
@@ -130,7 +132,7 @@ def gpu_values(gpu: GpuReading) -> list[float]:
     ]  # fmt: skip
 
 
-def instance_values(status: InstanceStatus, now_unix_s: float) -> list[float]:
+def instance_values(status: InstanceStatus, gpus: Iterable[GpuReading], now_unix_s: float) -> list[float]:
     """In the order of FIELDS; NaN is unknown. `now_unix_s` is of the node's clock, as its reading's time is."""
     said = status.reading
     if said is not None and abs(now_unix_s - said.at_unix_s) > OLD_AFTER_S:
@@ -139,7 +141,23 @@ def instance_values(status: InstanceStatus, now_unix_s: float) -> list[float]:
         _number(said.running), _number(said.waiting), _number(said.kv_usage_ratio), _number(said.requests_per_s),
         _number(said.failed_per_s), _number(said.prompt_tok_s), _number(said.generation_tok_s),
     ]  # fmt: skip
-    return [*values, float(PHASES.index(status.phase))]
+    late = [NAN] * 3 if said is None else [_number(said.preemptions_per_s), _p95(said.ttft), _p95(said.itl)]
+    return [*values, float(PHASES.index(status.phase)), _busy_of(status, gpus), *late]
+
+
+def _busy_of(status: InstanceStatus, gpus: Iterable[GpuReading]) -> float:
+    """What its own processes have of its GPUs, the mean over them; unknown where one of them does not tell it."""
+    uuids = {one.gpu_uuid for one in status.slices}
+    shares = []
+    for gpu in gpus:
+        if gpu.uuid in uuids:
+            own = [held for held in gpu.processes if held.instance == status.name]
+            shares.append(_busy(own, gpu.state is not GpuState.OK or "processes" in gpu.absent))
+    return round(sum(shares) / len(shares), DIGITS) if shares else NAN
+
+
+def _p95(observed: Histogram | None) -> float:
+    return _number(estimate(observed, 0.95) if observed else None)
 
 
 def _number(value: float | None) -> float:

@@ -75,6 +75,19 @@ def quantile(histogram: Histogram, q: float) -> Quantile | None:
     return Quantile(value_s, value_s)
 
 
+def estimate(histogram: Histogram, q: float) -> float | None:
+    """Evenly between the bounds of its bucket, however wide: to see whether it moves, not to be told as it is."""
+    if not histogram.count:
+        return None
+    rank = _rank(histogram, q)
+    index = _containing(histogram, rank)
+    low_s, high_s = _bounds(histogram, index)
+    before = histogram.counts[index - 1] if index else 0.0
+    return (
+        low_s if math.isinf(high_s) else low_s + (high_s - low_s) * (rank - before) / (histogram.counts[index] - before)
+    )
+
+
 def bucket(histogram: Histogram, q: float) -> Quantile | None:
     """The bounds of the bucket that holds the quantile, however narrow it is."""
     if not histogram.count:

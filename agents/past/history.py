@@ -18,7 +18,7 @@ from agents.past.scrapes import Scrapes
 from agents.past.segments import Numbered, Segments
 from agents.past.steps import STEP_SLOTS, InstanceStep, Step, counted, plain
 from engines.base import EngineSample, Histogram
-from profiles.history import FIELDS, PHASES, HistoryKind, Name, kept, observed
+from profiles.history import FIELDS, PHASE_AT, PHASES, HistoryKind, Name, kept, observed
 from profiles.spent import Holding, holding
 from profiles.status import EventKind, GpuReading
 
@@ -121,7 +121,7 @@ class History:
 
 
 def _instance(values: list[float], seen: dict[str, Histogram], held: Holding | None, number: Number) -> InstanceStep:
-    *figures, code = values
+    figures, code = [*values[:PHASE_AT], *values[PHASE_AT + 1 :]], values[PHASE_AT]
     phase = None if code != code else str(PHASES[int(code)])
     return InstanceStep(
         plain(figures),

@@ -17,7 +17,7 @@ from agents.past.columns import Grid, Series
 from agents.past.history import History
 from agents.past.segments import Placed
 from agents.past.steps import STEP_SLOTS, InstanceStep, Values, histogram_of, values_of
-from profiles.history import FIELDS, HISTOGRAMS, NAN, PHASES, HistoryKind, Name
+from profiles.history import FIELDS, HISTOGRAMS, NAN, PHASE_AT, PHASES, HistoryKind, Name
 
 MAX_ANSWER_BYTES = 900 * 1024
 """Of a frame's 1 MiB."""
@@ -134,13 +134,14 @@ def _add_step(kind: HistoryKind, wanted: Wanted, grid: Grid, at_unix_s: float, p
         series = wanted(name)
         if series is None:
             continue
-        figures = kept.values if isinstance(kept, InstanceStep) else kept
-        known = values_of(figures, len(FIELDS[kind]))
         if isinstance(kept, InstanceStep):
-            known[-1] = _PHASE_CODES.get(kept.phase or "", NAN)
+            known = values_of(kept.values, len(FIELDS[kind]) - 1)
+            known.insert(PHASE_AT, _PHASE_CODES.get(kept.phase or "", NAN))
             for field, one in kept.counted.items():
                 if histogram := histogram_of(one, placed.bounds.get(one.bounds, ())):
                     series.add_histogram(at_unix_s, field, histogram)
+        else:
+            known = values_of(kept, len(FIELDS[kind]))
         for at in times if values else ():
             series.add(at, known)
 

@@ -5,6 +5,8 @@ import math
 import pytest
 from msgspec.structs import replace
 
+from engines.base import Histogram
+from engines.devices import Slice
 from profiles.history import FIELDS, NAN, PHASES, HistoryKind, How, kept, observed
 from profiles.status import (
     EngineReading,
@@ -55,6 +57,22 @@ def test_processes_are_summed_as_ours_and_foreign_and_a_part_is_no_sum() -> None
     gpu = seen(replace(GPU, processes=held))[HistoryKind.GPU, "g"]
     assert (gpu["ours_memory_mib"], gpu["foreign_memory_mib"], gpu["ours_busy_ratio"]) == (7.0, 5.0, 0.3)
     assert math.isnan(gpu["foreign_busy_ratio"])
+
+
+def test_an_instance_has_the_mean_of_its_own_processes_over_its_gpus_and_what_it_pushed_out() -> None:
+    held = (GpuProcess(pid=1, busy_ratio=0.2, instance="a/0"), GpuProcess(pid=2, busy_ratio=0.1, instance="a/0"),
+            GpuProcess(pid=3, busy_ratio=0.6))  # fmt: skip
+    reading = EngineReading(at_unix_s=100.0, preemptions_per_s=2.0,
+                            ttft=Histogram((1.0, 2.0, 4.0), (0.0, 90.0, 100.0, 100.0), 1.0))  # fmt: skip
+    slices = tuple(Slice(gpu_uuid=uuid, gpu_index=0) for uuid in "gh")
+    one = InstanceStatus(name="a/0", profile="p", revision=1, engine="vllm", model="m", phase=Phase.READY,
+                         since_unix_s=0.0, slices=slices, reading=reading)  # fmt: skip
+    two = (replace(GPU, processes=held), replace(GPU, uuid="h", processes=()))
+    found = seen(*two, instance=one)[HistoryKind.INSTANCE, "a/0"]
+    assert (found["busy_ratio"], found["preempted_per_s"], found["ttft_p95_s"]) == (0.15, 2.0, 3.0)
+    assert math.isnan(found["itl_p95_s"])
+    hidden = replace(GPU, absent={"processes": "no right"})
+    assert math.isnan(seen(hidden, instance=one)[HistoryKind.INSTANCE, "a/0"]["busy_ratio"])
 
 
 def test_how_long_a_gpu_was_held_back_and_not_by_its_own_work() -> None:
