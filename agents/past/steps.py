@@ -6,7 +6,8 @@
     ["step", SLOT, UNIX_S, [host…], {uuid: [gpu…]},
      {name: [[values…], phase, {"ttft": [bounds, sum_s, [counts…]]}, holds]}]
 
-Values stand in the order of profiles.history.FIELDS, without the phase; a shorter list is of an older version, its rest unknown.
+Values stand in the order of profiles.history.FIELDS, the phase left out; a shorter list is of an older version, its
+rest unknown.
 Counts are those of each bucket alone, without the empty ones at the end.
 """
 

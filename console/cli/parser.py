@@ -22,6 +22,7 @@ CHANGES = {
     "wake": "take the memory again and serve, without a start",
     "restart": "drain, stop and start anew, wait until ready",
 }
+EXPLAINED = ("gpu", "instance", "service")
 DESCRIBED = ("node", "gpu", "process", "service", "instance")
 _NAMES = "`chat/0`, `chat` for all its replicas, or `NODE:chat/0`"
 _FORMATS = ("table", "wide", "json", "name")
@@ -142,6 +143,13 @@ def _add_describe(
     describe = _add(verbs, "describe", text, "console.cli.describe", "run", [common])
     describe.add_argument("kind", metavar="KIND", choices=DESCRIBED, help=", ".join(DESCRIBED))
     describe.add_argument("name", metavar="NAME", help="a node's name, `NODE/0`, `chat`, or `chat/0`, `NODE:chat/0`")
+    text = "who hurts whom, since when, by what numbers, and what it is not"
+    explain = _add(verbs, "explain", text, "console.cli.explain", "run", [common])
+    explain.add_argument("kind", metavar="KIND", choices=EXPLAINED, help=", ".join(EXPLAINED))
+    explain.add_argument("name", metavar="NAME", help="`NODE/0`, `chat`, or `chat/0`, `NODE:chat/0`")
+    explain.add_argument(
+        "--since", metavar="30m", default="15m", help="how far back to look, a day at most (%(default)s)"
+    )
 
 
 def _add_logs(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]", common: argparse.ArgumentParser) -> None:

@@ -10,7 +10,8 @@ from engines.simulated_device import Claim, claim_file, encode_claim
 NAME = "whisper"
 USER = "bob"
 MEMORY_MIB = 9_000
-DEMAND_RATIO = 0.9
+DEMAND_RATIO = 2.0
+"""It keeps two streams of kernels under way without a pause."""
 
 
 def main() -> None:

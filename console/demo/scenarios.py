@@ -7,7 +7,8 @@ from pathlib import Path
 from console.demo.child import end, python, spawn
 from console.demo.node import DemoNode
 
-AFTER_S = 20.0
+AFTER_S = 30.0
+"""What comes has something before it to be compared with."""
 
 FAULTS: Mapping[str, Mapping[str, object]] = {
     "xid": {"xids": (119,), "recovery": "gpu_reset"},

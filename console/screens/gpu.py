@@ -4,13 +4,13 @@ from collections.abc import Sequence
 
 from console.render.fit import Line
 from console.render.gpu import gpu_lines
-from console.screens.detail import DetailScreen
+from console.screens.judging import Judged
 from console.screens.session import Session
 from console.screens.shell import SHELL_BINDINGS, OpensShell
 from console.store import Key
 
 
-class GpuScreen(OpensShell, DetailScreen):
+class GpuScreen(OpensShell, Judged):
     BINDINGS = [*SHELL_BINDINGS]
 
     def __init__(self, session: Session, key: Key) -> None:
@@ -25,5 +25,5 @@ class GpuScreen(OpensShell, DetailScreen):
     def host_in_hand(self) -> str:
         return self.key.node
 
-    def lines(self) -> Sequence[Line]:
+    def facts(self) -> Sequence[Line]:
         return gpu_lines(self.session.store, self.key, self.size.width)

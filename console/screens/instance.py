@@ -5,13 +5,13 @@ from collections.abc import Sequence
 from console.render.fit import Line
 from console.render.instance import instance_lines
 from console.screens.actions import ACTION_BINDINGS, ActsOnInstances
-from console.screens.detail import DetailScreen
+from console.screens.judging import Judged
 from console.screens.session import Session
 from console.screens.shell import SHELL_BINDINGS, OpensShell
 from console.store import Key
 
 
-class InstanceScreen(ActsOnInstances, OpensShell, DetailScreen):
+class InstanceScreen(ActsOnInstances, OpensShell, Judged):
     BINDINGS = [*ACTION_BINDINGS, *SHELL_BINDINGS]
 
     def __init__(self, session: Session, key: Key) -> None:
@@ -34,5 +34,5 @@ class InstanceScreen(ActsOnInstances, OpensShell, DetailScreen):
     def on_mount(self) -> None:
         self.session.store.recorded.open(self.key)
 
-    def lines(self) -> Sequence[Line]:
+    def facts(self) -> Sequence[Line]:
         return instance_lines(self.session.store, self.key, self.size.width)

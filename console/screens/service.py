@@ -4,12 +4,12 @@ from collections.abc import Sequence
 
 from console.render.fit import Line
 from console.render.service import service_lines
-from console.screens.detail import DetailScreen
+from console.screens.judging import Judged
 from console.screens.session import Session
 from console.store import Key
 
 
-class ServiceScreen(DetailScreen):
+class ServiceScreen(Judged):
     def __init__(self, session: Session, key: Key) -> None:
         super().__init__(session)
         self.key = key
@@ -29,5 +29,5 @@ class ServiceScreen(DetailScreen):
         self._opened = replicas
         super().fill()
 
-    def lines(self) -> Sequence[Line]:
+    def facts(self) -> Sequence[Line]:
         return service_lines(self.session.store, self.key, self.size.width)

@@ -61,7 +61,7 @@ Finding = Cause | Cleared | None
 
 LEAD_S = 180.0
 """A cause shows itself at most so long before what it does to others."""
-LAG_S = 15.0
+LAG_S = 6.0
 """And its sign comes at most so long after: scrapes and windows are late by different times."""
 
 

@@ -14,6 +14,7 @@ from profiles.explain.evidence import Track
 
 LEAST_BEFORE = 8
 LEAST_AFTER = 3
+ENDS = 10
 DISTANCE = 6.0
 """Of the means, in standard errors: a steady noisy track has one of 4 somewhere in 900 steps."""
 
@@ -43,6 +44,12 @@ def shift(track: Track, least: float, ratio: float = 0.0) -> Shift | None:
     if abs(after - before) < max(least, ratio * abs(before)):
         return None
     return Shift(known[_begin(values, best, before, after)][0], round(before, 6), round(after, 6))
+
+
+def ends(track: Track) -> tuple[float, float] | None:
+    """Means of its first values and of its last, for what did not move."""
+    known = [value for value in track if value is not None]
+    return (_mean(known[:ENDS]), _mean(known[-ENDS:])) if known else None
 
 
 def _best_split(values: Sequence[float]) -> int | None:

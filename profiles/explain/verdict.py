@@ -1,5 +1,7 @@
 """All rules asked and their findings in order: what comes first is called the cause."""
 
+from collections.abc import Sequence
+
 import msgspec
 
 from profiles.explain.cause import Cause, Cleared
@@ -28,6 +30,16 @@ def explain(evidence: Evidence) -> Verdict:
     ranked = sorted((_weighed(one, causes) for one in causes), key=lambda one: (-one.score, one.first_sign_unix_s))
     cleared = tuple(one for one in found if isinstance(one, Cleared))
     return Verdict(subject=evidence.subject, hurt=since, causes=tuple(ranked), ruled_out=cleared)
+
+
+def worst(verdicts: Sequence[Verdict], subject: str) -> Verdict:
+    """Of several subjects that stand for one: who is hurt and by what is surest; nobody at all is calm."""
+    return max(
+        verdicts,
+        key=lambda one: (one.hurt is not None and bool(one.causes), one.causes[0].score if one.causes else 0.0,
+                         one.hurt is not None, len(one.ruled_out)),
+        default=Verdict(subject=subject, hurt=None, causes=(), ruled_out=()),
+    )  # fmt: skip
 
 
 def _weighed(cause: Cause, others: list[Cause]) -> Cause:

@@ -3,7 +3,7 @@
 from profiles.explain.cause import Cause, Cleared, Code, Finding, timely
 from profiles.explain.evidence import Evidence
 from profiles.explain.hurt import Hurt
-from profiles.explain.shift import shift
+from profiles.explain.shift import ends, shift
 
 FULL_RATIO = 0.95
 LOOK_BACK = 10
@@ -17,9 +17,10 @@ def look(evidence: Evidence, hurt: Hurt | None) -> Finding:
     stormy = shift(evidence.own.get("preempted_per_s", ()), 0.1)
     stormy = stormy if stormy and stormy.up else None
     if not (full or stormy) or hurt is None:
-        return Cleared(Code.KV_FULL, f"KV cache {known[0][1]:.0%} → {known[-1][1]:.0%}")
-    first = next((step for step, value in known if value >= FULL_RATIO), known[-1][0])
-    at_unix_s = evidence.axis.at(min(first, stormy.step) if stormy else first)
+        first, last = ends(evidence.own["kv_usage_ratio"]) or (0.0, 0.0)
+        return Cleared(Code.KV_FULL, f"KV cache {first:.0%} → {last:.0%}")
+    begin = next((step for step, value in known if value >= FULL_RATIO), known[-1][0])
+    at_unix_s = evidence.axis.at(min(begin, stormy.step) if stormy else begin)
     numbers = [f"KV cache {known[0][1]:.0%} → {known[-1][1]:.0%}"]
     if stormy:
         numbers.append(f"preempted {stormy.before:.1f} → {stormy.after:.1f} requests/s")

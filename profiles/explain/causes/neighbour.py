@@ -1,6 +1,6 @@
 """Somebody else on the GPU works more than before, and the subject gets less of it."""
 
-from profiles.explain.cause import Cause, Cleared, Code, Finding, timely
+from profiles.explain.cause import LAG_S, Cause, Cleared, Code, Finding, timely
 from profiles.explain.evidence import Evidence, Tenant
 from profiles.explain.hurt import Hurt
 from profiles.explain.shift import Shift, shift
@@ -41,10 +41,12 @@ def _of(tenant: Tenant, evidence: Evidence, hurt: Hurt | None) -> Cause | None:
 
 def _began(tenant: Tenant, busier: Shift | None, evidence: Evidence) -> float | None:
     """When it came, where that is on the axis; else when it began to work more, or to hold more."""
-    if tenant.since_unix_s is not None and evidence.axis.step(tenant.since_unix_s) >= 0:
-        return tenant.since_unix_s
-    if busier:
-        return evidence.axis.at(busier.step)
+    began = evidence.axis.at(busier.step) if busier else None
+    came = tenant.since_unix_s
+    if came is not None and evidence.axis.step(came) >= 0 and (began is None or came >= began - LAG_S):
+        return came
+    if began is not None:
+        return began
     grown = shift(tenant.memory_mib, 1024)
     return evidence.axis.at(grown.step) if grown and grown.up and evidence.blind else None
 

@@ -3,20 +3,23 @@
 from profiles.explain.cause import Cause, Cleared, Code, Finding, timely
 from profiles.explain.evidence import Evidence, Track
 from profiles.explain.hurt import Hurt
-from profiles.explain.shift import shift
+from profiles.explain.shift import ends, shift
 
 RATIO = 0.5
 LEAST_TOKENS = 64.0
+LEAST_REQUESTS = 20.0
+"""On either side: prompts differ, and a mean of a few says nothing."""
 SMOOTH = 10
 """Steps: prompts are counted when they come, and requests when they end."""
 
 
 def look(evidence: Evidence, hurt: Hurt | None) -> Finding:
-    each = _tokens_each(evidence.own.get("prompt_tok_s", ()), evidence.own.get("requests_per_s", ()))
+    requests = evidence.own.get("requests_per_s", ())
+    each = _tokens_each(evidence.own.get("prompt_tok_s", ()), requests)
     moved = shift(each, LEAST_TOKENS, RATIO)
-    if moved is None or not moved.up or hurt is None:
-        known = [value for value in each if value is not None]
-        return Cleared(Code.PREFILL, f"prompts {known[0]:,.0f} → {known[-1]:,.0f} tokens") if known else None
+    if moved is None or not moved.up or hurt is None or not _enough(requests, moved.step, evidence.axis.step_s):
+        known = ends(each)
+        return Cleared(Code.PREFILL, f"prompts {known[0]:,.0f} → {known[1]:,.0f} tokens") if known else None
     at_unix_s = evidence.axis.at(moved.step)
     return Cause(
         code=Code.PREFILL, who="traffic", first_sign_unix_s=at_unix_s, text="prompts are longer",
@@ -38,3 +41,8 @@ def _tokens_each(tokens: Track, requests: Track) -> Track:
         asked_in_all = sum(asked for _, asked in pairs)
         found.append(sum(prompt for prompt, _ in pairs) / asked_in_all if asked_in_all > 0.5 else None)
     return tuple(found)
+
+
+def _enough(requests: Track, step: int, step_s: float) -> bool:
+    sides = (requests[:step], requests[step:])
+    return all(sum(value or 0.0 for value in side) * step_s >= LEAST_REQUESTS for side in sides)
