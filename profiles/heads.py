@@ -37,10 +37,9 @@ def of_revision(heads: Iterable[Revision], revision: Standing) -> list[Revision]
 
 
 def began(heads: Sequence[Revision], revision: Standing) -> Revision | None:
-    """The first that applied `revision`, or the first wave on the way there. A number is given once: another one that
-    stood in between was taken back, and left nothing."""
-    found = next(iter(of_revision(heads, revision)), None)
-    return next(iter(waves_of(heads, found)), found) if found else None
+    """The first that applied `revision`, in its first wave. A number is given once: another one that stood in between
+    was taken back, and left nothing."""
+    return next(iter(of_revision(heads, revision)), None)
 
 
 def meant(heads: Sequence[Revision], revision: Standing) -> Standing | None:
@@ -52,19 +51,6 @@ def meant(heads: Sequence[Revision], revision: Standing) -> Standing | None:
             return None
         revision = older[-1]
     return revision
-
-
-def waves_of(heads: Sequence[Revision], head: Revision) -> list[Revision]:
-    """The edits that led to `head`: an apply goes on in waves, for one reason, and is numbered with its end.
-
-    Waves that failed and were taken back, before it was tried again, are among them: they change nothing.
-    """
-    found: list[Revision] = []
-    for one in reversed([one for one in heads if one.generation < head.generation]):
-        if one.applied is not None or not one.reason or one.reason != head.reason:
-            break
-        found.insert(0, one)
-    return found
 
 
 def pinned(

@@ -10,7 +10,6 @@ from collections.abc import Iterable, Mapping, Sequence
 import msgspec
 from msgspec.structs import replace
 
-from profiles.heads import waves_of
 from profiles.revision import Revision
 from profiles.standing import Standing
 from profiles.status import Reason
@@ -110,7 +109,7 @@ def _with(before: ProfileRevision, node: str, record: Record, head: Revision) ->
     at_unix_s = None if head.at_unix_s is None else head.at_unix_s - record.skew_s
     times = [at for at in (before.at_unix_s, at_unix_s) if at is not None]
     here = record.standing.get(before.profile)
-    said = [before.what, *(one.what for one in (*waves_of(record.heads, head), head) if one.what != "nothing")]
+    said = [before.what, head.what if head.what != "nothing" else ""]
     return replace(
         before,
         on={**before.on, node: head},

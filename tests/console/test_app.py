@@ -90,7 +90,7 @@ async def test_help_names_every_key_and_every_binding_has_an_id_and_a_tooltip() 
         assert [one.action for one in own if not (one.id and one.tooltip)] == []
         await pilot.press("question_mark")
         assert isinstance(app.screen, HelpScreen)
-        assert "Start, stop, restart, drain it, or take it down" in text(app, "#detail")
+        assert "Start, stop, drain it, let it sleep, take it down" in text(app, "#detail")
 
 
 async def test_head_counts_and_says_simulated_stale_and_lost() -> None:

@@ -1,8 +1,6 @@
 """Which kept documents stood when, where some between them are gone."""
 
-from msgspec.structs import replace
-
-from profiles.heads import began, meant, of_revision, pinned, predecessor, stood, waves_of
+from profiles.heads import began, meant, of_revision, pinned, predecessor, stood
 from profiles.revision import Revision
 from profiles.standing import Standing
 
@@ -43,18 +41,6 @@ def test_the_way_back_from_a_failed_apply_means_what_stood_before_it() -> None:
     again = Standing(profile="p", number=5, digest="d1", takes_back=4)
     assert meant([*heads, head(4, 3, 4)], again) == first, "through both"
     assert pinned([*heads, head(4, 3)], {"p": way_back}, [], 1) == {0, 3, 4}
-
-
-def test_the_waves_of_an_apply_are_a_part_of_its_revision() -> None:
-    def why(one: Revision, reason: str) -> Revision:
-        return replace(one, reason=reason)
-
-    by_hand, first, second = why(head(2, 1), "stop x"), why(head(3, 2), "apply p"), why(head(4, 3), "apply p")
-    numbered = why(head(5, 4, 2), "apply p")
-    heads = [why(head(1, 0, 1), "apply p"), by_hand, first, second, numbered]
-    assert waves_of(heads, numbered) == [first, second]
-    assert began(heads, Standing(profile="p", number=2, digest="d2")) == first
-    assert generation(predecessor(heads, first)) == 2
 
 
 def test_what_stands_or_has_a_name_is_not_forgotten() -> None:
