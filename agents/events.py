@@ -72,6 +72,7 @@ class EventLog:
         code: str = "",
         gpu: str | None = None,
         severity: Severity | None = None,
+        touches: tuple[str, ...] = (),
     ) -> None:
         """Number, write and announce an event; while the disk refuses, hold it for `flush`."""
         event = Event(
@@ -84,6 +85,7 @@ class EventLog:
             code=code,
             gpu=gpu,
             severity=severity,
+            touches=touches,
         )
         if len(self._held) < HELD_AT_MOST:
             self._held.append(event)

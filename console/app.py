@@ -23,6 +23,7 @@ from console.author import author
 from console.inventory import Inventory
 from console.keyboard import OneKeyAtATime
 from console.screens.base import YardScreen
+from console.screens.changes import ChangesScreen
 from console.screens.cost import CostScreen
 from console.screens.fractions import FractionsScreen
 from console.screens.gpus import GpusScreen
@@ -52,6 +53,7 @@ SCREENS: Mapping[str, Callable[[Session], YardScreen]] = {
     "processes": ProcessesScreen,
     "fractions": FractionsScreen,
     "profiles": ProfilesScreen,
+    "changes": ChangesScreen,
 }
 ENDING_SIGNALS = (signal.SIGTERM, signal.SIGHUP)
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from agents.wire import Delta, Happened, History, Snapshot
 from console.clock import elapsed_s
 from console.recorded import Recorded
-from console.views import EVENTS_KEPT, Key, Kind, NodeState, NodeView, process_key, service_of
+from console.views import EVENTS_KEPT, Key, Kind, LinkTurn, NodeState, NodeView, process_key, service_of
 from profiles.prices import Sheet
 from profiles.processes import NodeProcess
 from profiles.status import GpuReading, InstanceStatus, Reason
@@ -49,6 +49,8 @@ class Store:
     def link(self, node: str, state: NodeState, why: Reason | None = None) -> None:
         """The link of `node` changed its state."""
         view = self.nodes[node]
+        if view.state is not state:
+            view.links.append(LinkTurn(self.wall(), state, why.text if why else ""))
         if (view.state, view.why) != (state, why):
             view.state, view.why = state, why
             self._mark_all(view)
@@ -112,8 +114,8 @@ class Store:
                 return [Key(kind, view.name, name) for view in views for name in view.processes]
             case Kind.PROFILE:
                 return [Key(kind, "", name) for name in self.profiles()]
-            case Kind.REVISION:
-                return []  # of what nodes keep, which is asked for (console.back)
+            case Kind.REVISION | Kind.CHANGE:
+                return []  # of what nodes keep, which is asked for (console.back), or of a time line
             case Kind.USER:
                 return [Key(kind, "", user) for user in {one.user: None for _, one in self.processes()}]
 

@@ -13,6 +13,7 @@ from profiles.processes import NodeProcess
 from profiles.status import Event, GpuReading, InstanceStatus, NodeStatus, Reason, Role
 
 EVENTS_KEPT = 500
+LINKS_KEPT = 50
 
 
 class NodeState(StrEnum):
@@ -24,6 +25,14 @@ class NodeState(StrEnum):
     """Will not be tried again by itself: a key, a login, a protocol or a role. `NodeView.why` has the fix."""
 
 
+class LinkTurn(NamedTuple):
+    """A link became what it is, by our clock."""
+
+    at_unix_s: float
+    state: NodeState
+    text: str = ""
+
+
 class Kind(StrEnum):
     NODE = "node"
     GPU = "gpu"
@@ -33,11 +42,13 @@ class Kind(StrEnum):
     USER = "user"
     PROFILE = "profile"
     REVISION = "revision"
+    CHANGE = "change"
 
 
 class Key(NamedTuple):
     """Names one row of one kind: (node, "") · (node, GPU uuid) · (node, instance) · ("", profile:service) ·
-    (node, pid.start) · ("", user) · ("", profile) · ("", profile:number:digest)."""
+    (node, pid.start) · ("", user) · ("", profile) · ("", profile:number:digest) ·
+    (node, the place of a change in its time line)."""
 
     kind: Kind
     node: str
@@ -89,6 +100,8 @@ class NodeView:
     snapshots: int = 0
     """How often it was seen whole: after each, what happened in between may be asked for."""
     events: deque[Event] = field(default_factory=lambda: deque(maxlen=EVENTS_KEPT))
+    links: deque[LinkTurn] = field(default_factory=lambda: deque(maxlen=LINKS_KEPT))
+    """How its link was lost and came back, since the console runs."""
 
     def observed(self) -> NodeStatus | None:
         """`status` with the GPUs and instances of now."""

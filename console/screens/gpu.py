@@ -19,6 +19,9 @@ class GpuScreen(OpensShell, Judged):
         gpu = session.store.nodes[key.node].gpus.get(key.name)
         self.crumb = f"GPUs › {key.node}/{gpu.index if gpu else '?'}"
 
+    def subject(self) -> Key:
+        return self.key
+
     def node_in_hand(self) -> str:
         return self.key.node
 

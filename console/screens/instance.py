@@ -19,6 +19,9 @@ class InstanceScreen(ActsOnInstances, OpensShell, Judged):
         self.key = key
         self.crumb = f"{key.node} › {key.name}"
 
+    def subject(self) -> Key:
+        return self.key
+
     def node_in_hand(self) -> str:
         return self.key.node
 

@@ -19,6 +19,9 @@ class NodeScreen(CordonsPlaces, OpensShell, DetailScreen):
         self.node = node
         self.crumb = f"nodes › {node}"
 
+    def subject(self) -> Key:
+        return Key(Kind.NODE, self.node)
+
     def node_in_hand(self) -> str:
         return self.node
 

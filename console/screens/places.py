@@ -22,6 +22,7 @@ PLACES = (
     Place("7", "fractions", "fractions", "How GPUs are shared"),
     Place("8", "cost", "cost", "Money: now, idle, by whom"),
     Place("9", "profiles", "profiles", "Profiles: which revision stands, drift, plans, and the way back"),
+    Place("c", "changes", "changes", "Changes: one time line of all nodes"),
 )
 PLACE_BINDINGS = [
     Binding(place.key, f"go('{place.name}')", place.label, id=f"go.{place.name}", tooltip=place.tooltip)
@@ -34,5 +35,5 @@ _ALWAYS = "? help  q quit"
 def bottom(width: int) -> str:
     """The keys that work everywhere, for the right end of the bottom line."""
     if width < WIDE_FROM:
-        return f"{PLACES[0].key}-{PLACES[-1].key} screens  {_ALWAYS}"
+        return f"1-9 c screens  {_ALWAYS}"
     return "  ".join([*(f"{place.key} {place.label}" for place in PLACES), _ALWAYS])

@@ -29,5 +29,8 @@ class ServiceScreen(Judged):
         self._opened = replicas
         super().fill()
 
+    def subject(self) -> Key:
+        return self.key
+
     def facts(self) -> Sequence[Line]:
         return service_lines(self.session.store, self.key, self.size.width)

@@ -144,8 +144,10 @@ def filled(clock: Clock | None = None) -> Store:
     for node in ours:
         store.listed(node, _processes(store, node))
     store.receive("fra-2", Happened(events=(
-        Event(seq=1, at_unix_s=NOW_UNIX_S - 600, kind=EventKind.DESIRED, text="chat-prod r117 → r118", author="ana"),
-        Event(seq=2, at_unix_s=NOW_UNIX_S - 90, kind=EventKind.GPU, text="gpu5 + foreign process whisper (bob, 41822)"),
+        Event(seq=1, at_unix_s=NOW_UNIX_S - 600, kind=EventKind.DESIRED, text="chat-prod r117 → r118", author="ana",
+              code="applied", touches=("qwen3-32b/0", "qwen3-32b/1")),
+        Event(seq=2, at_unix_s=NOW_UNIX_S - 90, kind=EventKind.GPU, text="gpu5 + foreign process whisper (bob, 41822)",
+              code="foreign_began", gpu="GPU-fra-2-5"),
         Event(seq=3, at_unix_s=NOW_UNIX_S - 40, kind=EventKind.EXIT, text="exit 1: CUDA out of memory",
               instance="rerank/0"),
     )))  # fmt: skip
