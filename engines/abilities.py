@@ -6,6 +6,7 @@ Details ► EngineSample   what a second page adds to its metrics
 Fits  ──► an option      how to hold it to its part of a GPU's memory
 Packaged ► Package       how it is installed, and asked for its version
 Controlled ► Control     what it can be told without a restart (engines.control)
+Reads ──► Words          how its command line is read back (engines.reading)
 Measures ► MemoryWords   where it says what memory it took, and what decides that
 """
 

@@ -10,6 +10,7 @@ from engines.control import Act, Call, Control, LiveStep
 from engines.launching import flags, local_files, options_given, visible_devices
 from engines.measured import MemoryWords
 from engines.options.llama_cpp import SPELLINGS, Options
+from engines.reading import Words
 from engines.steps import step_of
 from engines.vocabulary import Vocabulary
 
@@ -97,6 +98,14 @@ class LlamaCpp:
     guarded = frozenset({"extra_args"})
     key_variable = "LLAMA_API_KEY"
     spellings = SPELLINGS
+    words = Words(
+        begins=(("llama-server",),),
+        model=frozenset({"-m", "--model", "-hf", "-hfr", "--hf-repo"}),
+        served=frozenset({"-a", "--alias"}),
+        port=8080,
+        ours={"--metrics": 0, "--no-ui": 0, "--slots": 0, "--sse-ping-interval": 1},
+        commas=True,
+    )
     memory_words = MEMORY
     # A build is told by its number: `version: 11434 (…)`.
     package = Package(program="llama-server", checked=("11434", "11434"), prints=r"version: b?(\d+)")

@@ -13,6 +13,7 @@ from engines.control import Control, LiveStep
 from engines.devices import Slice
 from engines.fitting import ratio_of_gpu
 from engines.launching import flags, visible_devices
+from engines.reading import Words
 from engines.simulated_device import DIRECTORY_VARIABLE
 from engines.simulated_options import SimulatedOptions
 from engines.vllm_calls import calls, lora_steps
@@ -36,6 +37,11 @@ class Simulated:
         "prefix_cache_hits": "the simulated engine has no prefix cache",
     }
     live = VLLM.live
+    words = Words(
+        begins=(("-m", "engines.simulated"),),
+        served=frozenset({"--served-model-name"}),
+        ours={"--instance": 1},
+    )
     memory_words = VLLM.memory_words
 
     memory_options = ("gpu_memory_utilization",)

@@ -18,6 +18,7 @@ from engines.fitting import ratio_of_gpu
 from engines.launching import flags, local_files, named_files, options_given, tensor_parallel, visible_devices
 from engines.measured import MemoryWords
 from engines.options.vllm import SPELLINGS, VARIABLES, Options
+from engines.reading import Words
 from engines.steps import step_of
 from engines.versions import at_least
 from engines.vllm_calls import calls, lora_steps
@@ -114,6 +115,15 @@ class Vllm:
     guarded = frozenset({"extra_args", "trust_remote_code", "otlp_traces_endpoint", *VARIABLES})
     key_variable = "VLLM_API_KEY"
     spellings = SPELLINGS
+    words = Words(
+        begins=(("vllm", "serve"), ("-m", "vllm.entrypoints.openai.api_server")),
+        takes_model_bare=True,
+        served=frozenset({"--served-model-name"}),
+        port=8000,
+        host="0.0.0.0",
+        unsaid={"shutdown_timeout": 0},
+        ours={_QUIET[0]: 1, "--disable-uvicorn-access-log": 0, "--enable-server-load-tracking": 0},
+    )
     memory_words = MEMORY
     memory_options = ("gpu_memory_utilization", "kv_cache_memory_bytes")
     package = Package(
