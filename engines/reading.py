@@ -9,7 +9,6 @@ Nothing is guessed: a word that no option takes is `extra_args` where the adapte
 import re
 from collections.abc import Sequence
 from pathlib import PurePath
-from types import NoneType
 from typing import Any, ClassVar, Protocol, get_args, get_origin, runtime_checkable
 
 import msgspec
@@ -150,6 +149,8 @@ class _Line:
             return
         if own in self._said or option in self._options:
             raise NotRead(f"`{flag}` says what was said before: `{own or option}`", ANEW)
+        if equals and option and self._is_switch(option):
+            raise NotRead(f"`{flag}` takes no value", ANEW)
         if equals:
             self._rest.insert(0, inline)
         if own:
@@ -169,16 +170,19 @@ class _Line:
         for spelled in (flag, f"--{flag.removeprefix('--no-')}"):
             name = self._spelled.get(spelled, spelled.removeprefix("--").replace("-", "_"))
             if name in self._types and name not in ("program", "extra_args"):
-                return name
+                return name if spelled == flag or self._is_switch(name) else ""
         return ""
+
+    def _is_switch(self, option: str) -> bool:
+        kind = self._types[option]
+        return bool in (kind, *get_args(kind))
 
     def _typed(self, option: str, flag: str) -> object:
         kind = self._types[option]
-        kinds = tuple(one for one in get_args(kind) if one is not NoneType)
-        if bool in (kind, *kinds):
+        if self._is_switch(option):
             return not flag.startswith(("--no-", "-no"))
         if get_origin(kind) is tuple:
-            return [_converted(word, kinds[0], flag) for word in self._several(flag)]
+            return [_converted(word, get_args(kind)[0], flag) for word in self._several(flag)]
         return _converted(self._value(flag), kind, flag)
 
     def _several(self, flag: str) -> list[str]:

@@ -86,6 +86,8 @@ def test_another_program_is_not_read(name: str) -> None:
     ("line", "names"),
     [
         ("python -m engines.simulated --model m --port 1 --no-such 3", "`--no-such`"),
+        ("python -m engines.simulated --model m --port 1 --no-seed 3", "`--no-seed`"),
+        ("python -m engines.simulated --model m --port 1 --enable-lora=1", "`--enable-lora` takes no value"),
         ("python -m engines.simulated --port 1", "model"),
         ("python -m engines.simulated --model m", "port"),
         ("python -m engines.simulated --model m --port", "--port"),
