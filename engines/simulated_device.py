@@ -34,6 +34,8 @@ class SimulatedGpu(msgspec.Struct, frozen=True, kw_only=True):
     memory_reserved_mib: int = 0
     power_limit_w: float = 700.0
     lost: bool = False
+    hung: bool = False
+    """What is computed on it never ends."""
     xids: tuple[int, ...] = ()
     ecc_uncorrected: int = 0
     recovery: str = "none"

@@ -21,7 +21,7 @@ from console.demo.directory import demo_directory, sweep
 from console.demo.ending import wait_for_engines
 from console.demo.fakedriver import start_driver
 from console.demo.node import DemoNode, plan_nodes
-from console.demo.scenarios import play
+from console.demo.scenarios import Stage, play
 from console.demo.services import fitted, profile_text
 from console.demo.sshserver import ADDRESS, SshServer
 from profiles.status import Role
@@ -54,7 +54,9 @@ async def run(root: Path, count: int, gpus: int, seed: int, scenario: str, nvml:
         traffic = await spawn(python("console.demo.traffic", root, seed, count, gpus), root / "traffic.log")
         stack.push_async_callback(end, traffic)
         device = next(service for service in services if service.name == SERVICE_IN_TROUBLE).devices[0]
-        stack.push_async_callback(_cancelled, asyncio.create_task(play(scenario, root, nodes, device)))
+        name, _, index = device.partition("/")
+        stage = Stage(root, nodes[name], int(index), SERVICE_IN_TROUBLE, server)
+        stack.push_async_callback(_cancelled, asyncio.create_task(play(scenario, stage)))
         ended = asyncio.create_task(over.wait())
         stack.callback(ended.cancel)
         await asyncio.wait({ended, starting}, return_when=asyncio.FIRST_COMPLETED)

@@ -21,7 +21,9 @@ from console.demo.child import python
 
 START_LIMIT_S = 30.0
 END_LIMIT_S = 15.0
-SCENARIOS = ("calm", "contention", "xid", "gpu-lost")
+SCENARIOS = (
+    "calm", "contention", "traffic-step", "xid", "gpu-lost", "node-loss", "slow-node", "hung-engine", "orphan",
+)  # fmt: skip
 MAX_NODES = 32
 MAX_GPUS = 16
 

@@ -24,7 +24,8 @@ class SshServer:
     def __init__(self, root: Path) -> None:
         self._root = root
         self._client_key = asyncssh.generate_private_key(KEY_ALGORITHM)
-        self._acceptors: list[asyncssh.SSHAcceptor] = []
+        self._acceptors: dict[str, asyncssh.SSHAcceptor] = {}
+        self._connections: dict[str, set[asyncssh.SSHServerConnection]] = {}
         self._known_hosts: list[str] = []
         self._client_key.write_private_key(self.identity_file)
         self.identity_file.chmod(0o600)
@@ -41,28 +42,46 @@ class SshServer:
         """The port at which `node` is reached from now on."""
         host_key = asyncssh.generate_private_key(KEY_ALGORITHM)
         acceptor = await asyncssh.create_server(
-            lambda: _Login(node, self._client_key.convert_to_public()),
+            lambda: _Login(node, self._client_key.convert_to_public(), self._connections.setdefault(node.name, set())),
             ADDRESS, 0, server_host_keys=[host_key], process_factory=lambda process: _attach(process, node),
             encoding=None, allow_pty=False, agent_forwarding=False, x11_forwarding=False,
         )  # fmt: skip
-        self._acceptors.append(acceptor)
+        self._acceptors[node.name] = acceptor
         port = acceptor.get_port()
         public = host_key.export_public_key().decode().split()
         self._known_hosts.append(f"[{ADDRESS}]:{port} {public[0]} {public[1]}\n")
         self.known_hosts_file.write_text("".join(self._known_hosts))
         return port
 
+    def cut(self, node: str) -> None:
+        """Nobody reaches `node` from now on, and who did is cut off."""
+        self._acceptors[node].close()
+        for connection in list(self._connections.get(node, ())):
+            connection.abort()
+
     async def stop(self) -> None:
-        for acceptor in self._acceptors:
+        for acceptor in self._acceptors.values():
             acceptor.close()
-        await asyncio.gather(*(acceptor.wait_closed() for acceptor in self._acceptors))
+        await asyncio.gather(*(acceptor.wait_closed() for acceptor in self._acceptors.values()))
 
 
 class _Login(asyncssh.SSHServer):
-    def __init__(self, node: DemoNode, client_key: asyncssh.SSHKey) -> None:
+    def __init__(
+        self, node: DemoNode, client_key: asyncssh.SSHKey, connections: set[asyncssh.SSHServerConnection]
+    ) -> None:
         self._node = node
         self._client_key = client_key
+        self._connections = connections
+        self._connection: asyncssh.SSHServerConnection | None = None
         self._user = ""
+
+    def connection_made(self, conn: asyncssh.SSHServerConnection) -> None:
+        self._connection = conn
+        self._connections.add(conn)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if self._connection is not None:
+            self._connections.discard(self._connection)
 
     def begin_auth(self, username: str) -> bool:
         self._user = username

@@ -22,8 +22,14 @@ from profiles.status import Phase
 IN_FLIGHT = 24
 SWING_RATIO = 0.5
 SWING_PERIOD_S = 120.0
+SURGE = 6.0
+"""So many times as much is asked of a service while its surge file is there."""
 ANSWER_LIMIT_S = 120.0
 MAX_REPLY_BYTES = 64 * 1024
+
+
+def surge_file(root: Path, service: str) -> Path:
+    return root / f"surge-{service}"
 
 
 class _Model(msgspec.Struct):
@@ -37,7 +43,8 @@ class _Models(msgspec.Struct):
 class Caller:
     """The callers of one service."""
 
-    def __init__(self, service: DemoService, watches: list[Watch], chance: random.Random) -> None:
+    def __init__(self, root: Path, service: DemoService, watches: list[Watch], chance: random.Random) -> None:
+        self._root = root
         self._service = service
         self._watches = watches
         self._chance = chance
@@ -48,9 +55,10 @@ class Caller:
     async def run(self) -> None:
         while True:
             swing = 1 + SWING_RATIO * math.sin(math.tau * time.monotonic() / SWING_PERIOD_S + self._phase)
-            await asyncio.sleep(self._chance.expovariate(self._service.requests_per_s * swing))
+            many = SURGE if surge_file(self._root, self._service.name).exists() else 1.0
+            await asyncio.sleep(self._chance.expovariate(self._service.requests_per_s * swing * many))
             ports = self._ports()
-            if ports and len(self._under_way) < IN_FLIGHT:
+            if ports and len(self._under_way) < IN_FLIGHT * many:
                 task = asyncio.create_task(self._ask(self._chance.choice(ports)))
                 self._under_way.add(task)
                 task.add_done_callback(self._under_way.discard)
@@ -105,7 +113,7 @@ async def serve(root: Path, seed: int, services: list[DemoService], nodes: list[
         for watch in watches:
             group.create_task(watch.run())
         for number, service in enumerate(services):
-            group.create_task(Caller(service, watches, random.Random(seed * 1000 + number)).run())
+            group.create_task(Caller(root, service, watches, random.Random(seed * 1000 + number)).run())
 
 
 def main() -> None:

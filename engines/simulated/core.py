@@ -83,7 +83,8 @@ class Core:
             await asyncio.sleep(CLAIM_PERIOD_S)
             now_s = time.monotonic()
             self._keep_place(now_s, now_s - last_s)
-            if not self._hung and _due(self._settings.hang_after, now_s - ready_s):
+            hangs = _due(self._settings.hang_after, now_s - ready_s) or self._device.hung()
+            if not self._hung and hangs:
                 self._hung = True
                 say("simulated: the engine hangs from here on")
             if _due(self._settings.crash_after, now_s - ready_s):

@@ -141,10 +141,17 @@ class Device:
 
     def lost(self) -> bool:
         """Whether one of our GPUs has fallen off the bus."""
+        return any(gpu.lost for gpu in self._now())
+
+    def hung(self) -> bool:
+        """Whether nothing comes back from one of our GPUs."""
+        return any(gpu.hung for gpu in self._now())
+
+    def _now(self) -> list[SimulatedGpu]:
+        """Ours, with the switches as they are."""
         if not self._root or not self.gpus:
-            return False
-        known = decode_devices((self._root / DEVICES_FILE).read_bytes())
-        return any(gpu.lost for gpu in known if gpu.uuid in self.gpus)
+            return []
+        return [gpu for gpu in decode_devices((self._root / DEVICES_FILE).read_bytes()) if gpu.uuid in self.gpus]
 
     def abandoned(self) -> bool:
         return self._root is not None and abandoned(self._root)

@@ -33,7 +33,7 @@ def _stalled(evidence: Evidence) -> Hurt | None:
     while first - 1 in bad:
         first -= 1
     phase = evidence.phases[-1]
-    return Hurt(evidence.axis.at(first), "phase", 0.0, 1.0, f"{evidence.subject} is {phase}")
+    return Hurt(evidence.axis.at(first), "phase", 0.0, 1.0, f"it is {phase}")
 
 
 def _slow(evidence: Evidence) -> Hurt | None:

@@ -7,6 +7,7 @@ requests. Nothing here knows the rules that judge it.
 import random
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from math import sin, tau
 
 from profiles.explain.cause import Code
 from profiles.explain.evidence import Axis, Evidence, Happened, Happening, Tenant
@@ -59,6 +60,15 @@ class World:
             if value is not None:
                 track[step] = max(least, value * factor)
 
+    def swing(self, *names: str) -> None:
+        """All traffic goes up and down by as much as a third, in minutes."""
+        height, period_s, phase = self.rng.uniform(0, 0.3), self.rng.uniform(120, 1200), self.rng.uniform(0, tau)
+        for name in names:
+            self.own[name] = [
+                None if value is None else value * (1 + height * sin(tau * step / period_s + phase))
+                for step, value in enumerate(self.own[name])
+            ]
+
     def slow(self, factor: float, late: int = 4) -> None:
         """Its requests take longer: what is measured over a window of a minute rises within some seconds."""
         self.turn(self.own["ttft_p95_s"], factor, late)
@@ -77,6 +87,7 @@ def world(seed: int, code: Code | None) -> World:
         "preempted_per_s": [0.0] * STEPS, "ttft_p95_s": made.noisy(rng.uniform(0.15, 0.4), 0.12),
         "itl_p95_s": made.noisy(0.04), "busy_ratio": made.noisy(rng.uniform(0.5, 0.9), 0.05),
     }  # fmt: skip
+    made.swing("requests_per_s", "prompt_tok_s", "generation_tok_s", "running")
     made.gpu = {
         "busy_ratio": [min(1.0, v) if v is not None else None for v in made.own["busy_ratio"]],
         "throttled_ratio": [0.0] * STEPS, "temperature_c": made.noisy(60, 0.02),

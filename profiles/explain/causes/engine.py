@@ -1,12 +1,14 @@
 """The engine itself: it has requests and makes nothing of them, or less than it did with no reason from outside."""
 
 from profiles.explain.cause import Cause, Cleared, Code, Finding, timely
-from profiles.explain.evidence import Evidence
+from profiles.explain.evidence import Evidence, Track
 from profiles.explain.hurt import Hurt
 from profiles.explain.shift import shift
 from profiles.status import Phase
 
 STILL_STEPS = 10
+RATE_STEPS = 25
+"""A rate is of some seconds: it falls for as long, and is zero only then."""
 
 
 def look(evidence: Evidence, hurt: Hurt | None) -> Finding:
@@ -14,24 +16,37 @@ def look(evidence: Evidence, hurt: Hurt | None) -> Finding:
 
 
 def _hung(evidence: Evidence, hurt: Hurt | None) -> Cause | None:
-    running, tokens = evidence.own.get("running", ()), evidence.own.get("generation_tok_s", ())
-    still = 0
-    for busy, made in zip(reversed(running), reversed(tokens), strict=False):
-        if made is None or made > 0 or not busy:
-            break
-        still += 1
+    tokens = evidence.own.get("generation_tok_s", ())
+    still = _still(evidence.own.get("running", ()), tokens)
     told = bool(evidence.phases) and evidence.phases[-1] is Phase.STALLED
     worked = any(made for made in tokens if made is not None)
-    if not told and (still * evidence.axis.step_s < STILL_STEPS or not worked):
+    if not told and (len(still) * evidence.axis.step_s < STILL_STEPS or not worked):
         return None
-    at_unix_s = evidence.axis.at(len(tokens) - still) if still else (hurt.at_unix_s if hurt else evidence.axis.at(0))
+    began = still[0] if still else len(tokens)
+    fell = shift(tokens, 1.0, 0.3)
+    if fell and not fell.up and 0 <= began - fell.step <= RATE_STEPS:
+        began = fell.step
+    last = next((busy for busy in reversed(evidence.own.get("running", ())) if busy is not None), None)
     return Cause(
-        code=Code.HUNG, who=evidence.subject, first_sign_unix_s=at_unix_s,
+        code=Code.HUNG, who=evidence.subject, first_sign_unix_s=evidence.axis.at(began),
         text="it has requests and makes no token, though its process lives",
-        numbers=(f"no token for {still * evidence.axis.step_s:.0f} s with {running[-1] or 0:.0f} requests running",)
-        if running else (), score=0.95,
+        numbers=(f"no token for {len(still) * evidence.axis.step_s:.0f} s with {last or 0:.0f} requests running",)
+        if still else ("its agent sees no progress",), score=0.95,
         follows=(Code.GPU_FAILING,),
     )  # fmt: skip
+
+
+def _still(running: Track, tokens: Track) -> list[int]:
+    """The last steps in a row in which requests ran and no token came; those that nobody read are passed over."""
+    found: list[int] = []
+    for step in range(min(len(running), len(tokens)) - 1, -1, -1):
+        made, busy = tokens[step], running[step]
+        if made is None or busy is None:
+            continue
+        if made > 0 or not busy:
+            break
+        found.append(step)
+    return found[::-1]
 
 
 def _slow(evidence: Evidence, hurt: Hurt | None) -> Cause | None:
