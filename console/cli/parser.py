@@ -92,6 +92,7 @@ def build() -> argparse.ArgumentParser:
     text = "your own ssh to a node, with what the inventory says; a note of it is kept there"
     ssh = _add(verbs, "ssh", text, "console.cli.ssh", "run", [common])
     ssh.add_argument("node", metavar="NODE", help="then, if not a shell: `-- COMMAND`")
+    _add_export(verbs, common)
     node_words.add(verbs, common, _common(describes=True))
     gpu_words.add(verbs, common)
     fraction_words.add(verbs.choices["fractions"], common)
@@ -193,6 +194,14 @@ def _add_processes(
     terminate = _add(verbs, "terminate", text, "console.cli.terminate", "run", [common])
     terminate.add_argument("targets", metavar="NODE/PID", nargs="+", help="as `processes -o name` lists them")
     terminate.add_argument("--yes", action="store_true", default=argparse.SUPPRESS, help="do not ask")
+
+
+def _add_export(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]", common: argparse.ArgumentParser) -> None:
+    text = "metrics of the fleet for Prometheus, at /metrics, until it is interrupted"
+    export = _add(verbs, "export", text, "console.cli.export", "run", [common])
+    text = "where (%(default)s); there is no login, so other machines are for you to keep out"
+    export.add_argument("--listen", metavar="HOST:PORT", default="127.0.0.1:9400", help=text)
+    export.add_argument("--once", action="store_true", help="print the page and end, for a file collector")
 
 
 def _changing() -> argparse.ArgumentParser:
