@@ -63,6 +63,10 @@ def run(options: argparse.Namespace) -> int:
 
         is_well = doctor(Subject(layout, options.roles), as_json=options.json, bundle_file=options.bundle)
         return EXIT_DONE if is_well else EXIT_FAILED
+    elif options.command == "metrics":
+        from agents.metrics import metrics
+
+        metrics(layout)
     elif options.replace:
         from agents.replacing import replace
 
@@ -99,7 +103,8 @@ def build_parser() -> Parser:
     doctor = commands.add_parser("doctor", help="what is wrong with this machine, and what to do about it")
     doctor.add_argument("--json", action="store_true", help="as a JSON document")
     doctor.add_argument("--bundle", type=Path, metavar="FILE", help="write it all, with logs, for whoever helps")
-    for command in (serve, attach, audit, doctor):
+    metrics = commands.add_parser("metrics", help="what the daemon knows now, as a Prometheus page")
+    for command in (serve, attach, audit, doctor, metrics):
         command.add_argument("--state", type=Path, metavar="DIR", help="state directory")
         command.add_argument("--socket", type=Path, metavar="PATH", help="the daemon's Unix socket")
     for command in (serve, attach):

@@ -13,11 +13,11 @@ import msgspec
 
 from engines.base import Histogram
 from profiles.exposition import Family, MetricKind, Series
+from profiles.money import MICRO
 from profiles.slo import quantile
 from profiles.status import GpuReading, GpuState, HostReading, InstanceStatus, NodeStatus, Phase
 
 MIB = 1 << 20
-MICRO = 1e-6
 QUANTILES = ("0.5", "0.95", "0.99")
 _GAUGE, _COUNTER = MetricKind.GAUGE, MetricKind.COUNTER
 
@@ -143,7 +143,7 @@ def _instance(series: Series, labels: Mapping[str, str], instance: InstanceStatu
     series.put("gpuyard_instance_phase", {**labels, "phase": str(instance.phase)}, 1)
     series.put("gpuyard_instance_ready", labels, instance.phase is Phase.READY)
     series.put("gpuyard_instance_restarts", labels, instance.restarts)
-    dollars = None if microusd_h is None else microusd_h * MICRO
+    dollars = None if microusd_h is None else microusd_h / MICRO
     series.put("gpuyard_instance_cost_dollars_per_hour", labels, dollars)
     reading = instance.reading
     if reading is None:
