@@ -13,12 +13,36 @@ from tests.e2e import sshd
 from tests.e2e.sshd import Host
 from tests.e2e.yard import Yard, the_yard
 
-SLOW = frozenset({
-    "test_by_hand", "test_canary", "test_cordon", "test_cost", "test_doors", "test_explain", "test_fractions",
-    "test_gateway", "test_hardened", "test_hosts", "test_kept", "test_past", "test_recipes", "test_rotation",
-    "test_runtimes", "test_sealed", "test_security", "test_shares", "test_sleep", "test_two_agents", "test_undo",
-    "test_waves",
-})  # fmt: skip
+SLOW = frozenset(
+    {
+        "test_by_hand",
+        "test_canary",
+        "test_cordon",
+        "test_cost",
+        "test_doors",
+        "test_explain",
+        "test_fit",
+        "test_fractions",
+        "test_gateway",
+        "test_hardened",
+        "test_hosts",
+        "test_kept",
+        "test_past",
+        "test_plan",
+        "test_processes",
+        "test_recipes",
+        "test_rotation",
+        "test_runtimes",
+        "test_sealed",
+        "test_security",
+        "test_shares",
+        "test_sleep",
+        "test_trial",
+        "test_two_agents",
+        "test_undo",
+        "test_waves",
+    }
+)
 """Files of whole journeys: the default suite has a life over sshd, the demo, roles and faults (make test-slow)."""
 
 

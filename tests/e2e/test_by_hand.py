@@ -52,7 +52,9 @@ def test_keys_replicas_and_places_of_what_runs(host: Host) -> None:
 def test_what_the_applied_profile_says_of_its_place_holds_for_new_replicas(host: Host) -> None:
     service = {"engine": "simulated", "model": "tiny", "options": {"load_seconds": 0.1}, "place": {"nodes": "zone=a"}}
     file = host.folder / "p.yaml"
-    file.write_text(json.dumps({"gpuyard": 1, "profile": "p", "services": {"chat": service}}))
+    file.write_text(
+        json.dumps({"gpuyard": 1, "profile": "p", "rollout": {"soak": "0s"}, "services": {"chat": service}})
+    )
     done(host, "node", "label", "here", "zone=a")
     done(host, "apply", "-f", str(file), "--yes")
     done(host, "scale", "chat", "2", "--yes")
