@@ -87,7 +87,9 @@ def _of_gpu(store: Store, view: NodeView, gpu: GpuReading, rules: Mapping[str, R
     ours = [one.instance for one in gpu.processes if one.instance is not None]
     if ours and is_shared_with_strangers(gpu):
         text = f"{name}: {', '.join(strangers)}, which gpuyard did not start, runs beside {', '.join(ours)}"
-        yield Sign(rule="contention", target=target, node=view.name, text=text)
+        came = [one.at_unix_s for one in view.events if one.code == "foreign_began" and one.gpu == gpu.uuid]
+        since = max(came) - view.clock_skew_s if came else None
+        yield Sign(rule="contention", target=target, node=view.name, text=text, since_unix_s=since)
     used = usage(gpu)
     if used is not None and "unattributed" in rules and "processes" not in gpu.absent:
         hidden_mib = used.unattributed_mib - used.reserved_mib

@@ -25,7 +25,7 @@ from profiles.alertrules import Webhook, load_rules
 from profiles.alerts import Ack, Alert, Silence, Stage
 from profiles.finding import Severity
 from profiles.gpus import Xid
-from profiles.status import GpuState, Reason
+from profiles.status import GpuProcess, GpuState, Reason
 from tests.fakes.fleet import NOW_UNIX_S, Clock, FakeOperations, filled
 
 ALERT = Alert(rule="burn", target="a:chat/0", text="burns", severity=Severity.PROBLEM, stage=Stage.FIRING,
@@ -57,6 +57,15 @@ def test_the_signs_of_a_fleet() -> None:
     assert after["gpu_lost"] == {"fra-1/1"}
     assert after["unattributed"] == {"fra-1/0"}
     assert after["node_stale"] == {"ams-1"}
+
+
+def test_a_stranger_is_held_against_since_its_node_saw_it() -> None:
+    store = filled()
+    gpu = store.nodes["fra-2"].gpus["GPU-fra-2-5"]
+    ours = GpuProcess(pid=1, name="vllm", instance="qwen3-32b/0")
+    store.receive("fra-2", Delta(at_unix_s=store.wall(), gpus=(replace(gpu, processes=(*gpu.processes, ours)),)))
+    (one,) = [sign for sign in signs(store, load_rules(None).rules) if sign.rule == "contention"]
+    assert (one.target, one.since_unix_s) == ("fra-2/5", NOW_UNIX_S - 90)
 
 
 def test_an_acknowledgement_is_shared_by_consoles_and_ends_with_its_alert(tmp_path: Path) -> None:
