@@ -32,7 +32,7 @@ def verdict_lines(found: Verdict, width: int, skew_s: float, now_unix_s: float) 
         lines = []
     if hurt is not None:
         at = moment(hurt.at_unix_s - skew_s, now_unix_s)
-        lines = [*lines, *long_entry("Hurt", f"{found.subject}: {hurt.text}   since {at}", width)]
+        lines = [*lines, *long_entry("Hurt", f"{found.subject}: {hurt.text}, since {at}", width)]
     for place, cause in enumerate(found.causes[:SHOWN]):
         lines += _cause("Verdict" if place == 0 else "Or", cause, width, skew_s, now_unix_s)
     if found.ruled_out:
@@ -42,7 +42,7 @@ def verdict_lines(found: Verdict, width: int, skew_s: float, now_unix_s: float) 
 
 def _cause(label: str, cause: Cause, width: int, skew_s: float, now_unix_s: float) -> list[Line]:
     at = moment(cause.first_sign_unix_s - skew_s, now_unix_s)
-    text = f"{WORDS[cause.code]}   confidence {cause.confidence}   first sign {at}"
+    text = f"{WORDS[cause.code]} · confidence {cause.confidence} · first sign {at}"
     lines = long_entry(label, text, width, _TONES[cause.confidence])
     return [*lines, *long_entry("", f"{cause.text}: {'; '.join(cause.numbers)}", width)]
 

@@ -82,7 +82,7 @@ async def test_who_came_is_named_with_his_numbers_and_when(store: Store) -> None
         assert abs(first.first_sign_unix_s - (NOW_UNIX_S - AGO_S)) <= 2
         assert first.numbers[0] == "its SM share 0% → 61%"
     lines = ["".join(text for text, _ in line) for line in verdict_lines(verdict, 100, 0.0, NOW_UNIX_S)]
-    assert lines[1].split()[:6] == ["Verdict", "noisy", "neighbour,", "foreign", "confidence", "high"]
+    assert lines[1].startswith(" Verdict       noisy neighbour, foreign · confidence high · first sign ")
     assert any("XID none" in line for line in lines)
     item = verdict_item(verdict, "n", 0.0)
     assert item["causes"][0]["confidence"] == "high"  # type: ignore[index]
