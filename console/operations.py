@@ -93,7 +93,9 @@ class Operations:
         clocks = {name: status.at_unix_s for name, status in statuses.items()}
         found = place_preempting(profile, statuses, desired, self._labels())
         placed = found.placed
-        plan = _with_blockers(plan_profile(profile.profile, placed.specs, desired, profile.owner), placed)
+        unplaced = [one.service for one in placed.unplaceable]
+        plan = plan_profile(profile.profile, placed.specs, desired, profile.owner, unplaced=unplaced)
+        plan = _with_blockers(plan, placed)
         plan = with_preemptions(plan, found, profile.profile, desired)
         plan = with_renewals(plan, profile.profile, placed.specs, desired, clocks)
         plan = numbered(plan, profile.profile, desired)

@@ -4,7 +4,7 @@ in the profile, not on the node ──► start       on the node, no longer in 
 both of one name, on two nodes  ──► move        on both ──► keep, live, replace, … (profiles.difference)
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 import msgspec
 from msgspec.structs import replace
@@ -16,20 +16,25 @@ from profiles.status import Reason
 
 
 def plan_profile(
-    profile: str, wanted: Mapping[str, Iterable[InstanceSpec]], desired: Mapping[str, Desired], owner: str = ""
+    profile: str,
+    wanted: Mapping[str, Iterable[InstanceSpec]],
+    desired: Mapping[str, Desired],
+    owner: str = "",
+    *,
+    unplaced: Collection[str] = (),
 ) -> Plan:
     """The plan that makes the nodes of `desired` run exactly `wanted` (node → specs) of `profile`.
 
-    Nodes without a change are left out of `Plan.nodes`. A name that another profile owns is a blocker.
+    Nodes without a change are left out of `Plan.nodes`. A name that another profile owns is a blocker. Services that
+    are wanted and `unplaced` keep what they have: no place for all of it is no reason to take some away.
     """
     revision = 1 + max(
         (owned.revision for document in desired.values() for owned in document.instances.values()
          if owned.profile == profile),
         default=0,
     )  # fmt: skip
-    found = [
-        _on_node(node, desired[node], wanted.get(node, ()), _By(profile, revision, owner)) for node in sorted(desired)
-    ]
+    by = _By(profile, revision, owner, frozenset(unplaced))
+    found = [_on_node(node, desired[node], wanted.get(node, ()), by) for node in sorted(desired)]
     blockers = [blocker for one in found for blocker in one.blockers]
     for node in sorted(set(wanted) - set(desired)):
         blockers.append(Reason("unreachable", f"{node} cannot be reached, so nothing can be placed there",
@@ -43,11 +48,12 @@ def plan_profile(
 
 
 class _By(msgspec.Struct, frozen=True):
-    """Whose the instances are."""
+    """Whose the instances are; of `unplaced` services they stay as they are."""
 
     profile: str
     revision: int
     owner: str
+    unplaced: frozenset[str]
 
 
 class _OnNode(msgspec.Struct, frozen=True):
@@ -58,7 +64,8 @@ class _OnNode(msgspec.Struct, frozen=True):
 
 def _on_node(node: str, document: Desired, wanted: Iterable[InstanceSpec], by: _By) -> _OnNode:
     specs = {spec.name: spec for spec in wanted}
-    gone = [name for name, owned in document.instances.items() if owned.profile == by.profile and name not in specs]
+    ours = [(name, owned.spec) for name, owned in document.instances.items() if owned.profile == by.profile]
+    gone = [name for name, spec in ours if name not in specs and spec.service not in by.unplaced]
     instances = {name: owned for name, owned in document.instances.items() if name not in gone}
     steps = [Step(action=Action.PRUNE, node=node, instance=name) for name in sorted(gone)]
     blockers = []

@@ -113,8 +113,8 @@ async def test_a_profile_is_placed_planned_and_prunes_its_own():
     assert {(step.action, step.instance) for step in plan.steps} == {(Action.KEEP, "chat/0"), (Action.PRUNE, "old/0")}
 
 
-async def test_what_cannot_be_placed_is_a_blocker():
-    _, _, operations = filled()
+async def test_what_cannot_be_placed_is_a_blocker_and_keeps_what_it_has():
+    _, _, operations = filled(a=desired("chat/0"))
     plan = operations.propose_profile(
         Profile(
             gpuyard=1,
@@ -123,6 +123,7 @@ async def test_what_cannot_be_placed_is_a_blocker():
         )
     )
     assert plan.blockers[0].code == "unplaceable"
+    assert plan.steps == ()
 
 
 async def test_run_keeps_what_else_was_started_without_a_file():
