@@ -73,7 +73,7 @@ def _written(spec: InstanceSpec, replicas: int, gpu_type: GpuType) -> dict[str, 
         "resources": _resources(spec.limits),
         "priority": _priority(spec.priority),
         "preemptible": spec.preemptible or None,
-        "slo": _slo(spec),
+        "slo": dict(spec.slo.written()),
         "canary": None if spec.canary_every_s is None else {"every": duration_text(spec.canary_every_s)},
         "lease": None if spec.lease_s is None else duration_text(spec.lease_s),
     }
@@ -110,15 +110,6 @@ def _resources(limits: Limits) -> dict[str, Plain]:
 def _priority(number: int) -> Plain:
     word = next((word for word, value in PRIORITIES.items() if value == number), None)
     return None if word == NORMAL else word or number
-
-
-def _slo(spec: InstanceSpec) -> dict[str, Plain]:
-    found: dict[str, Plain] = {one.name: duration_text(one.target_s) for one in spec.slo.latency}
-    if spec.slo.errors_ratio is not None:
-        found["errors"] = f"{100 * spec.slo.errors_ratio:.6g}%"
-    if spec.slo.min_ready is not None:
-        found["min_ready"] = spec.slo.min_ready
-    return found
 
 
 def _alike(spec: InstanceSpec) -> InstanceSpec:

@@ -14,7 +14,7 @@ from profiles.plan import Action, Change, Step
 
 
 def changes(old: InstanceSpec | None, new: InstanceSpec) -> tuple[Change, ...]:
-    """The keys in which two specs differ; options and env key by key, under their own names."""
+    """The keys in which two specs differ; options, env and slo key by key, under their own names."""
     before = _flat(old) if old else {}
     after = _flat(new)
     keys = sorted(before.keys() | after.keys())
@@ -68,6 +68,8 @@ def _flat(spec: InstanceSpec) -> dict[str, object]:
     for key, value in plain.items():
         if key in ("options", "env", "restart", "limits") and isinstance(value, dict):
             flat.update({f"{key}.{inner}": item for inner, item in value.items()})
+        elif key == "slo":
+            flat.update({f"slo.{name}": target for name, target in spec.slo.written().items()})
         elif key == "slices":
             flat["gpus"] = spec.slices
         elif key == "gateway":

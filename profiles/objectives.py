@@ -11,7 +11,7 @@ import re
 import msgspec
 
 from profiles.burn import Objective
-from profiles.units import duration_s
+from profiles.units import duration_s, duration_text
 
 ERRORS, READY = "errors", "ready"
 UNREADY_RATIO = 0.001
@@ -42,6 +42,15 @@ class Slo(msgspec.Struct, frozen=True, kw_only=True):
             found[ERRORS] = self.errors_ratio
         if found or self.min_ready is not None:
             found[READY] = self.errors_ratio or UNREADY_RATIO
+        return found
+
+    def written(self) -> dict[str, str | int]:
+        """As under `slo:` of a profile."""
+        found: dict[str, str | int] = {one.name: duration_text(one.target_s) for one in self.latency}
+        if self.errors_ratio is not None:
+            found["errors"] = f"{100 * self.errors_ratio:.6g}%"
+        if self.min_ready is not None:
+            found["min_ready"] = self.min_ready
         return found
 
 

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from engines.devices import Slice
 from profiles.difference import changes
 from profiles.model import Desired, DesiredInstance, InstanceSpec, Wanted
-from profiles.objectives import Slo
+from profiles.objectives import Slo, SloRequest
 from profiles.plan import Action, Change, Plan
 from profiles.profile_plan import plan_profile
 from profiles.resources import Limits
@@ -68,6 +68,21 @@ def test_what_only_looks_the_same_is_replaced(old: InstanceSpec, new: InstanceSp
     plan = plan_profile("p", {"n1": [new]}, {"n1": holding(old)})
     assert actions(plan) == [(Action.MOVE if old.gpus() != new.gpus() else Action.REPLACE, "a/0")]
     assert plan.nodes[0].instances["a/0"].spec == new
+
+
+def test_a_promise_is_shown_target_by_target_as_people_write_it() -> None:
+    before = SloRequest(ttft_p95="800ms", errors="0.1%").slo(1)
+    after = SloRequest(ttft_p95="900ms", errors="0.1%", min_ready=1).slo(1)
+    assert changes(spec(slo=before), spec(slo=after)) == (
+        Change("slo.min_ready", "", "1"), Change("slo.ttft_p95", "800ms", "900ms"),
+    )  # fmt: skip
+
+
+def test_a_service_without_a_place_keeps_what_it_has() -> None:
+    desired = {"n1": holding(spec("a/0"), spec("b/0"), spec("gone/0"))}
+    plan = plan_profile("p", {"n1": [spec("b/0")]}, desired, unplaced=["a"])
+    assert sorted(actions(plan)) == [(Action.KEEP, "b/0"), (Action.PRUNE, "gone/0")]
+    assert plan.nodes[0].instances.keys() == {"a/0", "b/0"}
 
 
 def test_a_changed_gpu_is_shown() -> None:
