@@ -33,6 +33,7 @@ class Taken(msgspec.Struct, frozen=True):
 
 def plan_undo_profile(profile: str, title: str, taken: Mapping[str, Taken], desired: Mapping[str, Desired]) -> Plan:
     """`taken` has the nodes where the revision stands."""
+    regardless = _regardless(profile, taken)
     steps: list[Step] = []
     plan = Plan(title=title, steps=(), nodes=())
     for node, one in sorted(taken.items()):
@@ -42,7 +43,9 @@ def plan_undo_profile(profile: str, title: str, taken: Mapping[str, Taken], desi
         after |= {name: one.after[name] for name in gone}
         part = plan_undo(node, desired[node], before, after, one.profile_text)
         steps += part.steps
-        found = [_told(blocker, one.later) for blocker in part.blockers if blocker.code != "nothing_to_undo"]
+        found = [
+            _told(blocker, one.later, regardless) for blocker in part.blockers if blocker.code != "nothing_to_undo"
+        ]
         plan = replace(plan, nodes=plan.nodes + part.nodes, blockers=(*plan.blockers, *found))
     plan = replace(plan, steps=tuple(steps))
     if not plan.changes_anything and not plan.blockers:
@@ -60,9 +63,16 @@ def _preempted(profile: str, one: Taken, now: Desired) -> list[str]:
     ]  # fmt: skip
 
 
-def _told(blocker: Reason, later: Revision | None) -> Reason:
+def _regardless(profile: str, taken: Mapping[str, Taken]) -> str:
+    """What goes back whatever came since: a first revision has none before it to go back to."""
+    if any(_of(one.before, profile) for one in taken.values()):
+        return f"`gpuyard rollback {profile} -1` goes back whatever came since"
+    return f"`gpuyard down {profile}` takes all of it down, whatever came since"
+
+
+def _told(blocker: Reason, later: Revision | None, regardless: str) -> Reason:
     who = f", last by {later.author or 'nobody'} ({later.reason or 'no reason given'})" if later else ""
-    return replace(blocker, text=blocker.text + who, hint="`gpuyard rollback PROFILE -1` goes back whatever came since")
+    return replace(blocker, text=blocker.text + who, hint=regardless)
 
 
 def _of(document: Document, profile: str) -> dict[str, DesiredInstance]:

@@ -39,6 +39,9 @@ def test_what_was_changed_since_is_a_blocker_that_names_who() -> None:
     plan = plan_undo_profile("p", "undo p", {"a": Taken(document(x="old"), document(x="new"), later=later)}, desired)
     (blocker,) = plan.blockers
     assert (blocker.code, blocker.text) == ("overlap", "x/0 on a was changed again since, last by bob (set x)")
+    assert blocker.hint == "`gpuyard rollback p -1` goes back whatever came since"
+    first = plan_undo_profile("p", "undo p", {"a": Taken({}, document(x="new"), later=later)}, desired)
+    assert first.blockers[0].hint == "`gpuyard down p` takes all of it down, whatever came since"
 
 
 def test_what_is_as_before_already_says_so() -> None:
