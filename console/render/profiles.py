@@ -21,13 +21,14 @@ PROFILE_COLUMNS = (
     Column("age", "Age", 6, right=True, priority=2),
     Column("author", "By", 8, priority=2),
     Column("cost", "$/h", 7, right=True, priority=2),
-    Column("services", "Services", 12, priority=4),
+    Column("services", "Services", 12, priority=4, grow=True),
     Column("nodes", "Nodes", 10, priority=3, grow=True),
 )
 
 
 class ProfileView(msgspec.Struct, frozen=True, kw_only=True):
-    """A profile on the nodes that answer. `numbers` are of the revisions that stand, the newest first."""
+    """A profile on the nodes that answer. `numbers` are of the revisions that stand, the newest first: where it runs,
+    or of one that is down the last."""
 
     name: str
     numbers: tuple[int, ...]
@@ -50,13 +51,13 @@ def profile_view(store: Store, name: str) -> ProfileView:
             for instance, owned in view.desired.instances.items() if owned.profile == name]  # fmt: skip
     here = {view.name for view, _, _ in ours}
     standing = [(view, one) for view in views if (one := view.desired.standing.get(name))]
-    alive = [(view, one) for view, one in standing if view.name in here] or standing
-    newest = max(alive, key=lambda pair: pair[1].number, default=None)
+    alive = [(view, one) for view, one in standing if view.name in here]
+    newest = max(alive or standing, key=lambda pair: pair[1].number, default=None)
     costs = [of_instance(store.sheet, view, status) for view, _, status in ours if status]
     known = [cost for cost in costs if cost is not None]
     return ProfileView(
         name=name,
-        numbers=tuple(sorted({one.number for _, one in alive}, reverse=True)),
+        numbers=tuple(sorted({one.number for _, one in alive or ([newest] if newest else [])}, reverse=True)),
         wanted=sum(owned.spec.wanted is Wanted.RUNNING for _, owned, _ in ours),
         ready=sum(_serves(owned, status) for _, owned, status in ours),
         services=tuple(sorted({owned.spec.service for _, owned, _ in ours})),
