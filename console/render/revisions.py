@@ -33,8 +33,8 @@ PROFILE_REVISION_COLUMNS = (
     Column("author", "By", 6, priority=1),
     Column("tags", "Tags", 10, priority=1),
     Column("what", "Changed", 20, priority=1, grow=True),
-    Column("nodes", "Nodes", 12, priority=2),
-    Column("reason", "Reason", 12, priority=3),
+    Column("nodes", "Nodes", 12, priority=2, grow=True),
+    Column("reason", "Reason", 12, priority=3, grow=True),
 )
 
 
