@@ -7,6 +7,7 @@ from pathlib import Path
 import msgspec
 
 from console.cli.output import CommandFailed, Exit, say, say_reason
+from console.render.text import plural
 from profiles.document import FileError
 from profiles.jsonschema import profile_schema
 from profiles.load import load_profile
@@ -23,7 +24,7 @@ def validate(options: argparse.Namespace) -> int:
         except FileError as error:
             wrong.append(error)
         else:
-            say(f"{path}: {profile.profile}, {len(profile.services)} services, as far as a file can tell")
+            say(f"{path}: {profile.profile}, {plural(len(profile.services), 'service')}, as far as a file can tell")
     if wrong:
         *others, last = wrong
         for other in others:

@@ -7,8 +7,8 @@ from profiles.money import MICRO
 
 def dollars(micro: int) -> str:
     """`$18,250.00`."""
-    sign = "−" if micro < 0 else ""
     cents = (abs(micro) + MICRO // 200) // (MICRO // 100)
+    sign = "−" if micro < 0 and cents else ""
     return f"{sign}${cents // 100:,}.{cents % 100:02d}"
 
 

@@ -27,5 +27,6 @@ def test_a_table_of_gpus_with_its_sum_and_what_is_in_none() -> None:
 
 def test_one_gpu_needs_no_sum_and_none_needs_no_table() -> None:
     assert len(list(money_lines(PlanMoney(gpus=(row(0, 0, 1_000_000),))))) == 2
+    assert list(money_lines(PlanMoney(gpus=(row(0, 2_950_001, 2_950_000),))))[1].endswith(" 0.00")
     assert not list(money_lines(PlanMoney()))
     assert money_in_short(PlanMoney()) == money_in_short(PlanMoney(gpus=(row(0, None, None),))) == ""
