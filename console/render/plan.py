@@ -53,6 +53,7 @@ def summary_lines(plan: Plan) -> Iterator[Line]:
     """How careful it is, how it is taken back, and whom it hits now, where that is more than one entry says."""
     if plan.rollout is not None and plan.changes_anything:
         yield ((f"  In waves: {_careful(plan.rollout)}", Tone.PLAIN),)
+        yield ((f"  On failure: {plan.rollout.on_failure}", Tone.PLAIN),)
     if plan.undone_by:
         yield ((f"  Undo: {plan.undone_by}", Tone.PLAIN),)
     ended = sum(step.effect is not None for step in plan.steps)
@@ -79,12 +80,10 @@ def valid_while(plan: Plan) -> str:
 
 
 def _careful(rollout: Rollout) -> str:
-    """`at most 1 replica of a service away at once, each ready for 10s before the next; on failure: rollback`."""
+    """`at most 1 replica of a service away at once, each ready for 10s before the next`."""
     most = plural(rollout.max_parallel, "replica")
     soak = f" for {age(rollout.soak_s)}" if rollout.soak_s else ""
-    return (
-        f"at most {most} of a service away at once, each ready{soak} before the next; on failure: {rollout.on_failure}"
-    )
+    return f"at most {most} of a service away at once, each ready{soak} before the next"
 
 
 def _memory_lines(memory: Sequence[GpuMemory]) -> Iterator[str]:

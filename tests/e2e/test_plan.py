@@ -15,6 +15,7 @@ def test_plan_save_apply_and_refuse(host: Host) -> None:
     assert "+ start    chat/0  on here" in first.stdout
     assert "1 change, valid while here stays at generation 0" in first.stderr
     assert "In waves: at most 1 replica of a service away at once, each ready before the next" in first.stdout
+    assert "On failure: rollback" in first.stdout
     assert "Undo: `gpuyard undo p` returns to what stands now, nothing of it" in first.stdout
     assert Path(out).stat().st_mode & 0o077 == 0
     assert json.loads(done(host, "instances", "--json"))["items"] == [], "nothing was done"
