@@ -124,7 +124,7 @@ def _with(before: ProfileRevision, node: str, record: Record, head: Revision) ->
 
 def _why(head: Revision) -> str:
     failed = head.applied.takes_back if head.applied else 0
-    return f"took back r{failed}, which failed ({head.reason})" if failed else head.reason
+    return f"took back r{failed} ({head.reason})" if failed else head.reason
 
 
 def _touched(revision: ProfileRevision) -> set[str]:

@@ -1,5 +1,7 @@
 """One list of a profile's revisions from what its nodes keep, and which of them a word means."""
 
+from msgspec.structs import replace
+
 from profiles.merged import ProfileRevision, Record, choose, merged, stands
 from profiles.revision import Revision
 from profiles.standing import Standing
@@ -33,6 +35,12 @@ def test_nodes_that_lack_one_or_stand_elsewhere_are_named() -> None:
     assert first.at_unix_s == 51.0, "by this console's clock, the earliest"
     assert first.what == "x/1 changed"
     assert stands(found) == second
+
+
+def test_a_way_back_says_from_what_and_not_why() -> None:
+    """Somebody may have asked for it: nothing has to have failed."""
+    (one,) = merged({"a": record(replace(revision(1), takes_back=2))})
+    assert one.reason == "took back r2 (apply 1)"
 
 
 def test_two_of_one_number_disagree_and_neither_is_chosen() -> None:
