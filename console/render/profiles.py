@@ -22,7 +22,7 @@ PROFILE_COLUMNS = (
     Column("author", "By", 8, priority=2),
     Column("cost", "$/h", 7, right=True, priority=2),
     Column("services", "Services", 12, priority=4, grow=True),
-    Column("nodes", "Nodes", 10, priority=3, grow=True),
+    Column("nodes", "Nodes", 16, priority=3, grow=True),
 )
 
 
