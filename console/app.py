@@ -37,7 +37,7 @@ from console.screens.processes import ProcessesScreen
 from console.screens.profiles import ProfilesScreen
 from console.screens.pulse import PulseScreen
 from console.screens.services import ServicesScreen
-from console.screens.session import Session
+from console.screens.session import FleetDoor, Session
 from console.store import Store
 from console.theme import YARD
 from profiles.alerts import Stage
@@ -71,6 +71,13 @@ class Yard(OneKeyAtATime):
     BINDINGS: ClassVar = [
         *PLACE_BINDINGS,
         Binding("question_mark", "help", "help", key_display="?", id="help", tooltip="This page"),
+        Binding(
+            "K",
+            "capsule",
+            "capsule",
+            id="capsule",
+            tooltip="A capsule: the last 15 minutes of all nodes in one file, secrets taken out",
+        ),
         Binding("q,ctrl+c", "quit", "quit", id="quit", tooltip="Leave; engines go on"),
     ]
 
@@ -114,12 +121,17 @@ class Yard(OneKeyAtATime):
         if self._inventory is not None:
             self.run_worker(self._reach(self._inventory), name="fleet")
 
+    def _fleet(self, inventory: Inventory) -> FleetDoor:
+        """What fills the store and is asked: imported here, after the first paint."""
+        from console.remote.fleet import Fleet
+
+        return Fleet(inventory, self.session.store, author=author())
+
     async def _reach(self, inventory: Inventory) -> None:
         from console.budget_watch import BudgetWatch
         from console.operations import Operations
         from console.past import Past
         from console.pricing import load_prices
-        from console.remote.fleet import Fleet
 
         try:
             self.session.store.sheet = load_prices()
@@ -127,7 +139,7 @@ class Yard(OneKeyAtATime):
             text = f"{error}: nothing has a price. {error.hint}".strip()
             self.notify(text, severity="error", markup=False)
         self._hold_rules()
-        fleet = Fleet(inventory, self.session.store, author=author())
+        fleet = self._fleet(inventory)
         self.session.fleet = fleet
         self.session.operations = Operations(fleet, self.session.store)
         async with asyncio.TaskGroup() as tasks:
@@ -183,6 +195,11 @@ class Yard(OneKeyAtATime):
             of: Screen[object] = self.screen
             self.push_screen(HelpScreen(self.session, of))
 
+    def action_capsule(self) -> None:
+        from console.capsule.keeping import keep
+
+        self.run_worker(keep(self, self.session), name="capsule", exclusive=True, group="capsule")
+
     def _fatal_error(self) -> None:
         """Textual would print local variables, in which secrets may be; this report has none."""
         self.report = write_report(traceback.format_exc())
@@ -209,6 +226,11 @@ def run(inventory: Inventory, path: Path | None = None, *, read_only: bool = Fal
     session = Session(sites[0] if len(sites) == 1 else "", store, read_only, inventory_path=path)
     app = Yard(session, inventory)
     app.run()
+    return say_crash(app)
+
+
+def say_crash(app: Yard) -> int:
+    """The exit status of an app that is over, and where its report is after a crash."""
     if app.report is not None:
         print(f"gpuyard: stopped by a fault of its own; the report is in {app.report}", file=sys.stderr)
     return app.return_code or 0

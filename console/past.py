@@ -63,6 +63,8 @@ class Past:
         opened = {key: self._store.nodes[key.node] for key in self._store.recorded.opened if key.kind in _KINDS}
         due = {key: view.snapshots for key, view in opened.items() if self._is_new(view, self._open.get(key))}
         self._open = {key: asked for key, asked in self._open.items() if key in opened} | due
+        for key in due:
+            self._latency_due_s.pop(key, None)  # what its requests took is asked anew as well
         return list(due)
 
     def _latency_due(self) -> list[Key]:

@@ -41,3 +41,29 @@ def _hide_value(found: re.Match[str]) -> str:
         return found[0]
     quote = value[: len(value) - len(value.lstrip("\\\"'"))]
     return f"{name}{between}{quote}{HIDDEN}{quote}"
+
+
+def scrub_tree(value: object) -> object:
+    """The same for what JSON can hold: also what stands under a name that speaks of a secret, or behind an option."""
+    match value:
+        case str():
+            return scrub(value)
+        case dict():
+            return {key: HIDDEN if _hides(str(key), held) else scrub_tree(held) for key, held in value.items()}
+        case list() | tuple():
+            before = ("", *value)
+            return [
+                HIDDEN if _is_option(option) and _hides(option, held) else scrub_tree(held)
+                for option, held in zip(before, value, strict=False)
+            ]
+        case _:
+            return value
+
+
+def _is_option(word: object) -> bool:
+    return isinstance(word, str) and word.startswith("-") and "=" not in word
+
+
+def _hides(name: object, value: object) -> bool:
+    """Whether `name` says that `value` is a secret. Lists and numbers are none by their name."""
+    return isinstance(value, str) and value != "" and _NAMED.fullmatch(f"{name}=x".lstrip("-")) is not None

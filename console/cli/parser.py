@@ -88,6 +88,7 @@ def build() -> argparse.ArgumentParser:
     _add_past(verbs, common)
     from console.cli import (
         alert_words,
+        capsule_words,
         cost_words,
         fraction_words,
         gpu_words,
@@ -110,6 +111,7 @@ def build() -> argparse.ArgumentParser:
     cost_words.add(verbs, common)
     alert_words.add(verbs, common)
     profile_words.add(verbs, common)
+    capsule_words.add(verbs, _common(), common)
     add_parser(verbs)
     verbs.choices["demo"].set_defaults(module=_DEMO, function="run")
     _add(verbs, "version", "print the version", "console.cli.screen", "version", [])

@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 
+from textual.binding import Binding
+
 from console.render.fit import Line
 from console.render.gpu import gpu_lines
 from console.screens.judging import Judged
@@ -11,7 +13,10 @@ from console.store import Key
 
 
 class GpuScreen(OpensShell, Judged):
-    BINDINGS = [*SHELL_BINDINGS]
+    BINDINGS = [
+        *SHELL_BINDINGS,
+        Binding("K", "app.capsule", "capsule", id="capsule", tooltip="The last 15 minutes of all nodes in one file"),
+    ]
 
     def __init__(self, session: Session, key: Key) -> None:
         super().__init__(session)

@@ -71,6 +71,13 @@ class RotationShown(Protocol):
     def removed(self) -> Sequence[UnknownKeyShown]: ...
 
 
+class ReplayShown(Protocol):
+    """That all this was, and is not now."""
+
+    @property
+    def badge(self) -> str: ...
+
+
 class FleetDoor(Protocol):
     """The part of console.remote.fleet.Fleet that screens use."""
 
@@ -101,11 +108,21 @@ class Session:
     inventory_path: Path | None = None
     """The file that it was read from: profiles are beside it. None for the usual place."""
 
+    replay: ReplayShown | None = None
+    """What fills the store in place of nodes."""
+
+    @property
+    def why_read_only(self) -> str:
+        """Why nothing is changed on any node; "" where something may be."""
+        if self.replay:
+            return "this is a replay of a capsule: what was cannot be changed"
+        return "this console was started with --read-only" if self.read_only else ""
+
     def why_not(self, node: str) -> str:
         """Why nothing may be changed on `node`; "" when it may."""
         view = self.store.nodes.get(node)
-        if self.read_only:
-            return "this console was started with --read-only"
+        if self.why_read_only:
+            return self.why_read_only
         if self.operations is None or view is None:
             return "the fleet is still being reached: try again in a moment"
         if view.state is not NodeState.UP:
@@ -125,6 +142,8 @@ class Session:
             (f"   {self.name}" if self.name else "", Tone.PLAIN),
             (f"   {role}" if role else "", Tone.DIM),
         ]
+        if self.replay:
+            spans.append((f"   {self.replay.badge}", Tone.WARN))
         if any(view.status and view.status.gpu_source.kind is GpuSourceKind.SIMULATED for view in views):
             spans.append(("   SIMULATED", Tone.WARN))
         spans.append((f"   nodes {count[NodeState.UP]}/{len(views)} up", Tone.PLAIN))

@@ -22,8 +22,8 @@ class OpensShell(YardScreen):
         if action != "shell":
             return super().why_not(action)
         session, node = self.session, self.host_in_hand()
-        if session.read_only:
-            return "this console was started with --read-only"
+        if session.why_read_only:
+            return session.why_read_only
         if not node:
             return "nothing is selected"
         return "" if session.inventory and node in session.inventory.nodes else f"{node} is in no inventory"
