@@ -43,12 +43,13 @@ def as_they_were(placed: Mapping[str, Iterable[InstanceSpec]], parts: Parts) -> 
 
 
 def numbered(plan: Plan, profile: str, desired: Mapping[str, Desired], title: str = "") -> Plan:
-    """`plan` of `profile` with its revision in every edit. One that changes nothing is no revision.
+    """`plan` of `profile` with its revision in every edit. One that changes nothing is no revision: it is called by
+    that which stands.
 
     `title` is "" for that of the revision itself.
     """
     if not plan.changes_anything:
-        return plan
+        return replace(plan, title=title or _as_it_is(profile, desired))
     edits = {edit.node: edit for edit in plan.nodes}
     after = {node: edits[node].instances if node in edits else one.instances for node, one in desired.items()}
     touched = tuple(sorted(node for node in desired if node in edits or _owns(after[node], profile)))
@@ -71,9 +72,19 @@ def numbered(plan: Plan, profile: str, desired: Mapping[str, Desired], title: st
     return replace(plan, title=title or f"{profile} r{number}", nodes=tuple(nodes), undone_by=back)
 
 
+def _as_it_is(profile: str, desired: Mapping[str, Desired]) -> str:
+    number = _newest(profile, desired)
+    return f"{profile} r{number}" if number else profile
+
+
 def _stands(profile: str, desired: Mapping[str, Desired]) -> str:
-    numbers = [one.number for document in desired.values() if (one := document.standing.get(profile))]
-    return f"r{max(numbers)}" if numbers else "nothing of it"
+    number = _newest(profile, desired)
+    return f"r{number}" if number else "nothing of it"
+
+
+def _newest(profile: str, desired: Mapping[str, Desired]) -> int | None:
+    """The number that stands; None where nothing of it does."""
+    return max((one.number for document in desired.values() if (one := document.standing.get(profile))), default=None)
 
 
 def meaning(profile: str, documents: Mapping[str, Document]) -> str:

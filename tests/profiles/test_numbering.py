@@ -49,7 +49,9 @@ def test_each_change_of_the_meaning_is_one_more_and_all_its_nodes_record_it() ->
     two = applied(one, second)
     third = planned(two, c=[spec("x/0")])
     assert revision(third).nodes == ("a", "b", "c"), "those that let go of it know"
-    assert planned(two, a=[spec("x/0", "n")], b=[spec("x/1")]).nodes == (), "the same again is no revision"
+    same = planned(two, a=[spec("x/0", "n")], b=[spec("x/1")])
+    assert (same.nodes, same.title) == ((), "p r2"), "the same again is no revision"
+    assert planned(EMPTY).title == "p", "and nothing at all has no number"
 
 
 def test_the_same_meaning_keeps_its_number_over_an_edit_by_hand_and_a_part_that_failed() -> None:
