@@ -17,18 +17,21 @@ from tests.fakes.plans import sample
 from tests.fakes.sharing import shared_store
 
 KEPT = Path(__file__).parents[2] / "docs" / "screens"
-PLACES = {"pulse": (), "nodes": ("2",), "gpus": ("3",), "gpu": ("3", "d"), "services": ("4",), "instances": ("5",),
+PLACES = {"pulse": (), "replay": (),
+          "nodes": ("2",), "gpus": ("3",), "gpu": ("3", "d"), "services": ("4",), "instances": ("5",),
           "instance": ("5", "j", "j", "enter"), "logs": ("5", "l"), "processes": ("6",),
           "fractions": ("7", "j"), "cost": ("8",), "changes": ("c",), "plan": (),
           "apply": (),
           "profiles": ("9",), "revisions": ("9", "enter"), "revision": ("9", "enter", "enter")}  # fmt: skip
-ESSENTIAL = {"pulse": "DOWN", "nodes": "fra-1", "gpus": "throttled", "gpu": "Held back", "instances": "rerank/0",
+ESSENTIAL = {"pulse": "DOWN", "replay": "REPLAY ‖ paused 1×",
+             "nodes": "fra-1", "gpus": "throttled", "gpu": "Held back", "instances": "rerank/0",
              "services": "DOWN", "instance": "Phase", "logs": "CUDA out of memory",
              "processes": "× orphan", "fractions": "MPS daemon", "cost": "By service", "changes": "CUDA",
              "plan": "± replace",
              "apply": "wave 2 of 4", "profiles": "r118", "revisions": "known-good", "revision": "48 → 64"}  # fmt: skip
 
-CRUMBS = {"pulse": "pulse", "nodes": "nodes", "gpus": "GPUs", "gpu": "GPUs › ", "services": "services",
+CRUMBS = {"pulse": "pulse", "replay": "pulse",
+          "nodes": "nodes", "gpus": "GPUs", "gpu": "GPUs › ", "services": "services",
           "instances": "instances", "instance": "fra-1 › llama-70b/0 ", "logs": "fra-2 › rerank/0 › log",
           "processes": "processes", "fractions": "fractions", "cost": "cost", "changes": "changes",
           "plan": "plan › chat-prod",
@@ -45,10 +48,18 @@ def utc(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     time.tzset()
 
 
+class Paused:
+    """A replay that stands still."""
+
+    badge = "REPLAY ‖ paused 1×"
+
+
 async def shown(place: str, size: tuple[int, int]) -> tuple[str, list[str]]:
     """The SVG and the lines of a place."""
     store = shared_store() if place == "fractions" else filled()
     app = Yard(Session("prod", store, operations=FakeOperations(store)))
+    if place == "replay":
+        app.session.read_only, app.session.replay = True, Paused()
     if place.startswith("revision"):
         app.session.fleet = KeptFleet(store)  # type: ignore[assignment]
     async with app.run_test(size=size) as pilot:
