@@ -7,7 +7,7 @@ import sys
 
 from tests.console.test_alerts import Taker, taker
 from tests.e2e.sshd import Host
-from tests.e2e.test_undo import done, items
+from tests.e2e.test_undo import done, gpuyard, items
 
 __all__ = ["taker"]
 
@@ -38,3 +38,9 @@ def test_watch_tells_of_an_engine_that_gave_up_and_calls_the_webhook(host: Host,
     done(host, "alerts", "ack", told["rule"], told["target"])
     quiet = {one["rule"]: one["quiet"] for one in items(host, "alerts")}
     assert quiet[told["rule"]].endswith("has it")
+    done(host, "alerts", "silence", "*", "p:*", "--for", "1h", "--reason", "a test")
+    assert "silenced" in {one["quiet"] for one in items(host, "alerts") if one["target"].startswith("p:")}
+    done(host, "alerts", "silence", "*", "p:*", "--end")
+    assert "silenced" not in {one["quiet"] for one in items(host, "alerts")}
+    assert gpuyard(host, "alerts", "ack", "brun", "x").returncode == 64
+    assert any(one["kind"] == "exit" for one in json.loads(done(host, "changes", "--json"))["items"])
