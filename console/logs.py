@@ -11,7 +11,7 @@ import msgspec
 from msgspec.structs import replace
 
 from agents.wire import LogPiece, ReadLog
-from console.remote.errors import NodeUnreachable
+from console.remote.errors import NodeUnreachable, RequestFailed
 from profiles.status import Reason
 
 PIECE_BYTES = 64 * 1024
@@ -52,14 +52,15 @@ async def follow(ask: Ask, instance: str, tail_bytes: int, *, previous: bool) ->
     while True:
         try:
             piece = await ask(body)
-        except NodeUnreachable as gone:
-            if incarnation is None:
+        except RequestFailed as gone:
+            if incarnation is None or not (isinstance(gone, NodeUnreachable) or gone.reason.code == "timeout"):
                 raise
             if lost_at is None:
                 lost_at = now()
                 yield Interrupted(gone.reason)
             if now() - lost_at >= RECONNECT_LIMIT_S:
                 raise _given_up(gone) from None
+            body = replace(body, wait_s=0.0)  # to be told at once when it is back
             await asyncio.sleep(RETRY_EVERY_S)
             continue
         if incarnation not in (None, piece.incarnation) and piece.offset:
@@ -71,7 +72,7 @@ async def follow(ask: Ask, instance: str, tail_bytes: int, *, previous: bool) ->
         body = replace(body, offset=piece.next_offset, limit_bytes=PIECE_BYTES, wait_s=FOLLOW_WAIT_S)
 
 
-def _given_up(gone: NodeUnreachable) -> NodeUnreachable:
+def _given_up(gone: RequestFailed) -> NodeUnreachable:
     text = f"no link to {gone.node} for {RECONNECT_LIMIT_S:.0f} s: {gone.reason.text}"
     hint = gone.reason.hint or "see that gpuyard-agent runs there"
     return NodeUnreachable(Reason(gone.reason.code, text, hint), gone.node)

@@ -64,6 +64,22 @@ async def test_what_is_added_follows_and_a_new_run_too() -> None:
     assert node.offsets == [None, 14, 14, 18, 6]
 
 
+async def test_an_answer_that_does_not_come_is_no_end() -> None:
+    late = RequestFailed(Reason("timeout", "no answer within 20 s"), "here")
+    node = Node(TAIL, late, QUIET, MORE, OVER)
+    waits: list[float] = []
+
+    async def ask(body: ReadLog) -> LogPiece:
+        waits.append(body.wait_s)
+        return await node.ask(body)
+
+    follow = logs.follow(ask, "chat/0", 65536, previous=False)
+    assert await read_to_the_error(follow, RequestFailed) == [TAIL, Interrupted(late.reason), QUIET, MORE]
+    assert waits == [0, logs.FOLLOW_WAIT_S, 0, logs.FOLLOW_WAIT_S, logs.FOLLOW_WAIT_S], (
+        "asked at once whether it is back"
+    )
+
+
 async def test_a_lost_link_is_told_once_and_reading_goes_on_where_it_stopped() -> None:
     node = Node(TAIL, LOST, LOST, QUIET, MORE, OVER)
     follow = logs.follow(node.ask, "chat/0", 65536, previous=False)
