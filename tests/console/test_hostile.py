@@ -29,6 +29,8 @@ def env(tmp_path: Path) -> dict[str, str]:
     config = tmp_path / "gpuyard"
     config.mkdir()
     (config / "inventory.yaml").write_text(f"gpuyard: 1\nnodes:\n  here: {{local: true, agent: {agent}}}\n")
+    # Our own bell is off: each that is heard would be one of theirs.
+    (config / "alerts.yaml").write_text("gpuyard: 1\nnotify: {bell: false}\n")
     return {
         **os.environ,
         "XDG_CONFIG_HOME": str(tmp_path),

@@ -139,6 +139,7 @@ class BareHost:
 
     def _listens(self) -> bool:
         with socket.socket() as probe:
+            probe.bind(("127.0.0.2", 0))  # see tests.e2e.sshd
             return probe.connect_ex(("127.0.0.1", self.port)) == 0
 
     def _kill_all(self) -> bool:

@@ -109,6 +109,7 @@ class Host:
 
     def _listens(self) -> bool:
         with socket.socket() as probe:
+            probe.bind(("127.0.0.2", 0))  # from the same address a free port may be given to the probe: it meets itself
             return probe.connect_ex(("127.0.0.1", self.port)) == 0
 
 
