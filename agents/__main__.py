@@ -111,7 +111,7 @@ def build_parser() -> Parser:
         command.add_argument(
             "--simulated", type=Path, metavar="DIR", help="read GPUs from a simulated device directory"
         )
-    # The words of profiles.status.Role, which the bridge must not import; a test compares them.
+    # The words of profiles.observed.status.Role, which the bridge must not import; a test compares them.
     attach.add_argument("--role", choices=("viewer", "operator", "admin"), help="the most that this connection may do")
     attach.add_argument("--as", dest="label", type=label, metavar="NAME", help="who logged in, for a forced command")
     attach.add_argument("--no-start", action="store_true", help="wait for a daemon that something else starts")

@@ -63,7 +63,7 @@ from agents.trials.canaries import Canaries
 from agents.trials.completion import Target
 from agents.trials.trials import Trials
 from engines.devices import ShareMode
-from profiles.status import EventKind, GpuSource, GpuSourceKind, HostReading, Reason
+from profiles.observed.status import EventKind, GpuSource, GpuSourceKind, HostReading, Reason
 
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 

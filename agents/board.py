@@ -11,11 +11,19 @@ from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 from agents.wire import Delta, Snapshot
-from profiles.gpus import GpuCard
-from profiles.isolation import NodeIsolation
-from profiles.kept import Kept
-from profiles.model import Desired
-from profiles.status import GpuReading, GpuSource, HostReading, InstanceStatus, InternalStatus, NodeStatus, Reason
+from profiles.desired.model import Desired
+from profiles.observed.gpus import GpuCard
+from profiles.observed.isolation import NodeIsolation
+from profiles.observed.kept import Kept
+from profiles.observed.status import (
+    GpuReading,
+    GpuSource,
+    HostReading,
+    InstanceStatus,
+    InternalStatus,
+    NodeStatus,
+    Reason,
+)
 
 GONE_KEPT = 1024
 """Names of dropped entries that are remembered; a client further behind is told to take a snapshot."""

@@ -21,7 +21,7 @@ from agents.layout import Layout
 from agents.mounts import network_type
 from agents.server.listener import listen
 from agents.server.server import Server
-from profiles.status import EventKind
+from profiles.observed.status import EventKind
 
 FIRST_READ_S = 0.5
 

@@ -8,7 +8,7 @@ from typing import Protocol
 
 from agents.board import Board
 from agents.state import write_atomic
-from profiles.status import Reason
+from profiles.observed.status import Reason
 
 RETRY_S = 2.0
 LOW_BYTES = 16 * 1024 * 1024

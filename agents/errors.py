@@ -22,7 +22,7 @@ class AgentError(Exception):
 
     def __str__(self) -> str:
         text = f"{self.message} — {self.hint}" if self.hint else self.message
-        # Names, paths and the tail of a log are in here; profiles.clean is not for the bridge, which imports us.
+        # Names, paths and the tail of a log are in here; profiles.text.clean is not for the bridge, which imports us.
         return "".join(char if char.isprintable() else " " for char in text)
 
 

@@ -21,9 +21,9 @@ from msgspec.structs import replace
 
 from agents.failpoints import reach
 from agents.state import set_aside, write_atomic
-from profiles.clean import clean
-from profiles.finding import Severity
-from profiles.status import Event, EventKind
+from profiles.observed.finding import Severity
+from profiles.observed.status import Event, EventKind
+from profiles.text.clean import clean
 
 KEPT = 5000
 HELD_AT_MOST = 1000

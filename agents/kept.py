@@ -12,7 +12,7 @@ from pathlib import Path
 from agents.board import Board
 from agents.processes.isolation.systemd import RUNS, ask
 from agents.processes.isolation.user_unit import LINGER
-from profiles.kept import Kept, KeptBy
+from profiles.observed.kept import Kept, KeptBy
 
 LOOK_S = 60.0
 """An admin may enable a unit, let a login linger or write a crontab at any time."""

@@ -1,6 +1,6 @@
 """`gpuyard-agent metrics`: what the daemon of this machine knows now, as a Prometheus page, for a file collector.
 
-    socket ──► its Hello ──► ours ──► its Snapshot ──► profiles.metrics.page
+    socket ──► its Hello ──► ours ──► its Snapshot ──► profiles.watching.metrics.page
 
 The same page as that of `gpuyard export` for a fleet, without money: a node knows no prices. Nothing listens.
 """
@@ -13,7 +13,7 @@ from agents import attach, wire
 from agents.errors import AgentError
 from agents.framing import FrameReader, FramingError, encode, preamble
 from agents.layout import Layout
-from profiles.metrics import NodeMetrics, page
+from profiles.watching.metrics import NodeMetrics, page
 
 LIMIT_S = 10.0
 

@@ -2,7 +2,7 @@
 
 import logging
 
-from profiles.clean import clean
+from profiles.text.clean import clean
 
 
 class CleanFormatter(logging.Formatter):

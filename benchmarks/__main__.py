@@ -12,7 +12,7 @@ from collections.abc import Callable
 from agents.framing import FrameReader, encode
 from agents.wire import Delta
 from benchmarks import agent_cost, gateway, gpu_tick, install, plan, recovery
-from profiles.status import HostReading
+from profiles.observed.status import HostReading
 
 
 def median_ms(work: Callable[[], object], runs: int = 9) -> float:

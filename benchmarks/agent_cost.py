@@ -11,7 +11,7 @@ from pathlib import Path
 import psutil
 
 from benchmarks.gpu_tick import cpu_ms, programs
-from profiles.status import Phase
+from profiles.observed.status import Phase
 from tests.fakes.nvml.machine import machine
 from tests.faults.node import FaultNode, node
 from tests.faults.watcher import watching

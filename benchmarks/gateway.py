@@ -10,9 +10,9 @@ import statistics
 import psutil
 
 from agents.processes import process
-from profiles.gateway import ENGINE, Gateway
-from profiles.model import DesiredInstance, InstanceSpec
-from profiles.status import InstanceStatus, Phase
+from profiles.desired.gateway import ENGINE, Gateway
+from profiles.desired.model import DesiredInstance, InstanceSpec
+from profiles.observed.status import InstanceStatus, Phase
 from tests.fakes.callers import Callers
 from tests.fakes.haproxy import PLACES
 from tests.faults.node import FaultNode, node

@@ -16,8 +16,8 @@ from agents.past.history import History
 from agents.past.recall import recall
 from engines import registry
 from engines.base import EngineSample, Histogram
-from profiles.history import HistoryKind
-from profiles.status import (
+from profiles.observed.history import HistoryKind
+from profiles.observed.status import (
     EngineReading,
     GpuProcess,
     GpuReading,

@@ -9,13 +9,13 @@ from collections.abc import Mapping
 
 from msgspec.structs import replace
 
-from profiles.gpu_request import GpuRequest
-from profiles.model import Defaults, Desired, PlaceRequest, Profile, Service
-from profiles.place import place
-from profiles.plan import Plan
-from profiles.profile_plan import plan_profile
-from profiles.room import with_room
-from profiles.status import GpuReading, GpuSource, GpuSourceKind, HostReading, NodeStatus
+from profiles.desired.gpu_request import GpuRequest
+from profiles.desired.model import Defaults, Desired, PlaceRequest, Profile, Service
+from profiles.observed.status import GpuReading, GpuSource, GpuSourceKind, HostReading, NodeStatus
+from profiles.placing.place import place
+from profiles.plans.plan import Plan
+from profiles.plans.profile_plan import plan_profile
+from profiles.plans.room import with_room
 
 NODES, SERVICES, RUNS = 1000, 100, 5
 BOARDS = "NVIDIA H100 80GB HBM3", "NVIDIA A100-SXM4-80GB"

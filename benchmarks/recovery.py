@@ -6,7 +6,7 @@ import signal
 import statistics
 import time
 
-from profiles.status import EventKind
+from profiles.observed.status import EventKind
 from tests.faults.node import FaultNode, node
 from tests.faults.watcher import Edit, Watcher, watching
 

@@ -1,6 +1,6 @@
 """Alerts of a fleet, kept up to date: what fires, who has it in hand, and whom to call when something turns.
 
-Store ──signs──► profiles.alerts.evaluate ──turned──► callers (the bell, the desktop, a webhook)
+Store ──signs──► profiles.watching.alerts.evaluate ──turned──► callers (the bell, the desktop, a webhook)
 """
 
 import contextlib
@@ -13,8 +13,8 @@ from console.inventory import config_directory
 from console.signs import signs, unseen
 from console.silences import Quiet, QuietFile
 from console.store import Store
-from profiles.alertrules import AlertRules, load_rules
-from profiles.alerts import Alert, AlertKey, Stage, calls, evaluate, ordered
+from profiles.watching.alertrules import AlertRules, load_rules
+from profiles.watching.alerts import Alert, AlertKey, Stage, calls, evaluate, ordered
 
 
 def own_rules(environ: Mapping[str, str] = os.environ) -> Path | None:

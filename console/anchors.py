@@ -16,7 +16,7 @@ from pathlib import Path
 import msgspec
 
 from agents.wire import Anchor, Hello
-from profiles.status import Reason
+from profiles.observed.status import Reason
 
 KEPT = 5000
 HINT = "see `gpuyard audit verify {node}`; once you know why, `gpuyard audit verify --accept {node}`"

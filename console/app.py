@@ -40,8 +40,8 @@ from console.screens.services import ServicesScreen
 from console.screens.session import FleetDoor, Session
 from console.store import Store
 from console.theme import YARD
-from profiles.alerts import Stage
-from profiles.document import FileError
+from profiles.text.document import FileError
+from profiles.watching.alerts import Stage
 
 FLUSH_S = 0.25
 ALERTS_EVERY_S = 1.0

@@ -15,15 +15,15 @@ from console.back_plan import plan_back, plan_undone
 from console.operations import Requests
 from console.remote.errors import RequestFailed
 from console.store import NodeView, Store
-from profiles.document import FileError
-from profiles.heads import began, meant, of_revision, predecessor
-from profiles.load import parse_profile
-from profiles.merged import ProfileRevision, Record, choose, merged, stands
-from profiles.model import DesiredInstance, Profile
-from profiles.plan import Plan
-from profiles.status import Reason
-from profiles.undo_profile import Taken
-from profiles.yamltext import read
+from profiles.desired.model import DesiredInstance, Profile
+from profiles.files.load import parse_profile
+from profiles.observed.status import Reason
+from profiles.plans.plan import Plan
+from profiles.revisions.heads import began, meant, of_revision, predecessor
+from profiles.revisions.merged import ProfileRevision, Record, choose, merged, stands
+from profiles.revisions.undo_profile import Taken
+from profiles.text.document import FileError
+from profiles.text.yamltext import read
 
 AT_ONCE = 16
 
@@ -76,7 +76,7 @@ async def recorded(fleet: Requests, store: Store) -> Recorded:
 
 
 async def propose_rollback(fleet: Requests, store: Store, profile: str, word: str) -> Back:
-    """To the revision that `word` names (profiles.merged.choose). Raises RequestFailed."""
+    """To the revision that `word` names (profiles.revisions.merged.choose). Raises RequestFailed."""
     kept = await recorded(fleet, store)
     chosen = choose(profile, merged(kept.records), word)
     if isinstance(chosen, Reason):

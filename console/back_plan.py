@@ -7,13 +7,13 @@ from msgspec.structs import replace
 from agents.wire import MAX_PROFILE_TEXT_BYTES
 from console.seen import desired, labels, statuses, told, unseen
 from console.store import Store
-from profiles.model import Profile
-from profiles.numbering import Parts, as_they_were, instead, numbered, specs_of
-from profiles.place import Placement, place
-from profiles.plan import Plan
-from profiles.profile_plan import plan_profile
-from profiles.status import Reason
-from profiles.undo_profile import Taken, plan_undo_profile
+from profiles.desired.model import Profile
+from profiles.observed.status import Reason
+from profiles.placing.place import Placement, place
+from profiles.plans.plan import Plan
+from profiles.plans.profile_plan import plan_profile
+from profiles.revisions.numbering import Parts, as_they_were, instead, numbered, specs_of
+from profiles.revisions.undo_profile import Taken, plan_undo_profile
 
 
 def plan_back(store: Store, profile: str, parts: Parts, text: str = "", anew: Profile | None = None) -> Plan:

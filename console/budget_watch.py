@@ -13,7 +13,7 @@ from console.operations import Requests
 from console.remote.errors import NodeUnreachable, RequestFailed
 from console.spending import BY, over_budget
 from console.store import Store
-from profiles.budgets import Budget, Over
+from profiles.money.budgets import Budget, Over
 
 LOOK_EVERY_S = 30.0
 DAY_S = 86_400.0

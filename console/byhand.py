@@ -6,13 +6,13 @@ from msgspec.structs import replace
 
 from console.seen import desired, labels, statuses, told, unreachable, unseen
 from console.store import Store
-from profiles.edit_plan import Edit, plan_edits
-from profiles.likeness import ANYWHERE
-from profiles.model import Desired, DesiredInstance
-from profiles.moving import Places, plan_drain, plan_move
-from profiles.plan import Plan
-from profiles.scaling import plan_scale
-from profiles.setting import Settings, edited
+from profiles.desired.model import Desired, DesiredInstance
+from profiles.placing.likeness import ANYWHERE
+from profiles.plans.edit_plan import Edit, plan_edits
+from profiles.plans.moving import Places, plan_drain, plan_move
+from profiles.plans.plan import Plan
+from profiles.plans.scaling import plan_scale
+from profiles.plans.setting import Settings, edited
 
 Target = tuple[str, str]
 """(node, instance)"""

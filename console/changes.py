@@ -9,10 +9,10 @@ from console.operations import Requests
 from console.remote.errors import RequestFailed
 from console.store import Key, Kind, NodeState, NodeView, Store
 from profiles.explain.evidence import Axis
-from profiles.finding import Severity
-from profiles.history import HistoryKind
-from profiles.status import InstanceStatus
-from profiles.timeline import Change, ChangeKind, Scope, merged, of_event, step_of
+from profiles.explain.timeline import Change, ChangeKind, Scope, merged, of_event, step_of
+from profiles.observed.finding import Severity
+from profiles.observed.history import HistoryKind
+from profiles.observed.status import InstanceStatus
 
 TRAFFIC_LAST_S = 1800.0
 TRAFFIC_STEP_S = 10.0

@@ -7,8 +7,8 @@ from console.operations import Requests
 from console.store import Key, Store
 from engines import control
 from engines.control import Act
-from profiles.model import Wanted
-from profiles.status import SERVES
+from profiles.desired.model import Wanted
+from profiles.observed.status import SERVES
 
 DEADLINE_S = 45.0
 

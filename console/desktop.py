@@ -6,7 +6,7 @@ the terminal behind it is not known: nothing is sent.
 
 from collections.abc import Mapping
 
-from profiles.clean import clean
+from profiles.text.clean import clean
 
 _OSC_9 = frozenset({"iTerm.app", "WezTerm", "ghostty", "WarpTerminal"})
 MAX_CHARS = 200

@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Mapping
 
 from agents.wire import ApplyLayout, LayoutChanging, LayoutPlanned, Layouts, PlanLayout, ReadLayouts, SettleLayout
 from console.operations import Requests
-from profiles.repartition import GpuChange, GpuPlan, GpuRecord
+from profiles.gpu.repartition import GpuChange, GpuPlan, GpuRecord
 
 PLAN_DEADLINE_S = 30.0
 """A driver that nobody holds open takes seconds for the first question."""

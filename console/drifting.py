@@ -10,11 +10,11 @@ from agents.wire import ReadRevision, ReadRevisions, RevisionDocument, Revisions
 from console.operations import Requests
 from console.remote.errors import RequestFailed
 from console.store import NodeView, Store
-from profiles.drift import Drift, edited, lagging
-from profiles.heads import of_revision
-from profiles.numbering import part
-from profiles.revision import Document, Revision, meaning
-from profiles.standing import Standing
+from profiles.desired.standing import Standing
+from profiles.revisions.drift import Drift, edited, lagging
+from profiles.revisions.heads import of_revision
+from profiles.revisions.numbering import part
+from profiles.revisions.revision import Document, Revision, meaning
 
 
 class Drifted(msgspec.Struct, frozen=True):

@@ -9,15 +9,15 @@ from typing import NamedTuple, TypeVar
 
 from agents.wire import History
 from console.store import NodeState, NodeView
+from profiles.desired.model import InstanceSpec
 from profiles.explain.evidence import Axis, Evidence, Happened, Happening, Tenant, Track
-from profiles.finding import Severity
-from profiles.gpuhealth import SAID
-from profiles.gpus import GpuHealth
-from profiles.history import HistoryKind, HistorySeries
-from profiles.model import InstanceSpec
-from profiles.processes import ProcessKind
-from profiles.status import Event, EventKind, GpuReading, InstanceStatus, Phase
-from profiles.xids import meaning
+from profiles.observed.finding import Severity
+from profiles.observed.gpuhealth import SAID
+from profiles.observed.gpus import GpuHealth
+from profiles.observed.history import HistoryKind, HistorySeries
+from profiles.observed.processes import ProcessKind
+from profiles.observed.status import Event, EventKind, GpuReading, InstanceStatus, Phase
+from profiles.observed.xids import meaning
 
 T = TypeVar("T")
 

@@ -16,7 +16,7 @@ from console.remote.errors import RequestFailed
 from console.store import Key, Kind, NodeState, NodeView, Store
 from profiles.explain.evidence import Axis, Evidence
 from profiles.explain.verdict import Verdict, explain, worst
-from profiles.history import HistoryKind
+from profiles.observed.history import HistoryKind
 
 LAST_S = 900.0
 FINE_S, COARSE_S = 1.0, 10.0

@@ -1,6 +1,6 @@
 """One page of metrics for the fleet, over HTTP: what the store knows when somebody asks.
 
-    Store ──fleet_metrics──► profiles.metrics.page ◄── GET /metrics
+    Store ──fleet_metrics──► profiles.watching.metrics.page ◄── GET /metrics
 
 No login, so it is for loopback unless somebody says otherwise. It answers GET and HEAD of /metrics and nothing else.
 """
@@ -10,9 +10,9 @@ from collections.abc import Iterable
 
 from console.spending import of_instance, owner
 from console.store import NodeState, NodeView, Store
-from profiles.exposition import CONTENT_TYPE
-from profiles.metrics import NodeMetrics, page
-from profiles.prices import Sheet
+from profiles.money.prices import Sheet
+from profiles.watching.exposition import CONTENT_TYPE
+from profiles.watching.metrics import NodeMetrics, page
 
 HEAD_LIMIT_S = 5.0
 HEAD_MAX_BYTES = 8192

@@ -10,9 +10,9 @@ from agents.wire import ReadRevision, ReadRevisions, RevisionDocument, Revisions
 from console.operations import Requests
 from console.remote.errors import RequestFailed
 from console.store import Store
-from profiles.model import InstanceSpec
-from profiles.plan import Plan
-from profiles.reverted import is_of, with_reverted
+from profiles.desired.model import InstanceSpec
+from profiles.plans.plan import Plan
+from profiles.plans.reverted import is_of, with_reverted
 
 DEADLINE_S = 10.0
 

@@ -12,7 +12,7 @@ from contextlib import asynccontextmanager, suppress
 from agents.wire import LeaseReleased, LeaseTaken, ReleaseLease, TakeLease
 from console.operations import Applied, Requests
 from console.remote.errors import NodeUnreachable, RequestFailed
-from profiles.status import Reason
+from profiles.observed.status import Reason
 
 DEADLINE_S = 10.0
 _ANY_GENERATION: Mapping[str, int] = {}

@@ -17,9 +17,9 @@ from typing import Protocol
 import msgspec
 from msgspec.structs import replace
 
-from profiles.conform import convert
-from profiles.document import Document, FileError
-from profiles.yamltext import read
+from profiles.text.conform import convert
+from profiles.text.document import Document, FileError
+from profiles.text.yamltext import read
 
 VERSION = 1
 

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from agents.wire import LogPiece, ReadLog
 from console.remote.errors import NodeUnreachable, RequestFailed
-from profiles.status import Reason
+from profiles.observed.status import Reason
 
 PIECE_BYTES = 64 * 1024
 FOLLOW_WAIT_S = 10.0

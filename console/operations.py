@@ -22,18 +22,18 @@ from console.remote.errors import NodeUnreachable, RequestFailed
 from console.seen import desired, labels, statuses, told, unreachable, unseen
 from console.settling import Settling
 from console.store import Store
-from profiles.cordon_plan import Place, plan_cordon
-from profiles.down_plan import plan_down, plan_expired
-from profiles.lease import expired
-from profiles.model import Defaults, Desired, InstanceSpec, Profile, Service
-from profiles.numbering import numbered
-from profiles.place import Placement, place
-from profiles.plan import Plan
-from profiles.preempt import place_preempting, with_preemptions
-from profiles.profile_plan import plan_profile
-from profiles.renewal import with_renewals
-from profiles.status import InstanceStatus, NodeStatus, Phase, Reason
-from profiles.verb_plan import Verb, plan_verb
+from profiles.desired.lease import expired
+from profiles.desired.model import Defaults, Desired, InstanceSpec, Profile, Service
+from profiles.observed.status import InstanceStatus, NodeStatus, Phase, Reason
+from profiles.placing.place import Placement, place
+from profiles.plans.cordon_plan import Place, plan_cordon
+from profiles.plans.down_plan import plan_down, plan_expired
+from profiles.plans.plan import Plan
+from profiles.plans.preempt import place_preempting, with_preemptions
+from profiles.plans.profile_plan import plan_profile
+from profiles.plans.renewal import with_renewals
+from profiles.plans.verb_plan import Verb, plan_verb
+from profiles.revisions.numbering import numbered
 
 ADHOC = "adhoc"
 """The profile of instances that were started without a file."""

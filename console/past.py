@@ -16,7 +16,7 @@ from console.operations import Requests
 from console.recorded import SPARKS
 from console.remote.errors import RequestFailed
 from console.store import Key, Kind, NodeState, NodeView, Store
-from profiles.history import HISTOGRAMS, HistoryKind
+from profiles.observed.history import HISTOGRAMS, HistoryKind
 
 LOOK_EVERY_S = 0.25
 AFTER_FIRST_DATA_S = 1.0

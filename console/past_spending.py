@@ -11,12 +11,12 @@ from agents.wire import ReadSpent, Spent, SpentPart
 from console.operations import Requests
 from console.remote.errors import RequestFailed
 from console.store import NodeView, Store
-from profiles.cost import Bill, add
-from profiles.gputypes import type_of
-from profiles.past_bill import bill_of, microusd
-from profiles.prices import Price
-from profiles.spent import GpuTime, InstanceTime
-from profiles.status import Reason
+from profiles.gpu.gputypes import type_of
+from profiles.money.cost import Bill, add
+from profiles.money.past_bill import bill_of, microusd
+from profiles.money.prices import Price
+from profiles.money.spent import GpuTime, InstanceTime
+from profiles.observed.status import Reason
 
 DEADLINE_S = 30.0
 """A day of a large node is a second of its CPU, and it takes them one after the other."""

@@ -5,8 +5,8 @@ from pathlib import Path
 
 from console.author import author
 from console.store import Store
-from profiles.plan import Plan
-from profiles.saved_plan import SavedPlan, save, seen
+from profiles.plans.plan import Plan
+from profiles.revisions.saved_plan import SavedPlan, save, seen
 
 
 def keep(path: Path, plan: Plan, store: Store, reason: str) -> None:

@@ -3,8 +3,8 @@
 import os
 from pathlib import Path
 
-from profiles import prices
-from profiles.prices import Sheet
+from profiles.money import prices
+from profiles.money.prices import Sheet
 
 
 def own_sheet() -> Path | None:

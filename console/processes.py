@@ -8,7 +8,7 @@ from agents.wire import ListProcesses, Processes, Terminate, Terminated
 from console.operations import Requests
 from console.remote.errors import RequestFailed
 from console.store import NodeState, Store
-from profiles.processes import NodeProcess
+from profiles.observed.processes import NodeProcess
 
 TERMINATE_DEADLINE_S = 30.0
 """A node asks for 5 s and kills for 10 s, by a program of root's where it must."""

@@ -12,8 +12,8 @@ from typing import NamedTuple
 from agents.wire import History
 from console.series import Ring
 from console.views import Key, Kind, NodeView
-from profiles.history import FIELDS, PHASE, HistogramSeries, HistoryKind, gpu_values, instance_values
-from profiles.status import GpuState
+from profiles.observed.history import FIELDS, PHASE, HistogramSeries, HistoryKind, gpu_values, instance_values
+from profiles.observed.status import GpuState
 
 SPARKS: Mapping[Kind, tuple[str, ...]] = {Kind.GPU: ("busy_ratio",), Kind.INSTANCE: ("generation_tok_s", "waiting")}
 """What is recorded of everything, whether it is open or not."""

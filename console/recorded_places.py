@@ -9,10 +9,10 @@ from agents.wire import ReadRevision, ReadRevisions, RevisionDocument, Revisions
 from console.operations import Requests
 from console.remote.errors import RequestFailed
 from console.store import Store
-from profiles.document import FileError
-from profiles.load import parse_profile
-from profiles.model import PlaceRequest
-from profiles.yamltext import read
+from profiles.desired.model import PlaceRequest
+from profiles.files.load import parse_profile
+from profiles.text.document import FileError
+from profiles.text.yamltext import read
 
 DEADLINE_S = 10.0
 

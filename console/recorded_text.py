@@ -4,7 +4,7 @@ from agents.wire import ReadRevision, RevisionDocument
 from console.back import recorded
 from console.operations import Requests
 from console.store import Store
-from profiles.merged import ProfileRevision, stands
+from profiles.revisions.merged import ProfileRevision, stands
 
 
 async def recorded_text(fleet: Requests, store: Store, profile: str) -> tuple[ProfileRevision | None, str]:

@@ -6,10 +6,10 @@ from agents.wire import ReadRevision, RevisionDocument
 from console.back import Recorded
 from console.operations import Requests
 from console.remote.errors import RequestFailed
-from profiles.heads import began, of_revision, predecessor
-from profiles.merged import ProfileRevision
-from profiles.revision import Difference, Document, Revision, changed
-from profiles.status import Reason
+from profiles.observed.status import Reason
+from profiles.revisions.heads import began, of_revision, predecessor
+from profiles.revisions.merged import ProfileRevision
+from profiles.revisions.revision import Difference, Document, Revision, changed
 
 Changes = dict[str, tuple[Difference, ...] | Reason]
 """By node; a Reason says why it is not known."""

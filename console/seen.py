@@ -2,12 +2,12 @@
 
 from console.inventory import labels_of
 from console.store import NodeView, Store
-from profiles.effects import with_effects
-from profiles.model import Desired
-from profiles.plan import Plan
-from profiles.room import with_room
-from profiles.shortfall import with_shortfall
-from profiles.status import NodeStatus, Reason
+from profiles.desired.model import Desired
+from profiles.observed.status import NodeStatus, Reason
+from profiles.plans.effects import with_effects
+from profiles.plans.plan import Plan
+from profiles.plans.room import with_room
+from profiles.plans.shortfall import with_shortfall
 
 
 def desired(store: Store) -> dict[str, Desired]:

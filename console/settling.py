@@ -11,9 +11,9 @@ import msgspec
 from msgspec.structs import replace
 
 from console.store import UNREACHABLE_AFTER_S, NodeState, NodeView, Store
-from profiles.model import Desired, InstanceSpec
-from profiles.plan import Action, NodePlan, Plan, Step
-from profiles.status import InstanceStatus, Phase, Reason
+from profiles.desired.model import Desired, InstanceSpec
+from profiles.observed.status import InstanceStatus, Phase, Reason
+from profiles.plans.plan import Action, NodePlan, Plan, Step
 
 NOT_DONE = frozenset({"not_asleep", "not_awake"})
 """Codes of an instance that does not do what it was told."""

@@ -1,4 +1,4 @@
-"""What speaks for an alert now, in all that the nodes have said: what profiles.alerts holds its rules against.
+"""What speaks for an alert now, in all that the nodes have said: what profiles.watching.alerts holds its rules against.
 
 Times are by our clock. A node that does not answer is itself a sign; of what is on it nothing is said.
 """
@@ -14,13 +14,13 @@ from console.render.services import service_view
 from console.render.text import gib
 from console.spending import over_budget
 from console.store import Kind, NodeState, NodeView, Store
-from profiles.alertrules import Rule
-from profiles.alerts import Sign
-from profiles.finding import Severity
-from profiles.gpus import GpuHealth
-from profiles.memory import usage
-from profiles.status import GpuReading, GpuState, InstanceStatus, Phase
-from profiles.xids import meaning
+from profiles.gpu.memory import usage
+from profiles.observed.finding import Severity
+from profiles.observed.gpus import GpuHealth
+from profiles.observed.status import GpuReading, GpuState, InstanceStatus, Phase
+from profiles.observed.xids import meaning
+from profiles.watching.alertrules import Rule
+from profiles.watching.alerts import Sign
 
 DISK = "disk"
 CRASH_LOOP = "crash_loop"

@@ -12,7 +12,7 @@ from pathlib import Path
 import msgspec
 from msgspec.structs import replace
 
-from profiles.alerts import Ack, AlertKey, Silence
+from profiles.watching.alerts import Ack, AlertKey, Silence
 
 ACK_LASTS_S = 86_400.0
 """Nobody has an alert in hand for longer than a day without saying so again."""

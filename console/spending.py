@@ -9,14 +9,14 @@ from collections.abc import Callable, Iterable, Mapping
 
 from console.store import NodeView, Store
 from engines.devices import Slice
-from profiles.budgets import KINDS, Over, over
-from profiles.cost import Bill, add, reading_bill
-from profiles.gputypes import type_of
-from profiles.money import a_million_tokens
-from profiles.plan import Plan
-from profiles.plan_money import PlanMoney, priced
-from profiles.prices import Sheet
-from profiles.status import HOLDS, GpuReading, InstanceStatus
+from profiles.gpu.gputypes import type_of
+from profiles.money.budgets import KINDS, Over, over
+from profiles.money.cost import Bill, add, reading_bill
+from profiles.money.money import a_million_tokens
+from profiles.money.plan_money import PlanMoney, priced
+from profiles.money.prices import Sheet
+from profiles.observed.status import HOLDS, GpuReading, InstanceStatus
+from profiles.plans.plan import Plan
 
 BY: Mapping[str, Callable[[NodeView, InstanceStatus], str]] = {
     "service": lambda view, status: status.name.rpartition("/")[0],

@@ -12,9 +12,9 @@ from agents.wire import Delta, Happened, History, Snapshot
 from console.clock import elapsed_s
 from console.recorded import Recorded
 from console.views import EVENTS_KEPT, Key, Kind, LinkTurn, NodeState, NodeView, process_key, service_of
-from profiles.prices import Sheet
-from profiles.processes import NodeProcess
-from profiles.status import GpuReading, InstanceStatus, Reason
+from profiles.money.prices import Sheet
+from profiles.observed.processes import NodeProcess
+from profiles.observed.status import GpuReading, InstanceStatus, Reason
 
 __all__ = [
     "EVENTS_KEPT", "STALE_AFTER_S", "UNREACHABLE_AFTER_S",

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from agents.wire import SetTag, TagSet
 from console.operations import Applied, Requests
 from console.remote.errors import NodeUnreachable, RequestFailed
-from profiles.merged import ProfileRevision
+from profiles.revisions.merged import ProfileRevision
 
 
 async def tag(fleet: Requests, revision: ProfileRevision, name: str) -> tuple[Applied, ...]:

@@ -5,12 +5,12 @@ import msgspec
 from agents.wire import ReadRevision, ReadRevisions, RevisionDocument, Revisions
 from console.operations import Requests
 from console.store import NodeView, Store
-from profiles.effects import with_effects
-from profiles.plan import Plan
-from profiles.revision import Revision
-from profiles.room import with_room
-from profiles.status import Reason
-from profiles.undo import choose, plan_undo
+from profiles.observed.status import Reason
+from profiles.plans.effects import with_effects
+from profiles.plans.plan import Plan
+from profiles.plans.room import with_room
+from profiles.revisions.revision import Revision
+from profiles.revisions.undo import choose, plan_undo
 
 
 class Undo(msgspec.Struct, frozen=True):

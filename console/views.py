@@ -8,9 +8,9 @@ from typing import NamedTuple
 
 from msgspec.structs import replace
 
-from profiles.model import Desired
-from profiles.processes import NodeProcess
-from profiles.status import Event, GpuReading, InstanceStatus, NodeStatus, Reason, Role
+from profiles.desired.model import Desired
+from profiles.observed.processes import NodeProcess
+from profiles.observed.status import Event, GpuReading, InstanceStatus, NodeStatus, Reason, Role
 
 EVENTS_KEPT = 500
 LINKS_KEPT = 50

@@ -14,9 +14,9 @@ from urllib.request import HTTPRedirectHandler, ProxyHandler, Request, build_ope
 
 import msgspec
 
-from profiles.alertrules import Webhook
-from profiles.alerts import Alert
-from profiles.status import Reason
+from profiles.observed.status import Reason
+from profiles.watching.alertrules import Webhook
+from profiles.watching.alerts import Alert
 
 TIMEOUT_S = 5.0
 MAX_SECRET_BYTES = 4096

@@ -39,7 +39,7 @@ class SimulatedGpu(msgspec.Struct, frozen=True, kw_only=True):
     xids: tuple[int, ...] = ()
     ecc_uncorrected: int = 0
     recovery: str = "none"
-    """As profiles.gpus.Recovery."""
+    """As profiles.observed.gpus.Recovery."""
 
     @property
     def memory_usable_mib(self) -> int:

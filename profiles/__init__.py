@@ -1,4 +1,7 @@
 """What should be and what is, as types, and the pure decisions between them.
 
-`profiles.load` is not imported here: a node never reads YAML.
+    text → latency → desired → observed → gpu → files → placing → plans → revisions → money → watching
+                                   └──────► explain
+
+A room imports only from those before it.
 """

@@ -11,9 +11,9 @@ from msgspec.structs import fields
 from agents.access.roles import RoleMap
 from agents.limits import Limits
 from console.inventory import Node
-from profiles.finding import TOPICS
-from profiles.model import Profile, Service
-from profiles.status import Phase
+from profiles.desired.model import Profile, Service
+from profiles.observed.finding import TOPICS
+from profiles.observed.status import Phase
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()

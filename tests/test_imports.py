@@ -21,7 +21,7 @@ def modules_after(statement: str) -> set[str]:
         ("import agents.processes.shim", {"msgspec", "h11", "pynvml", "asyncio", "console"}),
         ("import console.__main__", {"textual", "asyncssh", "rich", "cryptography"}),
         ("import console.app", {"asyncssh", "cryptography"}),
-        ("import profiles, profiles.model, profiles.plan, profiles.place", {"yaml", "asyncio"}),
+        ("import profiles, profiles.desired.model, profiles.plans.plan, profiles.placing.place", {"yaml", "asyncio"}),
         ("import engines.registry; engines.registry.names()", {"asyncio", "h11"}),
     ],
 )

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from agents.access.peer import DIRECT, Introduction, Peer
-from profiles.status import Role
+from profiles.observed.status import Role
 
 
 @dataclass(frozen=True, slots=True)

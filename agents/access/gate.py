@@ -18,8 +18,8 @@ from agents.access.caller import Caller
 from agents.access.leases import Leases
 from agents.errors import Refused
 from agents.limits import DEFAULT, Bucket, Limits
-from profiles.model import Desired
-from profiles.status import Role
+from profiles.desired.model import Desired
+from profiles.observed.status import Role
 
 MAX_TARGET_CHARS = 500
 

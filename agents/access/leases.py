@@ -21,7 +21,7 @@ from agents.errors import Refused
 from agents.events import EventLog
 from agents.processes import tree
 from agents.wire import Change, LeaseReleased, LeaseTaken, ReleaseLease, TakeLease
-from profiles.status import EventKind
+from profiles.observed.status import EventKind
 
 TTL_LEAST_S = 5.0
 TTL_MOST_S = 300.0

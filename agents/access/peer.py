@@ -11,7 +11,7 @@ import struct
 from dataclasses import dataclass
 
 from agents.wire import BRIDGE_LINE
-from profiles.status import Role
+from profiles.observed.status import Role
 
 _CREDENTIALS = struct.Struct("3i")  # pid, uid, gid: `struct ucred`, unix(7)
 _WORD = re.compile(r"[A-Za-z0-9._@+:%-]{1,64}")

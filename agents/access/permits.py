@@ -11,7 +11,7 @@ import msgspec
 
 from engines import registry
 from engines.base import EngineError, guarded_options
-from profiles.model import Desired, DesiredInstance, InstanceSpec
+from profiles.desired.model import Desired, DesiredInstance, InstanceSpec
 
 
 class Guard(NamedTuple):

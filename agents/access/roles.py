@@ -30,7 +30,7 @@ import msgspec
 
 from agents.errors import BadRoles
 from agents.trusted import Untrusted, file_mark, read_trusted
-from profiles.status import Role
+from profiles.observed.status import Role
 
 GROUPS_KEPT_S = 60.0
 MAX_BYTES = 64 * 1024

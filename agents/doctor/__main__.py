@@ -6,7 +6,7 @@ import msgspec
 
 from agents.doctor.parts import PARTS
 from agents.doctor.subject import subject_of
-from profiles.finding import Finding, problem
+from profiles.observed.finding import Finding, problem
 
 NOT_READ = "read the line, and see that the agent's user may look there"
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from agents.access.audit.chain import walk
 from agents.doctor.subject import Subject
-from profiles.finding import Finding, info, ok, problem
+from profiles.observed.finding import Finding, info, ok, problem
 
 
 def look(subject: Subject) -> Iterator[Finding]:

@@ -16,9 +16,9 @@ from agents.doctor.isolation import tier_finding
 from agents.doctor.subject import Subject
 from agents.errors import AgentError
 from agents.instances.secrets import Secrets
-from profiles import bundle
-from profiles.clean import clean
-from profiles.finding import Finding, has_problem, in_short, lines, ordered
+from profiles.observed import bundle
+from profiles.observed.finding import Finding, has_problem, in_short, lines, ordered
+from profiles.text.clean import clean
 
 
 def doctor(subject: Subject, *, as_json: bool, bundle_file: Path | None) -> bool:

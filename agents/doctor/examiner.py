@@ -14,7 +14,7 @@ from collections.abc import Mapping
 import msgspec
 
 from agents.doctor.subject import Subject
-from profiles.finding import Finding, ordered, problem
+from profiles.observed.finding import Finding, ordered, problem
 
 LIMITS_S: Mapping[str, float] = {"host": 10.0, "audit": 20.0, "models": 20.0, "gpus": 15.0}
 END_LIMIT_S = 1.0

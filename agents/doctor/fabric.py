@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from agents.doctor.subject import Subject
-from profiles.finding import Finding, info, ok, warning
+from profiles.observed.finding import Finding, info, ok, warning
 
 _STATE_HINTS = {
     "INIT": "the link is up, but no subnet manager has given it an address: see that opensm or the switch's runs",

@@ -10,7 +10,7 @@ from agents.access import roles
 from agents.doctor.filesystems import GIB, under
 from agents.doctor.subject import Subject
 from agents.errors import BadRoles
-from profiles.finding import Finding, info, ok, problem, warning
+from profiles.observed.finding import Finding, info, ok, problem, warning
 
 FULL_BYTES = 64 * 1024**2
 LOW_BYTES = GIB

@@ -8,8 +8,8 @@ import msgspec
 
 from agents.doctor.subject import Subject
 from agents.redaction import Redactor
-from profiles.clean import clean
-from profiles.scrub import scrub
+from profiles.text.clean import clean
+from profiles.text.scrub import scrub
 
 TAIL_BYTES = 48 * 1024
 TOTAL_BYTES = 640 * 1024

@@ -13,7 +13,7 @@ from pathlib import Path
 from agents.doctor.subject import Subject
 from agents.gpus.facts import DriverFacts, GpuFacts
 from agents.gpus.nvml import MISMATCH, NO_DRIVER, NO_LIBRARY
-from profiles.finding import Finding, info, ok, problem, warning
+from profiles.observed.finding import Finding, info, ok, problem, warning
 
 _MODULE = re.compile(r"Kernel Module(?: for \S+)?\s+([0-9.]+)")
 _NVIDIA = "0x10de"

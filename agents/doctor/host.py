@@ -15,7 +15,7 @@ from agents import kept, wire
 from agents.attach import is_locked
 from agents.doctor.subject import Subject
 from agents.processes.isolation import hierarchy
-from profiles.finding import Finding, info, ok, problem, warning
+from profiles.observed.finding import Finding, info, ok, problem, warning
 
 FILES_WANTED = 4096
 """Descriptors: a connection of a console is one, an engine three, and a site has hundreds of consoles and engines."""

@@ -1,8 +1,8 @@
 """How engines are kept apart here, and why not better."""
 
 from agents.doctor.subject import Subject
-from profiles.finding import Finding, Severity, info, ok, warning
-from profiles.isolation import NodeIsolation, Tier
+from profiles.observed.finding import Finding, Severity, info, ok, warning
+from profiles.observed.isolation import NodeIsolation, Tier
 
 
 def judge(isolation: NodeIsolation) -> Finding:

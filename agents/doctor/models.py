@@ -9,7 +9,7 @@ from agents.doctor.filesystems import GIB, under
 from agents.doctor.ports import desired
 from agents.doctor.speed import Speed, measure
 from agents.doctor.subject import Subject
-from profiles.finding import Finding, info, ok, problem, warning
+from profiles.observed.finding import Finding, info, ok, problem, warning
 
 SLOW_MB_PER_S = 300.0
 """A model of 140 GB takes eight minutes at this rate."""

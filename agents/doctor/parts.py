@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Mapping
 
 from agents.doctor import audit, fabric, files, gpus, host, models, ports, rights
 from agents.doctor.subject import Subject
-from profiles.finding import Finding
+from profiles.observed.finding import Finding
 
 Part = Callable[[Subject], Iterable[Finding]]
 

@@ -7,8 +7,8 @@ from agents import state
 from agents.doctor.subject import Subject
 from agents.errors import BadState
 from agents.processes.process import Handle
-from profiles.finding import Finding, info, ok, problem
-from profiles.model import Desired, DesiredInstance, Wanted
+from profiles.desired.model import Desired, DesiredInstance, Wanted
+from profiles.observed.finding import Finding, info, ok, problem
 
 _LISTENS = "0A"
 _EVERYWHERE = ("00000000", "0" * 32)

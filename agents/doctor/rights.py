@@ -8,7 +8,7 @@ from agents.doctor.subject import Subject
 from agents.privilege.calls import CreateGpuInstance, SetMigMode, Switch
 from agents.privilege.ways import PAGE, Host, own_child, sudoers_line, way
 from agents.root.sudoers import writable_by_others
-from profiles.finding import Finding, info, ok, problem
+from profiles.observed.finding import Finding, info, ok, problem
 
 _ANY = "GPU-00000000-0000-0000-0000-000000000000"
 MODES = SetMigMode(gpu=_ANY, to=Switch.ON)

@@ -22,8 +22,8 @@ from agents.fractions.repartition import STUCK_HINT, Repartition, held_back
 from agents.fractions.tenants import Tenants
 from agents.gpus.surveyor import CannotSurvey, Surveyor
 from agents.privilege.privileged import Privileged
-from profiles.repartition import ChangePhase, GpuChange, GpuRecord
-from profiles.status import EventKind, Reason
+from profiles.gpu.repartition import ChangePhase, GpuChange, GpuRecord
+from profiles.observed.status import EventKind, Reason
 
 logger = logging.getLogger(__name__)
 

@@ -14,7 +14,7 @@ from agents.board import Board
 from agents.errors import Refused
 from agents.privilege.calls import ComputeMode, SetComputeMode
 from agents.privilege.privileged import Privileged
-from profiles.status import GpuReading
+from profiles.observed.status import GpuReading
 
 OURSELVES = "gpuyard-agent"
 DEFAULT_MODE = "default"

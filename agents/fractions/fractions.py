@@ -7,7 +7,7 @@ from agents.fractions.mechanism import CannotGrant, Grant, Mechanism
 from agents.fractions.timeslice import TimeSlice
 from agents.fractions.whole import Whole
 from engines.devices import ShareMode, Slice
-from profiles.status import Reason
+from profiles.observed.status import Reason
 
 
 @runtime_checkable

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 import msgspec
 
 from engines.devices import MigSlot, Slice
-from profiles.status import Reason
+from profiles.observed.status import Reason
 
 
 class Hold(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,6 +1,6 @@
 """What was done to the layout of each GPU, on the disk before it is done: one file a GPU, replaced whole.
 
-fractions/<GPU's UUID>.json   GpuRecord (profiles.repartition)
+fractions/<GPU's UUID>.json   GpuRecord (profiles.gpu.repartition)
 """
 
 import re
@@ -12,9 +12,9 @@ from msgspec.structs import replace
 from agents import state
 from agents.events import EventLog
 from agents.failpoints import reach
-from profiles.mig import MigLayout
-from profiles.repartition import AppliedLayout, ChangePhase, GpuChange, GpuRecord
-from profiles.status import EventKind
+from profiles.gpu.repartition import AppliedLayout, ChangePhase, GpuChange, GpuRecord
+from profiles.observed.mig import MigLayout
+from profiles.observed.status import EventKind
 
 KEPT = 20
 """Layouts of a GPU that are remembered."""

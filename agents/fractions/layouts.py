@@ -17,11 +17,11 @@ from agents.gpus.survey import GpuInstance, Survey
 from agents.gpus.surveyor import CannotSurvey
 from agents.privilege.calls import AnyCall, CreateGpuInstance, DestroyGpuInstance, SetMigMode, Switch
 from engines.devices import MigSlot
-from profiles.mig import MigLayout, layout, overlap
-from profiles.migparts import offers_of
-from profiles.migplan import MigPlan, Undivided, divide, migration
-from profiles.repartition import Blocker, BlockerKind, ChangePhase, GpuChange, GpuPlan, GpuRecord
-from profiles.status import GpuReading, Reason
+from profiles.gpu.migparts import offers_of
+from profiles.gpu.migplan import MigPlan, Undivided, divide, migration
+from profiles.gpu.repartition import Blocker, BlockerKind, ChangePhase, GpuChange, GpuPlan, GpuRecord
+from profiles.observed.mig import MigLayout, layout, overlap
+from profiles.observed.status import GpuReading, Reason
 
 
 class Layouts:

@@ -10,7 +10,7 @@ import msgspec
 
 from agents.errors import AgentError
 from engines.devices import Slice
-from profiles.status import Reason
+from profiles.observed.status import Reason
 
 
 class CannotGrant(AgentError):

@@ -9,8 +9,8 @@ from collections.abc import Callable, Sequence
 from agents.fractions.mechanism import CannotGrant, Grant
 from agents.gpus.surveyor import CannotSurvey, Surveyor
 from engines.devices import Slice
-from profiles.gpus import MigDevice
-from profiles.status import GpuReading, Reason
+from profiles.observed.gpus import MigDevice
+from profiles.observed.status import GpuReading, Reason
 
 
 class Mig:

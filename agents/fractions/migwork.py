@@ -17,8 +17,8 @@ from agents.privilege.answers import Created, Failed, Missing, Outcome, Switched
 from agents.privilege.calls import AnyCall, CreateGpuInstance, DestroyGpuInstance, SetMigMode, Switch
 from agents.privilege.privileged import Privileged
 from engines.devices import MigSlot
-from profiles.mig import MigLayout
-from profiles.status import Reason
+from profiles.observed.mig import MigLayout
+from profiles.observed.status import Reason
 
 _NOT_FOUND, _RESET_REQUIRED, _IN_USE, _NO_ROOM = 6, 16, 19, 23
 """Of nvml.h."""

@@ -23,7 +23,7 @@ from agents.layout import Layout
 from agents.privilege.privileged import Privileged
 from agents.processes.isolation.tier import Tier
 from engines.devices import Enforcer, Slice
-from profiles.status import EventKind, InternalKind, InternalStatus, Phase, Reason
+from profiles.observed.status import EventKind, InternalKind, InternalStatus, Phase, Reason
 
 MAX_CLIENTS = 48
 """Of one GPU of compute capability 7.0 and above (nvidia-cuda-mps-control(1), driver 550)."""

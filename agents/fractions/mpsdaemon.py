@@ -22,7 +22,7 @@ from agents.processes.internal import PREFIX, Internal
 from agents.processes.isolation.tier import Tier
 from agents.processes.process import Handle, read_exit
 from agents.processes.spawn import AlreadyLocked, CannotExecute, CannotRecord
-from profiles.status import SERVES, EventKind, Phase, Reason
+from profiles.observed.status import SERVES, EventKind, Phase, Reason
 
 START_LIMIT_S = 10.0
 QUIT_LIMIT_S = 5.0

@@ -1,8 +1,8 @@
 """One change of one GPU's layout, from wherever its journal says to `ready` or `stuck`.
 
 Every step looks at what is there and makes what is missing, so that going through them anew is how a change goes on
-after its agent died, and how it turns round: the layout before is one like any other (profiles.repartition draws it).
-A change that failed before anything was destroyed is over at once: its engines start again where they were.
+after its agent died, and how it turns round: the layout before is one like any other (profiles.gpu.repartition draws
+it). A change that failed before anything was destroyed is over at once: its engines start again where they were.
 """
 
 import asyncio
@@ -18,10 +18,10 @@ from agents.fractions.migwork import CannotGoOn, MigWork, Pace, doomed
 from agents.fractions.tenants import Tenants
 from agents.gpus.reader import NotReleased
 from engines.devices import MigSlot
-from profiles.mig import MigLayout
-from profiles.migplan import migration
-from profiles.repartition import ChangePhase, GpuChange
-from profiles.status import Reason
+from profiles.gpu.migplan import migration
+from profiles.gpu.repartition import ChangePhase, GpuChange
+from profiles.observed.mig import MigLayout
+from profiles.observed.status import Reason
 
 STUCK_HINT = "`gpuyard fractions resume` or `gpuyard fractions rollback` it, once what is said there is mended"
 

@@ -18,7 +18,7 @@ from agents.privilege.answers import Failed, Missing
 from agents.privilege.calls import SetTimeslice
 from agents.privilege.privileged import Privileged
 from engines.devices import Timeslice
-from profiles.status import GpuReading, GpuState, Reason
+from profiles.observed.status import GpuReading, GpuState, Reason
 
 LOOK_S = 5.0
 RETRY_S = 60.0

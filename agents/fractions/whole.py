@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from agents.fractions.mechanism import Grant
 from engines.devices import Slice
-from profiles.status import Reason
+from profiles.observed.status import Reason
 
 
 class Whole:

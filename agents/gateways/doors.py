@@ -6,7 +6,7 @@ joins ──► inside, n sessions ──► told to drain ──► inside, few
 import asyncio
 from collections.abc import Collection
 
-from profiles.status import Reason
+from profiles.observed.status import Reason
 
 
 class Doors:

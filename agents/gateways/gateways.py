@@ -18,7 +18,7 @@ from agents.gateways.doors import Doors
 from agents.gateways.members import Replica, commands, instance_of, is_out, listening, wished
 from agents.gateways.rates import Rates
 from agents.gateways.runtimesocket import Silent
-from profiles.gateway import Gateway, GatewayReading
+from profiles.desired.gateway import Gateway, GatewayReading
 
 LOOK_S = 1.0
 LEAVING_S = 0.2

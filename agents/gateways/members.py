@@ -12,7 +12,7 @@ from typing import NamedTuple
 from agents.gateways.stats import Server
 from engines.base import LOOPBACK
 from engines.haproxy import BACKEND, MEMBER, NETWORK, RELAY
-from profiles.gateway import MAX_WEIGHT, Gateway, MemberState, Relay
+from profiles.desired.gateway import MAX_WEIGHT, Gateway, MemberState, Relay
 
 
 class Replica(NamedTuple):

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from agents.gateways.members import address_of, instance_of
 from agents.gateways.stats import Server, Stats
-from profiles.gateway import GatewayReading, MemberReading
+from profiles.desired.gateway import GatewayReading, MemberReading
 
 WINDOW_S = 2.0
 """The least between the two."""

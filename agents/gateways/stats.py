@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from engines.haproxy import BACKEND, FRONTEND, NETWORK
-from profiles.gateway import MemberState
+from profiles.desired.gateway import MemberState
 
 
 class Server(NamedTuple):

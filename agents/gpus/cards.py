@@ -8,7 +8,7 @@ from typing import Protocol
 from msgspec.structs import replace
 
 from agents.gpus import nvml
-from profiles.gpus import GpuCard, GpuPeer, Nearness
+from profiles.observed.gpus import GpuCard, GpuPeer, Nearness
 
 
 class _Pci(Protocol):

@@ -13,7 +13,7 @@ import msgspec
 
 from agents.gpus.source import Frame, NoGpus, Source
 from engines.simulated_device import NVML_FILE
-from profiles.status import GpuSource, GpuSourceKind
+from profiles.observed.status import GpuSource, GpuSourceKind
 
 PERIOD_S = 1.0
 ASKED_BYTES = 4096

@@ -3,7 +3,7 @@
 from agents.gpus import fields, nvml
 from agents.gpus.answers import Answers
 from agents.gpus.fields import Fields
-from profiles.gpus import GpuErrors, Recovery
+from profiles.observed.gpus import GpuErrors, Recovery
 
 _RECOVERIES = tuple(Recovery)
 """In the order of nvml.h's nvmlDeviceGpuRecoveryAction_t."""

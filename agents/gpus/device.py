@@ -23,8 +23,8 @@ from agents.gpus.mig_devices import MigDevices
 from agents.gpus.processes import Processes
 from agents.gpus.seconds import Seconds
 from agents.gpus.tenants import Tenants
-from profiles.gpus import GpuErrors, MigDevice, MigState, Recovery
-from profiles.status import GpuProcess, GpuReading, GpuState
+from profiles.observed.gpus import GpuErrors, MigDevice, MigState, Recovery
+from profiles.observed.status import GpuProcess, GpuReading, GpuState
 
 PROCESSES_EVERY, SLOW_EVERY, MODES_EVERY = 2, 10, 60
 

@@ -12,8 +12,8 @@ from agents.gpus import gpu_instances, memory, nvml
 from agents.gpus.gpm import Activity, Metric
 from agents.gpus.processes import Processes
 from agents.gpus.tenants import Tenants
-from profiles.gpus import MigDevice, MigState
-from profiles.status import GpuProcess
+from profiles.observed.gpus import MigDevice, MigState
+from profiles.observed.status import GpuProcess
 
 
 class _Attributes(Protocol):

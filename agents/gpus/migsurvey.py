@@ -18,7 +18,7 @@ from agents.gpus.processes import Processes
 from agents.gpus.survey import GpuInstance, Holder, Refused, Survey
 from agents.gpus.tenants import COMPUTE
 from engines.devices import MigSlot
-from profiles.mig import MigOffer
+from profiles.observed.mig import MigOffer
 
 _HIDDEN = nvml.NOT_OFFERED | {nvml.NO_PERMISSION}
 """All processes of a GPU in MIG mode are for privileged eyes; those of each device are not."""

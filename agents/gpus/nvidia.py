@@ -10,8 +10,8 @@ from agents.gpus.device import Device
 from agents.gpus.driver_events import DriverEvents
 from agents.gpus.processes import Processes
 from agents.gpus.source import Frame, NoGpus
-from profiles.gpus import GpuCard
-from profiles.status import GpuSource, GpuSourceKind
+from profiles.observed.gpus import GpuCard
+from profiles.observed.status import GpuSource, GpuSourceKind
 
 REAL = GpuSource(GpuSourceKind.NVML)
 _REOPEN_READS = 60

@@ -7,7 +7,7 @@ than that one follows from another.
 from collections.abc import Sequence
 
 from engines.simulated_device import Claim, SimulatedGpu
-from profiles.gpus import GpuCard, GpuErrors, GpuPeer, Nearness, Recovery
+from profiles.observed.gpus import GpuCard, GpuErrors, GpuPeer, Nearness, Recovery
 
 COOL_C, HOT_C, SLOWDOWN_C = 34.0, 84.0, 92.0
 IDLE_MHZ, MOST_MHZ, MEMORY_MHZ = 345, 1980, 2619

@@ -1,7 +1,7 @@
 """Who the pids are that a driver lists: name and user, looked up once for each process."""
 
 from agents.processes import tree, whois
-from profiles.status import GpuProcess
+from profiles.observed.status import GpuProcess
 
 
 class Processes:

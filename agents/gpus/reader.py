@@ -20,7 +20,7 @@ import msgspec
 from msgspec.structs import replace
 
 from agents.gpus.source import Frame
-from profiles.status import GpuSource, GpuSourceKind, GpuState
+from profiles.observed.status import GpuSource, GpuSourceKind, GpuState
 
 STALE_S = 2.0
 STALLED_S = 10.0

@@ -11,7 +11,7 @@ from agents.gpus.answers import Answers
 from agents.gpus.fields import Fields
 from agents.gpus.gpm import Activity, Metric
 from agents.gpus.rates import Rates
-from profiles.status import GpuReading
+from profiles.observed.status import GpuReading
 
 
 class _Rates(Protocol):

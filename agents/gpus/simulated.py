@@ -22,8 +22,8 @@ from engines.simulated_device import (
     demand_ratio,
     memory_used_mib,
 )
-from profiles.gpus import GpuCard
-from profiles.status import GpuProcess, GpuReading, GpuSource, GpuSourceKind, GpuState
+from profiles.observed.gpus import GpuCard
+from profiles.observed.status import GpuProcess, GpuReading, GpuSource, GpuSourceKind, GpuState
 
 SOURCE = GpuSource(GpuSourceKind.SIMULATED, "SIMULATED: no real GPU is read")
 

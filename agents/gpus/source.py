@@ -4,8 +4,8 @@ from typing import Protocol
 
 import msgspec
 
-from profiles.gpus import GpuCard
-from profiles.status import GpuReading, GpuSource
+from profiles.observed.gpus import GpuCard
+from profiles.observed.status import GpuReading, GpuSource
 
 
 class DriverXid(msgspec.Struct, frozen=True):

@@ -3,7 +3,7 @@
 import msgspec
 
 from engines.devices import MigSlot
-from profiles.mig import MigLayout, MigOffer, layout
+from profiles.observed.mig import MigLayout, MigOffer, layout
 
 
 class GpuInstance(msgspec.Struct, frozen=True, kw_only=True):

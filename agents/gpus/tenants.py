@@ -8,7 +8,7 @@ import msgspec
 
 from agents.gpus import nvml
 from agents.gpus.processes import Processes
-from profiles.status import GpuProcess
+from profiles.observed.status import GpuProcess
 
 LOOK_BACK_S = 2.5
 """Samples of processes older than this are of another look."""

@@ -3,8 +3,8 @@
 from agents.instances.context import Context
 from agents.instances.runner import Runner
 from agents.instances.standing import Standing
-from profiles.model import InstanceSpec, Wanted
-from profiles.status import Phase
+from profiles.desired.model import InstanceSpec, Wanted
+from profiles.observed.status import Phase
 
 
 async def account(context: Context, runner: Runner, standing: Standing, name: str) -> None:

@@ -6,7 +6,7 @@ from agents.errors import Refused
 from agents.events import EventLog
 from agents.instances.dialogue import Dialogue
 from engines.control import Act
-from profiles.status import EventKind
+from profiles.observed.status import EventKind
 
 _STATES = frozenset({Act.SLEEP, Act.WAKE})
 

@@ -18,10 +18,10 @@ from agents.board import Board
 from agents.instances.claims import Claimed, Claims
 from agents.instances.turns import Turns
 from engines.devices import Slice
-from profiles.account import Held, same, without
-from profiles.ledger import Ledger, Refusal, out_of_reach, refusal, unused
-from profiles.model import InstanceSpec
-from profiles.status import GpuReading, Reason
+from profiles.desired.model import InstanceSpec
+from profiles.gpu.account import Held, same, without
+from profiles.gpu.ledger import Ledger, Refusal, out_of_reach, refusal, unused
+from profiles.observed.status import GpuReading, Reason
 
 _CURED_BY_TIME = ("no_room", "waiting_for_room", "share_mode", "gpu_claimed")
 

@@ -19,8 +19,8 @@ from agents import state
 from agents.instances.outcome import Again, Backoff, Done, GivenUp, Outcome
 from agents.instances.restart import Crash, RestartPolicy, loop_text, recent
 from agents.processes import tree
-from profiles.model import InstanceSpec
-from profiles.status import Reason
+from profiles.desired.model import InstanceSpec
+from profiles.observed.status import Reason
 
 KEPT = 100
 

@@ -22,8 +22,8 @@ import msgspec
 
 from agents.processes import tree
 from engines.devices import MigSlot, Slice
-from profiles.account import kept_mib
-from profiles.status import GpuClaim, Reason
+from profiles.gpu.account import kept_mib
+from profiles.observed.status import GpuClaim, Reason
 
 PLACE = Path("/dev/shm")
 PREFIX = "gpuyard-claims."

@@ -14,8 +14,8 @@ from msgspec.structs import replace
 from agents import state
 from agents.events import EventLog
 from agents.layout import Layout
-from profiles.model import Desired, DesiredInstance, Wanted
-from profiles.status import EventKind
+from profiles.desired.model import Desired, DesiredInstance, Wanted
+from profiles.observed.status import EventKind
 
 OURSELVES = "gpuyard-agent"
 

@@ -2,8 +2,8 @@
 
 from agents.instances.liveness import flying_text, in_flight
 from engines.base import EngineSample
-from profiles.model import DesiredInstance
-from profiles.status import Reason
+from profiles.desired.model import DesiredInstance
+from profiles.observed.status import Reason
 
 DRAIN_S = 120.0
 """How long a stop waits for running requests unless it is told otherwise."""

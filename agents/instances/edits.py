@@ -8,11 +8,12 @@ from agents.instances import numbers
 from agents.instances.preparation import CannotStart, describe
 from agents.wire import MAX_PROFILE_TEXT_BYTES, SetDesired
 from engines.control import Act, why_not
-from profiles import cordon, gateway
-from profiles.allowed import NotAllowed, check_port, check_value, check_variable
-from profiles.lease import LEAST_S, begun
-from profiles.model import Cordon, Desired, DesiredInstance, InstanceSpec, Wanted
-from profiles.resources import BadLimit
+from profiles.desired import gateway
+from profiles.desired.lease import LEAST_S, begun
+from profiles.desired.model import Cordon, Desired, DesiredInstance, InstanceSpec, Wanted
+from profiles.desired.resources import BadLimit
+from profiles.placing import cordon
+from profiles.text.allowed import NotAllowed, check_port, check_value, check_variable
 
 MAX_INSTANCES = 256
 MAX_CORDONS = 256

@@ -14,7 +14,7 @@ from agents.instances.runner import Ended, Runner
 from agents.instances.serving import Serving
 from agents.instances.standing import Standing
 from agents.processes import tree
-from profiles.status import EventKind, Phase, Reason
+from profiles.observed.status import EventKind, Phase, Reason
 
 
 class Ending:

@@ -9,9 +9,9 @@ from agents.instances.keeper import Keeper
 from agents.instances.standing import Standing
 from agents.layout import Layout
 from engines.haproxy import SOCKET
-from profiles.gateway import Gateway, GatewayReading
-from profiles.model import Wanted
-from profiles.status import SERVES, EngineReading, Phase
+from profiles.desired.gateway import Gateway, GatewayReading
+from profiles.desired.model import Wanted
+from profiles.observed.status import SERVES, EngineReading, Phase
 
 TAKES = frozenset({Phase.READY, Phase.DEGRADED})
 """One that is stalled would keep whoever is sent to it waiting."""

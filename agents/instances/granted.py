@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from agents.errors import AgentError
 from agents.instances.context import Context
 from engines.devices import Slice
-from profiles.status import GpuState, Reason
+from profiles.observed.status import GpuState, Reason
 
 logger = logging.getLogger(__name__)
 

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 import msgspec
 
 from engines.base import LoadProgress
-from profiles.status import SERVES, Phase, Reason
+from profiles.observed.status import SERVES, Phase, Reason
 
 _ENDS = frozenset({Phase.STOPPING, Phase.BACKOFF, Phase.LOST, Phase.FAILED})
 _RUNS = SERVES | {Phase.SLEEPING}

@@ -37,8 +37,8 @@ from agents.instances.standing import Standing
 from agents.instances.steering import Steering
 from agents.processes.spawn import AlreadyLocked, CannotExecute
 from engines.base import EngineSample
-from profiles.model import DesiredInstance, Wanted
-from profiles.status import Phase, Reason
+from profiles.desired.model import DesiredInstance, Wanted
+from profiles.observed.status import Phase, Reason
 
 WATCH_S = 0.5
 TROUBLE_S = 5.0

@@ -6,7 +6,7 @@ from agents.instances.preparation import Described
 from agents.instances.secrets import SecretUnusable, read_secret
 from agents.layout import Layout
 from engines.abilities import Keyed
-from profiles.model import InstanceSpec, SecretRef
+from profiles.desired.model import InstanceSpec, SecretRef
 
 
 class Key:

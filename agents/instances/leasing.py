@@ -8,10 +8,10 @@ import time
 from collections.abc import Callable
 
 from agents.events import EventLog
-from profiles.finding import Severity
-from profiles.lease import LeaseState, in_words, state, warns_s
-from profiles.model import Desired, DesiredInstance
-from profiles.status import EventKind
+from profiles.desired.lease import LeaseState, in_words, state, warns_s
+from profiles.desired.model import Desired, DesiredInstance
+from profiles.observed.finding import Severity
+from profiles.observed.status import EventKind
 
 LOOKS_S = 10.0
 ENDS_SOON, OVER = "lease_ends_soon", "lease_over"

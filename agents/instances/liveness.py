@@ -13,7 +13,7 @@ import msgspec
 
 from engines.abilities import Liveness
 from engines.base import EngineSample
-from profiles.status import Phase, Reason
+from profiles.observed.status import Phase, Reason
 
 
 class Pace(msgspec.Struct, frozen=True, kw_only=True):

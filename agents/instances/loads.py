@@ -12,8 +12,8 @@ import msgspec
 
 from agents import state
 from engines.base import LoadProgress
-from profiles.model import InstanceSpec
-from profiles.status import GpuReading
+from profiles.desired.model import InstanceSpec
+from profiles.observed.status import GpuReading
 
 KEPT = 256
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from agents.redaction import Redactor
-from profiles.clean import clean
+from profiles.text.clean import clean
 
 PIECE_BYTES = 64 * 1024
 _LINE_MAX = 300

@@ -17,8 +17,8 @@ from engines.abilities import Measures
 from engines.measured import Comparison, Measurement, Said, Taken, compared, options_of
 from engines.modelfiles import read, snapshot
 from engines.shape import UnreadableModel
-from profiles.model import InstanceSpec, SecretRef
-from profiles.status import EventKind, GpuReading
+from profiles.desired.model import InstanceSpec, SecretRef
+from profiles.observed.status import EventKind, GpuReading
 
 KEPT = 256
 FILES_LIMIT_S = 10.0

@@ -6,10 +6,10 @@ from collections.abc import Iterable, Mapping
 from msgspec.structs import replace
 
 from agents.errors import Refused
-from profiles.model import Desired, DesiredInstance
-from profiles.numbering import part
-from profiles.revision import Revision
-from profiles.standing import Standing
+from profiles.desired.model import Desired, DesiredInstance
+from profiles.desired.standing import Standing
+from profiles.revisions.numbering import part
+from profiles.revisions.revision import Revision
 
 MAX_NODES = 4096
 MAX_GONE = 64

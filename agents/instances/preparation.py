@@ -18,10 +18,10 @@ from engines.base import LOOPBACK, Command, Engine, EngineError, Launch, Unknown
 from engines.fitting import NOTHING_KNOWN, fitted
 from engines.options import options_for
 from engines.simulated_device import DIRECTORY_VARIABLE
-from profiles.allowed import NotAllowed, served_name
-from profiles.model import InstanceSpec, SecretRef
-from profiles.resources import cpu_list, cpu_set
-from profiles.status import Reason
+from profiles.desired.model import InstanceSpec, SecretRef
+from profiles.desired.resources import cpu_list, cpu_set
+from profiles.observed.status import Reason
+from profiles.text.allowed import NotAllowed, served_name
 
 CPUS_ONLINE = Path("/sys/devices/system/cpu/online")
 SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"

@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 
 from agents.instances.logtail import telling_line
 from engines.failures import FAILURES, diagnose
-from profiles.model import DesiredInstance
-from profiles.status import Phase, Reason
+from profiles.desired.model import DesiredInstance
+from profiles.observed.status import Phase, Reason
 
 _CANNOT_START = {
     "unknown_engine": "no adapter has this name",

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 
 import msgspec
 
-from profiles.restart import Restart
+from profiles.desired.restart import Restart
 
 
 class Crash(msgspec.Struct, frozen=True, kw_only=True):
@@ -19,7 +19,7 @@ class Crash(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RestartPolicy(msgspec.Struct, frozen=True, kw_only=True):
-    """The delay doubles from `first_s` up to `cap_s`. What a service may set is its rule, profiles.restart.
+    """The delay doubles from `first_s` up to `cap_s`. What a service may set is its rule, profiles.desired.restart.
 
     `jitter_ratio` spreads a delay to both sides, so that engines that fell together do not start together.
     Whatever the rule says, `early_exits` in a row within `early_s` of their starts are enough to give up. Being

@@ -10,7 +10,7 @@ from agents.instances.runner import Started
 from agents.layout import InstanceLayout
 from agents.processes.process import Handle
 from agents.processes.recovery import last_taken
-from profiles.model import DesiredInstance
+from profiles.desired.model import DesiredInstance
 
 
 def restore(paths: InstanceLayout, owned: DesiredInstance, previous: Started | None) -> Started | None:

@@ -26,10 +26,10 @@ from agents.processes.spawn import AlreadyLocked
 from agents.runtimes.runtimes import Used
 from engines.abilities import SignalStep
 from engines.measured import Taken
-from profiles.isolation import Isolation, agreement
-from profiles.memory import usage
-from profiles.model import DesiredInstance
-from profiles.status import EventKind, GpuProcess, GpuReading, GpuState
+from profiles.desired.model import DesiredInstance
+from profiles.gpu.memory import usage
+from profiles.observed.isolation import Isolation, agreement
+from profiles.observed.status import EventKind, GpuProcess, GpuReading, GpuState
 
 LOCK_LIMIT_S = 5.0
 RELEASE_LIMIT_S = 10.0

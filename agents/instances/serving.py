@@ -9,7 +9,7 @@ from agents.instances.draining import drain_reason
 from agents.instances.granted import Confinement
 from agents.instances.liveness import SERVING, Pace, Verdict
 from engines.base import EngineSample
-from profiles.status import Phase, Reason
+from profiles.observed.status import Phase, Reason
 
 
 class Serving:

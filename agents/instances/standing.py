@@ -6,11 +6,11 @@ from agents.instances.context import Context
 from agents.instances.instance import Life, move
 from agents.instances.runner import Runner
 from engines.base import LoadProgress
-from profiles.burn import Misses
-from profiles.canary import CanaryReading
-from profiles.gateway import GatewayReading
-from profiles.model import DesiredInstance, Wanted
-from profiles.status import SERVES, EngineReading, EventKind, InstanceStatus, Phase, Reason
+from profiles.desired.gateway import GatewayReading
+from profiles.desired.model import DesiredInstance, Wanted
+from profiles.latency.burn import Misses
+from profiles.latency.canary import CanaryReading
+from profiles.observed.status import SERVES, EngineReading, EventKind, InstanceStatus, Phase, Reason
 
 LOADS = (Phase.PENDING, Phase.STARTING, Phase.LOADING)
 

@@ -22,8 +22,8 @@ from agents.instances.runner import Runner
 from engines.base import EngineError
 from engines.control import Act, Controlled
 from engines.options import options_for
-from profiles.model import InstanceSpec
-from profiles.status import GpuState, Reason
+from profiles.desired.model import InstanceSpec
+from profiles.observed.status import GpuState, Reason
 
 RETRY_S = 30.0
 _ASLEEP = "sleeps; its share stays its own, so that it can wake"

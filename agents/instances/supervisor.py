@@ -48,11 +48,11 @@ from agents.redaction import Redactor
 from agents.runtimes.runtimes import Runtimes
 from agents.wire import SetDesired
 from engines.base import Engine, EngineSample
-from profiles.burn import Misses
-from profiles.canary import CanaryReading
-from profiles.model import Desired, DesiredInstance
-from profiles.revision import changed, what_changed
-from profiles.status import SERVES, EngineReading, EventKind, Phase
+from profiles.desired.model import Desired, DesiredInstance
+from profiles.latency.burn import Misses
+from profiles.latency.canary import CanaryReading
+from profiles.observed.status import SERVES, EngineReading, EventKind, Phase
+from profiles.revisions.revision import changed, what_changed
 
 TAKES = frozenset({Phase.READY, Phase.DEGRADED, Phase.STALLED})
 """Phases in which an engine is asked by those who need it."""

@@ -7,8 +7,8 @@ from agents.fractions.tenants import Tenant
 from agents.instances.keeper import Keeper
 from agents.processes import tree
 from agents.runtimes.runtimes import Runtimes
-from profiles.model import InstanceSpec
-from profiles.status import SERVES, Phase
+from profiles.desired.model import InstanceSpec
+from profiles.observed.status import SERVES, Phase
 
 
 class Tenancy:

@@ -11,7 +11,7 @@ from enum import StrEnum
 
 import msgspec
 
-from profiles.priority import NORMAL, PRIORITIES
+from profiles.desired.priority import NORMAL, PRIORITIES
 
 
 class Before(StrEnum):

@@ -17,9 +17,9 @@ from agents import state
 from agents.errors import Refused
 from agents.events import EventLog
 from agents.wire import BeginApply, NoteApply
-from profiles.applyjournal import ApplyJournal, ApplyState, Edit
-from profiles.model import DesiredInstance
-from profiles.status import EventKind, Reason
+from profiles.desired.model import DesiredInstance
+from profiles.observed.status import EventKind, Reason
+from profiles.revisions.applyjournal import ApplyJournal, ApplyState, Edit
 
 CLOSED_KEPT = 50
 LOOK_EVERY_S = 1.0

@@ -6,9 +6,19 @@ Points come from memory and from disk, in any order: each falls into its step by
 from collections.abc import Sequence
 
 from engines.base import Histogram
-from profiles.history import DIGITS, FIELDS, HISTOGRAMS, PHASE, PHASES, HistogramSeries, HistorySeries, How, Name
-from profiles.slo import merge
-from profiles.status import Phase
+from profiles.latency.slo import merge
+from profiles.observed.history import (
+    DIGITS,
+    FIELDS,
+    HISTOGRAMS,
+    PHASE,
+    PHASES,
+    HistogramSeries,
+    HistorySeries,
+    How,
+    Name,
+)
+from profiles.observed.status import Phase
 
 
 class Grid:

@@ -18,9 +18,9 @@ from agents.past.scrapes import Scrapes
 from agents.past.segments import Numbered, Segments
 from agents.past.steps import STEP_SLOTS, InstanceStep, Step, counted, plain
 from engines.base import EngineSample, Histogram
-from profiles.history import FIELDS, PHASE_AT, PHASES, HistoryKind, Name, kept, observed
-from profiles.spent import Holding, holding
-from profiles.status import EventKind, GpuReading
+from profiles.money.spent import Holding, holding
+from profiles.observed.history import FIELDS, PHASE_AT, PHASES, HistoryKind, Name, kept, observed
+from profiles.observed.status import EventKind, GpuReading
 
 Number = Callable[[Numbered], int]
 """Under which a file knows the bounds of a histogram, or what an instance holds."""

@@ -17,7 +17,7 @@ from agents.past.columns import Grid, Series
 from agents.past.history import History
 from agents.past.segments import Placed
 from agents.past.steps import STEP_SLOTS, InstanceStep, Values, histogram_of, values_of
-from profiles.history import FIELDS, HISTOGRAMS, NAN, PHASE_AT, PHASES, HistoryKind, Name
+from profiles.observed.history import FIELDS, HISTOGRAMS, NAN, PHASE_AT, PHASES, HistoryKind, Name
 
 MAX_ANSWER_BYTES = 900 * 1024
 """Of a frame's 1 MiB."""

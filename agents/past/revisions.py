@@ -17,11 +17,11 @@ from agents.errors import BadState, Refused
 from agents.events import EventLog
 from agents.past.tags import Tags
 from agents.wire import SetTag
-from profiles.heads import pinned, stood
-from profiles.model import Cordon, Desired, DesiredInstance
-from profiles.revision import Revision, digest, what_changed
-from profiles.standing import Standing
-from profiles.status import EventKind
+from profiles.desired.model import Cordon, Desired, DesiredInstance
+from profiles.desired.standing import Standing
+from profiles.observed.status import EventKind
+from profiles.revisions.heads import pinned, stood
+from profiles.revisions.revision import Revision, digest, what_changed
 
 KEPT = 20
 

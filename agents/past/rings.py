@@ -6,7 +6,7 @@ A slot is a whole second of the boot clock: it goes on through suspends and know
 from array import array
 from collections.abc import Iterable, Sequence
 
-from profiles.history import FIELDS, NAN, Name
+from profiles.observed.history import FIELDS, NAN, Name
 
 SLOTS = 900
 MAX_SERIES = 1024

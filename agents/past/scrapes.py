@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 
 from engines.base import EngineSample, Histogram
-from profiles.history import HISTOGRAMS
-from profiles.slo import window
+from profiles.latency.slo import window
+from profiles.observed.history import HISTOGRAMS
 
 FORGOTTEN_AFTER = 90
 """Steps without a scrape: a quarter of an hour."""

@@ -18,7 +18,7 @@ import msgspec
 
 from agents.past.steps import FORMAT, Bounds, Header, Holds, Line, Step, decoder, encoder
 from agents.state import set_aside
-from profiles.spent import Holding
+from profiles.money.spent import Holding
 
 Numbered = tuple[float, ...] | Holding
 """What steps of one file name by a number: bounds of histograms, what an instance holds."""

@@ -1,6 +1,6 @@
 """From the files of the history to what each GPU was given to: an answer that a console can price.
 
-    segments ──newest first──► Tally per part ──► GpuTime (profiles.spent)
+    segments ──newest first──► Tally per part ──► GpuTime (profiles.money.spent)
 
 A step counts whole, and only where it was observed: what nobody saw is in no sum.
 """
@@ -11,9 +11,9 @@ from agents.past.history import History
 from agents.past.recall import LONGEST_S, from_disk
 from agents.past.segments import Placed
 from agents.past.steps import STEP_SLOTS, Values, values_of
-from profiles.history import FIELDS, HistoryKind
-from profiles.spent import WHOLE, GpuStep, Holding, Tally
-from profiles.status import Phase
+from profiles.money.spent import WHOLE, GpuStep, Holding, Tally
+from profiles.observed.history import FIELDS, HistoryKind
+from profiles.observed.status import Phase
 
 MAX_PARTS = 48
 _PHASES = {str(phase): phase for phase in Phase}

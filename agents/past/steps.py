@@ -2,12 +2,12 @@
 
     ["gpuyard-history", 1, BOOT_ID]                   begins a file, and what each start of the agent adds to it
     ["bounds", 0, [0.1, 0.5]]                         bounds of histograms, numbered since the line above
-    ["holds", 1, [[[uuid, 250000]], profile, …]]      what an instance holds (profiles.spent), numbered alike
+    ["holds", 1, [[[uuid, 250000]], profile, …]]      what an instance holds (profiles.money.spent), numbered alike
     ["step", SLOT, UNIX_S, [host…], {uuid: [gpu…]},
      {name: [[values…], phase, {"ttft": [bounds, sum_s, [counts…]]}, holds]}]
 
-Values stand in the order of profiles.history.FIELDS, the phase left out; a shorter list is of an older version, its
-rest unknown.
+Values stand in the order of profiles.observed.history.FIELDS, the phase left out; a shorter list is of an older
+version, its rest unknown.
 Counts are those of each bucket alone, without the empty ones at the end.
 """
 
@@ -16,8 +16,8 @@ from itertools import accumulate
 import msgspec
 
 from engines.base import Histogram
-from profiles.history import NAN
-from profiles.spent import Holding
+from profiles.money.spent import Holding
+from profiles.observed.history import NAN
 
 FORMAT = 1
 STEP_SLOTS = 10

@@ -9,10 +9,10 @@ from agents import state
 from agents.errors import Refused
 from agents.events import EventLog
 from agents.wire import SetTag
-from profiles.heads import of_revision
-from profiles.revision import Revision
-from profiles.standing import Standing
-from profiles.status import EventKind
+from profiles.desired.standing import Standing
+from profiles.observed.status import EventKind
+from profiles.revisions.heads import of_revision
+from profiles.revisions.revision import Revision
 
 MAX_TAGS = 64
 """Of all profiles together: each keeps a document."""

@@ -2,7 +2,7 @@
 
 import msgspec
 
-from profiles.status import Reason
+from profiles.observed.status import Reason
 
 
 class Done(msgspec.Struct, frozen=True, tag="done"):

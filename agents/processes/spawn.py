@@ -17,7 +17,7 @@ from agents.processes.isolation.plain import Plain
 from agents.processes.isolation.tier import Answer, Tier
 from agents.processes.process import Handle
 from agents.processes.recovery import recover
-from profiles.resources import Limits, cpu_set
+from profiles.desired.resources import Limits, cpu_set
 
 NO_LIMITS = Limits()
 DISK_HINT = "check the disk of the state directory"

@@ -17,8 +17,8 @@ from agents.processes import tree, whois
 from agents.processes.isolation import hierarchy
 from agents.processes.isolation.cgroup import base_name
 from agents.redaction import Redactor
-from profiles.processes import NodeProcess, ProcessKind
-from profiles.status import GpuProcess, GpuReading
+from profiles.observed.processes import NodeProcess, ProcessKind
+from profiles.observed.status import GpuProcess, GpuReading
 
 MAX_LISTED = 2000
 SETTLED_S = 60.0

@@ -18,8 +18,8 @@ from agents.processes import tree
 from agents.processes.isolation import hierarchy
 from agents.processes.process import KILL_LIMIT_S
 from agents.processes.survey import Survey
-from profiles.processes import NodeProcess, ProcessKind
-from profiles.status import EventKind
+from profiles.observed.processes import NodeProcess, ProcessKind
+from profiles.observed.status import EventKind
 
 GRACE_S = 5.0
 _STEPS = ((signal.SIGTERM, Ending.TERM, GRACE_S), (signal.SIGKILL, Ending.KILL, KILL_LIMIT_S))

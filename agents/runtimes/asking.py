@@ -17,7 +17,7 @@ import msgspec
 
 from agents.errors import AgentError
 from engines.abilities import Package
-from profiles.runtime import Runtime
+from profiles.observed.runtime import Runtime
 
 VERSION_LIMIT_S = 60.0
 """vLLM imports all that it has before it prints its version: ten seconds on a quiet machine."""

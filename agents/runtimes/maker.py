@@ -15,7 +15,7 @@ from agents.runtimes.runtimes import RECORD, Runtimes
 from agents.runtimes.settings import package_of
 from engines import registry
 from engines.abilities import Package
-from profiles.runtime import Requirement, requirement
+from profiles.observed.runtime import Requirement, requirement
 
 SPARE_MIB = 1024
 UNPACKED = 4

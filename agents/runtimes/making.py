@@ -19,8 +19,8 @@ from agents.runtimes.asking import Asker, CannotTell
 from agents.runtimes.job import Job, Said
 from agents.runtimes.runtimes import RECORD
 from engines.abilities import Package
-from profiles.runtime import Requirement, Runtime
-from profiles.status import Reason
+from profiles.observed.runtime import Requirement, Runtime
+from profiles.observed.status import Reason
 
 MAX_LINES = 20_000
 MAX_LINE_BYTES = 64 * 1024

@@ -19,9 +19,9 @@ from agents.runtimes.settings import BadSettings, Settings, package_of, read
 from agents.trusted import file_mark
 from engines.abilities import Package
 from engines.versions import remark
-from profiles.model import InstanceSpec
-from profiles.runtime import Runtime, RuntimeReading
-from profiles.status import Reason
+from profiles.desired.model import InstanceSpec
+from profiles.observed.runtime import Runtime, RuntimeReading
+from profiles.observed.status import Reason
 
 RECORD = "runtime.json"
 

@@ -16,10 +16,10 @@ from agents.trusted import Untrusted, read_trusted
 from engines import registry
 from engines.abilities import Package, Packaged
 from engines.base import EngineError
-from profiles import conform, tomltext
-from profiles.allowed import is_address
-from profiles.document import Document, FileError
-from profiles.runtime import NAME, Runtime
+from profiles.observed.runtime import NAME, Runtime
+from profiles.text import conform, tomltext
+from profiles.text.allowed import is_address
+from profiles.text.document import Document, FileError
 
 MAX_BYTES = 256 * 1024
 VERSION = 1

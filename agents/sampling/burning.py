@@ -10,15 +10,15 @@ from collections import deque
 from collections.abc import Mapping
 
 from engines.base import EngineSample
-from profiles import burn
-from profiles.burn import WINDOWS_S, Misses
-from profiles.objectives import ERRORS, READY, Slo
-from profiles.slo import window
+from profiles.latency import burn
+from profiles.latency.burn import WINDOWS_S, Misses
+from profiles.latency.objectives import ERRORS, READY, Slo
+from profiles.latency.slo import window
 
 SLOT_S = 10.0
 
 Windows = tuple[Misses, ...]
-"""One for each of profiles.burn.WINDOWS_S."""
+"""One for each of profiles.latency.burn.WINDOWS_S."""
 
 
 class Sliding:

@@ -7,10 +7,10 @@ from msgspec.structs import replace
 from agents.events import EventLog
 from agents.gpus.source import Frame
 from agents.sampling.xidlog import XidLog
-from profiles.finding import Severity
-from profiles.gpuhealth import SAID, judge
-from profiles.gpus import GpuHealth
-from profiles.status import EventKind, GpuReading, Reason
+from profiles.observed.finding import Severity
+from profiles.observed.gpuhealth import SAID, judge
+from profiles.observed.gpus import GpuHealth
+from profiles.observed.status import EventKind, GpuReading, Reason
 
 TOLD = frozenset({GpuHealth.OK, GpuHealth.DEGRADED, GpuHealth.DRAIN})
 """That one is lost, or not readable, is told by those who notice it."""

@@ -12,8 +12,8 @@ from typing import NamedTuple
 
 from agents.events import EventLog
 from agents.limits import Bucket
-from profiles.finding import Severity
-from profiles.status import EventKind, GpuProcess, GpuReading, GpuState
+from profiles.observed.finding import Severity
+from profiles.observed.status import EventKind, GpuProcess, GpuReading, GpuState
 
 ORDINARY = frozenset({"sw_power_cap", "sync_boost"})
 """Why clocks are lower on a GPU that simply works hard."""

@@ -5,7 +5,7 @@ import time
 from collections import deque
 from pathlib import Path
 
-from profiles.status import HostReading
+from profiles.observed.status import HostReading
 
 COST_WINDOW_S = 10
 MEMORY_EVERY = 10

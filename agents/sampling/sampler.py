@@ -18,8 +18,8 @@ from agents.sampling.burning import Burnings
 from agents.sampling.host import Host
 from agents.sampling.windows import Window
 from engines.base import EngineSample
-from profiles.model import Wanted
-from profiles.status import GpuProcess, GpuReading, Phase
+from profiles.desired.model import Wanted
+from profiles.observed.status import GpuProcess, GpuReading, Phase
 
 HOST_PERIOD_S = 1.0
 SCRAPE_PERIOD_S = 2.0

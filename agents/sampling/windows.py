@@ -9,8 +9,8 @@ from collections import deque
 import msgspec
 
 from engines.base import Engine, EngineSample, Histogram
-from profiles.slo import window
-from profiles.status import EngineReading
+from profiles.latency.slo import window
+from profiles.observed.status import EngineReading
 
 HISTOGRAM_WINDOW_S = 60.0
 RATE_WINDOW_S = 10.0

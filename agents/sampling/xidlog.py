@@ -21,9 +21,9 @@ from agents.gpus.kernellog import KernelXid, booted_unix_s, same_bus
 from agents.gpus.source import Frame
 from agents.processes import tree
 from agents.sampling.witnesses import Witness, Witnesses
-from profiles.gpus import GpuCard, Xid
-from profiles.status import EventKind, GpuReading, GpuSourceKind
-from profiles.xids import meaning
+from profiles.observed.gpus import GpuCard, Xid
+from profiles.observed.status import EventKind, GpuReading, GpuSourceKind
+from profiles.observed.xids import meaning
 
 QUIET_S = 60.0
 """The same XID of the same GPU is told at most this often; the event after says how many were not."""

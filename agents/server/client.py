@@ -17,7 +17,7 @@ from agents.server.channel import Channel, Closed, over
 from agents.server.greeting import Greeted, greet
 from agents.server.node import Node
 from agents.server.requests import Requests
-from profiles.status import Role
+from profiles.observed.status import Role
 
 TELL_EVERY_S = 1.0
 ROLE_CHECK_S = 60.0

@@ -12,7 +12,7 @@ import msgspec
 from agents import wire
 from agents.access.peer import DIRECT, Introduction, introduced, lesser
 from agents.server.channel import Channel, over
-from profiles.status import Role
+from profiles.observed.status import Role
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,10 +5,10 @@ import time
 from agents import wire
 from agents.errors import Refused
 from agents.events import KEPT, EventLog
-from profiles.budgets import KINDS
-from profiles.finding import Severity
-from profiles.money import MICRO
-from profiles.status import EventKind
+from profiles.money.budgets import KINDS
+from profiles.money.money import MICRO
+from profiles.observed.finding import Severity
+from profiles.observed.status import EventKind
 
 SSH_FAILED = 255
 """How ssh says that it could not connect, or was cut off."""

@@ -10,7 +10,7 @@ from agents.doctor.examiner import Examiner
 from agents.doctor.gathering import gather
 from agents.errors import Refused
 from agents.instances.logs import LogSource
-from profiles.finding import Finding, ordered, problem
+from profiles.observed.finding import Finding, ordered, problem
 
 
 async def self_checked(

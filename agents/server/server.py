@@ -14,7 +14,7 @@ from agents.server.channel import Channel, Closed, over
 from agents.server.client import Client
 from agents.server.listener import Door
 from agents.server.node import Node
-from profiles.status import EventKind, Reason, Role
+from profiles.observed.status import EventKind, Reason, Role
 
 LOOK_S = 1.0
 LOST = "socket_lost"

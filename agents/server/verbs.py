@@ -24,9 +24,9 @@ from agents.server.node import Node
 from agents.server.noting import noted
 from agents.server.selfcheck import self_checked
 from agents.server.trying import tried
-from profiles.applyjournal import ApplyJournal
-from profiles.model import Desired
-from profiles.status import Role
+from profiles.desired.model import Desired
+from profiles.observed.status import Role
+from profiles.revisions.applyjournal import ApplyJournal
 
 NEEDED: Mapping[type[wire.AnyAsk], Role] = {
     wire.ReadLog: Role.VIEWER,

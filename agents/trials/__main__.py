@@ -9,7 +9,7 @@ import msgspec
 
 from agents.trials.job import Job, Report
 from agents.trials.ramp import ramp
-from profiles.trial import Level
+from profiles.latency.trial import Level
 
 REPORT_EVERY_S = 0.25
 """At most: a report a request would flood the node of a quick engine."""

@@ -10,7 +10,7 @@ import sys
 import msgspec
 
 from agents.trials.job import Job, Report
-from profiles.trial import Level
+from profiles.latency.trial import Level
 
 STALLED_S = 330.0
 """Without a word: longer than one request may take."""

@@ -11,8 +11,8 @@ from collections.abc import Callable, Mapping
 from agents.trials.bench import Bench
 from agents.trials.job import Job
 from agents.trials.trials import TargetOf
-from profiles.canary import REMEMBERED, CanaryReading, reading
-from profiles.trial import Trial
+from profiles.latency.canary import REMEMBERED, CanaryReading, reading
+from profiles.latency.trial import Trial
 
 LOOK_EVERY_S = 1.0
 ONE = Trial(prompt_tokens=1, answer_tokens=1, timeout_s=20.0)

@@ -10,7 +10,7 @@ from typing import Any
 import h11
 import msgspec
 
-from profiles.trial import Timing
+from profiles.latency.trial import Timing
 
 PATH = "/v1/completions"
 MAX_EVENT_BYTES = 1024 * 1024

@@ -3,7 +3,7 @@
 import msgspec
 
 from agents.trials.completion import Target
-from profiles.trial import Level, Trial
+from profiles.latency.trial import Level, Trial
 
 
 class Job(msgspec.Struct, frozen=True):

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 
 from agents.trials.completion import Target, Wanted, complete
-from profiles.trial import Level, Timing, Trial, summary
+from profiles.latency.trial import Level, Timing, Trial, summary
 
 WORDS = (
     "river", "stone", "cloud", "maple", "ember", "signal", "harbor", "violet", "copper", "meadow", "lantern", "orbit",

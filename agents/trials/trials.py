@@ -12,7 +12,7 @@ from agents.errors import Refused
 from agents.trials.bench import Bench
 from agents.trials.completion import Target, Wanted, complete
 from agents.trials.job import Job
-from profiles.trial import KeptTrial, Timing, Trial, problem
+from profiles.latency.trial import KeptTrial, Timing, Trial, problem
 
 KEPT = 50
 SMOKE_PROMPT = "Say in one short sentence what a terminal is."

@@ -1,8 +1,8 @@
 """Asks and answers about applies: what a node keeps of each, so that any console can go on."""
 
 from agents.wire.base import Answer, Ask, Change
-from profiles.applyjournal import ApplyJournal, ApplyState
-from profiles.status import Reason
+from profiles.observed.status import Reason
+from profiles.revisions.applyjournal import ApplyJournal, ApplyState
 
 
 class BeginApply(Change, frozen=True, kw_only=True):

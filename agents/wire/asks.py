@@ -12,12 +12,12 @@ from agents.wire.spending import BudgetNoted, NoteBudget, ReadSpent, Spent
 from agents.wire.tags import SetTag, TagSet
 from agents.wire.timeslices import ChangeTimeslice, TimesliceChanged
 from agents.wire.trial import TrialAnswer, TrialAsk
-from profiles.finding import Finding
-from profiles.history import HistoryKind, HistorySeries
-from profiles.model import Cordon, DesiredInstance
-from profiles.processes import NodeProcess, ProcessKind
-from profiles.revision import Revision
-from profiles.standing import Standing
+from profiles.desired.model import Cordon, DesiredInstance
+from profiles.desired.standing import Standing
+from profiles.observed.finding import Finding
+from profiles.observed.history import HistoryKind, HistorySeries
+from profiles.observed.processes import NodeProcess, ProcessKind
+from profiles.revisions.revision import Revision
 
 MAX_PROFILE_TEXT_BYTES = 48 * 1024
 """As UTF-8. A longer text is refused; the change itself needs none."""
@@ -95,7 +95,8 @@ class ReadRevision(Ask, frozen=True, kw_only=True):
 
 
 class ReadHistory(Ask, frozen=True, kw_only=True):
-    """What the node remembers: profiles.history says which fields there are and how a step is made of shorter ones.
+    """What the node remembers: profiles.observed.history says which fields there are and how a step is made of
+    shorter ones.
 
     `names` empty asks for all of the kind, `fields` empty for all but histograms. Times are of the node's clock:
     from `from_unix_s`, else the last `last_s`, up to `to_unix_s`, else now. Steps are those of the whole clock.

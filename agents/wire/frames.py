@@ -3,10 +3,10 @@
 import msgspec
 
 from agents.wire.asks import AnyAnswer, AnyAsk
-from profiles.gpus import GpuCard
-from profiles.kept import Kept
-from profiles.model import Desired
-from profiles.status import (
+from profiles.desired.model import Desired
+from profiles.observed.gpus import GpuCard
+from profiles.observed.kept import Kept
+from profiles.observed.status import (
     Event,
     GpuReading,
     GpuSource,

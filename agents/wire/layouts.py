@@ -1,8 +1,8 @@
 """What is asked and answered about how MIG divides the GPUs of a node."""
 
 from agents.wire.base import Answer, Ask, Change
-from profiles.mig import MigLayout
-from profiles.repartition import GpuChange, GpuPlan, GpuRecord
+from profiles.gpu.repartition import GpuChange, GpuPlan, GpuRecord
+from profiles.observed.mig import MigLayout
 
 
 class PlanLayout(Ask, frozen=True, kw_only=True):

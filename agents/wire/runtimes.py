@@ -1,8 +1,8 @@
 """Asks and answers about the environments that engines run from."""
 
 from agents.wire.base import Answer, Ask, Change
-from profiles.runtime import RuntimeReading
-from profiles.status import Reason
+from profiles.observed.runtime import RuntimeReading
+from profiles.observed.status import Reason
 
 
 class ListRuntimes(Ask, frozen=True, kw_only=True):

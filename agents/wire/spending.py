@@ -3,7 +3,7 @@
 import msgspec
 
 from agents.wire.base import Answer, Ask, Change
-from profiles.spent import GpuTime
+from profiles.money.spent import GpuTime
 
 
 class ReadSpent(Ask, frozen=True, kw_only=True):
@@ -31,7 +31,7 @@ class Spent(Answer, frozen=True, kw_only=True):
 class NoteBudget(Change, frozen=True, kw_only=True):
     """Who asks sees a budget gone over, by the prices that he has: for the record, a claim.
 
-    `kind` and `name` are of a profiles.budgets.Budget. The node writes it down once a day.
+    `kind` and `name` are of a profiles.money.budgets.Budget. The node writes it down once a day.
     """
 
     kind: str

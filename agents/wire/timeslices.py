@@ -2,7 +2,7 @@
 
 from agents.wire.base import Answer, Change
 from engines.devices import Timeslice
-from profiles.status import Reason
+from profiles.observed.status import Reason
 
 
 class ChangeTimeslice(Change, frozen=True, kw_only=True):

@@ -1,7 +1,7 @@
 """Asks and answers about trying a ready engine."""
 
 from agents.wire.base import Answer, Ask, Change
-from profiles.trial import KeptTrial, Level, Timing, Trial
+from profiles.latency.trial import KeptTrial, Level, Timing, Trial
 
 
 class Smoke(Ask, frozen=True, kw_only=True):

@@ -16,7 +16,7 @@ from agents.wire import (
     Revisions,
 )  # fmt: skip
 from console.capsule.pack import NodeCapsule
-from profiles.history import HISTOGRAMS, HistogramSeries, HistorySeries
+from profiles.observed.history import HISTOGRAMS, HistogramSeries, HistorySeries
 
 
 def answer(node: NodeCapsule, ask: AnyAsk, now_unix_s: float) -> AnyAnswer | None:

@@ -22,9 +22,9 @@ from console.capsule.pack import Capsule, NodeCapsule
 from console.operations import Requests
 from console.remote.errors import RequestFailed
 from console.store import NodeView, Store
-from profiles.history import HISTOGRAMS, HistoryKind
-from profiles.revision import Revision
-from profiles.status import NodeStatus
+from profiles.observed.history import HISTOGRAMS, HistoryKind
+from profiles.observed.status import NodeStatus
+from profiles.revisions.revision import Revision
 
 LAST_S = 900.0
 LONGEST_S = 24 * 3600.0

@@ -12,9 +12,9 @@ from msgspec.structs import replace
 from agents.wire import History
 from console.capsule.pack import NodeCapsule
 from engines.base import Histogram
-from profiles.history import FIELDS, HISTOGRAMS, HistoryKind, HistorySeries
-from profiles.model import Desired
-from profiles.status import EngineReading, GpuProcess, GpuReading, InstanceStatus, NodeStatus, Phase
+from profiles.desired.model import Desired
+from profiles.observed.history import FIELDS, HISTOGRAMS, HistoryKind, HistorySeries
+from profiles.observed.status import EngineReading, GpuProcess, GpuReading, InstanceStatus, NodeStatus, Phase
 
 _READ = {field: field for field in FIELDS[HistoryKind.INSTANCE] if field in EngineReading.__struct_fields__} | {
     "preempted_per_s": "preemptions_per_s"

@@ -18,11 +18,11 @@ from msgspec.structs import replace
 
 from agents.wire import History, RevisionDocument, Revisions
 from console.remote.clean import clean_json
-from profiles.document import FileError
-from profiles.history import HistoryKind
-from profiles.model import Desired
-from profiles.scrub import scrub_tree
-from profiles.status import Event, NodeStatus
+from profiles.desired.model import Desired
+from profiles.observed.history import HistoryKind
+from profiles.observed.status import Event, NodeStatus
+from profiles.text.document import FileError
+from profiles.text.scrub import scrub_tree
 
 FORMAT, VERSION = "gpuyard-capsule", 1
 LIMIT_BYTES = 64 * 1024 * 1024

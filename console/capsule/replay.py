@@ -18,8 +18,8 @@ from console.capsule.moment import Moments
 from console.capsule.pack import Capsule, NodeCapsule
 from console.remote.errors import RequestFailed
 from console.store import NodeState, Store
-from profiles.model import Desired
-from profiles.status import NodeStatus, Reason
+from profiles.desired.model import Desired
+from profiles.observed.status import NodeStatus, Reason
 
 FEED_EVERY_S = 0.25
 SPEEDS = (0.25, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0)

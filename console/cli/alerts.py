@@ -13,11 +13,11 @@ from console.cli.output import CommandFailed, Exit, Format, print_json, say
 from console.cli.session import inventory_of, reached
 from console.cli.table import print_table
 from console.render.alerts import ALERT_COLUMNS, alert_cells
-from profiles.alertrules import AlertRules
-from profiles.alerts import Ack, Silence, ordered
-from profiles.document import FileError
-from profiles.status import Reason
-from profiles.units import duration_s
+from profiles.observed.status import Reason
+from profiles.text.document import FileError
+from profiles.text.units import duration_s
+from profiles.watching.alertrules import AlertRules
+from profiles.watching.alerts import Ack, Silence, ordered
 
 
 def show(options: argparse.Namespace) -> int:

@@ -17,8 +17,8 @@ from console.operations import Applied
 from console.render.fit import fit
 from console.render.plan import plan_lines
 from console.spending import of_plan
-from profiles.plan import Action, Plan
-from profiles.status import Reason
+from profiles.observed.status import Reason
+from profiles.plans.plan import Action, Plan
 
 WIDE = 120
 """Columns of what is no terminal."""

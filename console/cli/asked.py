@@ -11,13 +11,13 @@ from console.cli.output import CommandFailed, Exit, say, say_reason
 from console.cli.session import NO_ANSWER, Reached, inventory_path
 from console.handedits import told
 from console.render.text import age
-from profiles.document import FileError
-from profiles.extends import read_profile
-from profiles.load import parse_profile
-from profiles.model import Profile
-from profiles.plan import Plan
-from profiles.saved_plan import BadPlan, SavedPlan, moved_on, read
-from profiles.status import Reason
+from profiles.desired.model import Profile
+from profiles.files.extends import read_profile
+from profiles.files.load import parse_profile
+from profiles.observed.status import Reason
+from profiles.plans.plan import Plan
+from profiles.revisions.saved_plan import BadPlan, SavedPlan, moved_on, read
+from profiles.text.document import FileError
 
 
 class Asked(NamedTuple):

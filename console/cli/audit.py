@@ -12,7 +12,7 @@ from console.cli.output import Exit, Format, print_json, say_reason
 from console.cli.session import Reached, inventory_of, reached
 from console.remote.errors import NodeUnreachable, RequestFailed
 from console.remote.fleet import place
-from profiles.status import Reason
+from profiles.observed.status import Reason
 
 DEADLINE_S = 60.0
 

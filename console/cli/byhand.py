@@ -10,11 +10,11 @@ from console.cli.names import Target, find_gpu, find_instances, find_node, find_
 from console.cli.output import CommandFailed, Exit
 from console.cli.session import Reached, inventory_of, reached
 from console.recorded_places import places
-from profiles.document import FileError, Plain
-from profiles.moving import Places
-from profiles.plan import Plan
-from profiles.status import Reason
-from profiles.yamltext import read
+from profiles.observed.status import Reason
+from profiles.plans.moving import Places
+from profiles.plans.plan import Plan
+from profiles.text.document import FileError, Plain
+from profiles.text.yamltext import read
 
 
 def scale(options: argparse.Namespace) -> int:

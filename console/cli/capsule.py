@@ -10,9 +10,9 @@ from console.capsule import pack
 from console.capsule.gather import LONGEST_S, gather
 from console.cli.output import CommandFailed, Exit, say
 from console.cli.session import hear_events, inventory_of, reached
-from profiles.document import FileError
-from profiles.status import Reason
-from profiles.units import duration_s
+from profiles.observed.status import Reason
+from profiles.text.document import FileError
+from profiles.text.units import duration_s
 
 SMALLEST_S = 1.0
 

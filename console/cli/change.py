@@ -11,13 +11,13 @@ from console.cli.names import find_instances
 from console.cli.output import CommandFailed, Exit
 from console.cli.session import Reached, inventory_of, reached
 from console.operations import ADHOC
-from profiles.document import Document, FileError, Mark, Plain
-from profiles.load import parse_profile
-from profiles.model import Service
-from profiles.plan import Plan
-from profiles.status import Reason
-from profiles.verb_plan import Verb
-from profiles.yamltext import read
+from profiles.desired.model import Service
+from profiles.files.load import parse_profile
+from profiles.observed.status import Reason
+from profiles.plans.plan import Plan
+from profiles.plans.verb_plan import Verb
+from profiles.text.document import Document, FileError, Mark, Plain
+from profiles.text.yamltext import read
 
 
 def apply(options: argparse.Namespace) -> int:

@@ -12,8 +12,8 @@ from console.cli.parser import CHANGING
 from console.cli.session import hear_events, inventory_of, reached
 from console.cli.table import print_table
 from console.render.changes import CHANGE_COLUMNS, change_cells
-from profiles.status import Reason
-from profiles.units import duration_s
+from profiles.observed.status import Reason
+from profiles.text.units import duration_s
 
 
 def run(options: argparse.Namespace) -> int:

@@ -8,8 +8,8 @@ from console.cli.applying import carry_through, check_may_change
 from console.cli.names import find_gpu
 from console.cli.output import CommandFailed, Exit
 from console.cli.session import Reached, inventory_of, reached
-from profiles.cordon_plan import Place
-from profiles.status import Reason
+from profiles.observed.status import Reason
+from profiles.plans.cordon_plan import Place
 
 Find = Callable[[Reached, Sequence[str]], list[Place]]
 

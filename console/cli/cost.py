@@ -13,11 +13,11 @@ from console.render.bill import bill_item, bill_lines, group_cells, group_column
 from console.render.money import dollars
 from console.render.prices import PRICE_COLUMNS, price_cells
 from console.spending import grouped, of_fleet
-from profiles import costcase, prices
-from profiles.costcase import Answer, Case
-from profiles.document import FileError
-from profiles.money import MICRO
-from profiles.status import Reason
+from profiles.money import costcase, prices
+from profiles.money.costcase import Answer, Case
+from profiles.money.money import MICRO
+from profiles.observed.status import Reason
+from profiles.text.document import FileError
 
 
 def show(options: argparse.Namespace) -> int:

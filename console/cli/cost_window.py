@@ -7,9 +7,9 @@ from console.cli.session import Reached
 from console.cli.table import print_table
 from console.past_spending import PastSpending, ask_spent, past_bill, past_grouped
 from console.render.pastbill import kept_lines, past_columns, past_item, past_lines, past_rows
-from profiles.money import MICRO
-from profiles.status import Reason
-from profiles.units import duration_s
+from profiles.money.money import MICRO
+from profiles.observed.status import Reason
+from profiles.text.units import duration_s
 
 SHORTEST_S, LONGEST_S = 10.0, 7 * 86_400.0
 

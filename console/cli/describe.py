@@ -24,7 +24,7 @@ from console.render.process import process_lines
 from console.render.service import service_lines
 from console.render.services import service_view
 from console.store import Key, Kind, Store
-from profiles.clean import clean
+from profiles.text.clean import clean
 
 UNCUT_CELLS = 10_000
 """Of a line where stdout is no terminal."""

@@ -22,10 +22,10 @@ from console.hosts.sshconfig import lines_for
 from console.inventory import Inventory
 from console.remote import hostkeys
 from console.remote.errors import NodeUnreachable, RequestFailed
-from profiles import bundle
-from profiles.clean import clean
-from profiles.finding import Finding, Severity, has_problem, in_short, lines, needs_something, ordered, warning
-from profiles.status import Reason, Role
+from profiles.observed import bundle
+from profiles.observed.finding import Finding, Severity, has_problem, in_short, lines, needs_something, ordered, warning
+from profiles.observed.status import Reason, Role
+from profiles.text.clean import clean
 
 DEADLINE_S = 45.0
 ONE_NODE = 2

@@ -10,7 +10,7 @@ from console.cli.names import Target, find_instances
 from console.cli.outcome import outcome
 from console.cli.output import CommandFailed, Exit
 from console.cli.session import Reached, inventory_of, reached
-from profiles.status import Reason
+from profiles.observed.status import Reason
 
 
 def run(options: argparse.Namespace) -> int:

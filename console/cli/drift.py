@@ -12,9 +12,9 @@ from console.cli.session import Reached, inventory_of, reached
 from console.cli.table import print_table
 from console.drifting import Drifted, find_drift
 from console.render.drift import DRIFT_COLUMNS, drift_cells
-from profiles.drift import against, lagging
-from profiles.model import Profile
-from profiles.status import Reason
+from profiles.desired.model import Profile
+from profiles.observed.status import Reason
+from profiles.revisions.drift import against, lagging
 
 
 def run(options: argparse.Namespace) -> int:

@@ -7,8 +7,8 @@ from contextlib import contextmanager
 from console.cli.output import CommandFailed, Exit
 from console.cli.session import inventory_path
 from console.hosts.edit import Draft
-from profiles.document import FileError
-from profiles.status import Reason
+from profiles.observed.status import Reason
+from profiles.text.document import FileError
 
 
 def draft_of(options: argparse.Namespace) -> Draft:

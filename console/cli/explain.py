@@ -13,7 +13,7 @@ from console.cli.session import Reached, hear_events, inventory_of, reached
 from console.explaining import explained, node_of
 from console.render.verdict import verdict_item, verdict_lines
 from console.store import Key, Kind
-from profiles.clean import clean
+from profiles.text.clean import clean
 
 
 def run(options: argparse.Namespace) -> int:

@@ -7,7 +7,7 @@ import ipaddress
 from console.cli.output import CommandFailed, Exit, say
 from console.cli.session import inventory_of, reached
 from console.exporting import fleet_page, listen
-from profiles.status import Reason
+from profiles.observed.status import Reason
 
 
 def run(options: argparse.Namespace) -> int:

@@ -18,10 +18,10 @@ from engines.measured import corrected
 from engines.memory import KV_BYTES, Demand, Estimate, estimate
 from engines.modelfiles import read
 from engines.shape import Shape, UnreadableModel
-from profiles.gputypes import types
-from profiles.memory import headroom_mib
-from profiles.status import Reason
-from profiles.units import size_mib
+from profiles.gpu.gputypes import types
+from profiles.gpu.memory import headroom_mib
+from profiles.observed.status import Reason
+from profiles.text.units import size_mib
 
 GIB = 1024
 SIMULATED = "simulated"

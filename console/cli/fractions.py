@@ -27,9 +27,9 @@ from console.operations import Requests
 from console.remote.errors import NodeUnreachable, RequestFailed
 from console.render.layout import change_line, change_reason, layout_plan_lines
 from console.render.text import plural
-from profiles import mig
-from profiles.repartition import ChangePhase, GpuChange, GpuPlan
-from profiles.status import Reason
+from profiles.gpu.repartition import ChangePhase, GpuChange, GpuPlan
+from profiles.observed import mig
+from profiles.observed.status import Reason
 
 Propose = Callable[[Requests, str, str], Awaitable[GpuPlan]]
 """Of a node and a GPU's UUID."""

@@ -15,8 +15,8 @@ from console.cli.table import print_table
 from console.hosts.report import Outcome, Result
 from console.inventory import Inventory, Node
 from console.render.hosts import RESULT_COLUMNS, result_cells
-from profiles.status import Reason
-from profiles.verb_plan import Verb
+from profiles.observed.status import Reason
+from profiles.plans.verb_plan import Verb
 
 _CODES = {
     Outcome.DONE: Exit.DONE,

@@ -11,15 +11,15 @@ from console.render.traffic import of_nodes
 from console.render.windows import LONGER_S, observed
 from console.store import NodeView, Store
 from engines.base import Histogram
-from profiles.burn import WINDOWS_S
-from profiles.cordon import NODE
-from profiles.history import HISTOGRAMS
-from profiles.merged import ProfileRevision
-from profiles.revision import Revision
-from profiles.sharing import sharing
-from profiles.slo import quantile
-from profiles.status import EngineReading, Event, GpuReading, InstanceStatus
-from profiles.traits import TRAITS, way
+from profiles.gpu.sharing import sharing
+from profiles.latency.burn import WINDOWS_S
+from profiles.latency.slo import quantile
+from profiles.observed.history import HISTOGRAMS
+from profiles.observed.status import EngineReading, Event, GpuReading, InstanceStatus
+from profiles.observed.traits import TRAITS, way
+from profiles.placing.cordon import NODE
+from profiles.revisions.merged import ProfileRevision
+from profiles.revisions.revision import Revision
 
 Item = dict[str, object]
 QUANTILES = (("p50", 0.50), ("p95", 0.95), ("p99", 0.99))

@@ -10,7 +10,7 @@ from console.cli.table import print_table
 from console.inventory import Node
 from console.render.nodes import label_words
 from console.render.table import Cell, Column
-from profiles.status import Reason
+from profiles.observed.status import Reason
 
 COLUMNS = (
     Column("node", "Node", 8, priority=1, names=True),

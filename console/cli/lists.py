@@ -24,7 +24,7 @@ from console.render.text import UNKNOWN, clock, number, one_line, plural, rate
 from console.render.traffic import of_nodes
 from console.spending import of_fleet
 from console.store import Key, Kind, NodeState, NodeView, Store
-from profiles.status import Event, Phase
+from profiles.observed.status import Event, Phase
 
 WATCH_EVERY_S = 1.0
 

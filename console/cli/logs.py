@@ -14,7 +14,7 @@ from console.cli.session import inventory_of, reached
 from console.logs import Interrupted
 from console.remote.errors import NodeUnreachable, RequestFailed
 from console.render.text import plural
-from profiles.status import Reason
+from profiles.observed.status import Reason
 
 
 def run(options: argparse.Namespace) -> int:

@@ -11,7 +11,7 @@ from console.cli.processes import say_failed
 from console.cli.session import Reached, inventory_of, reached
 from console.remote.errors import RequestFailed
 from engines.measured import Measurement, fitting
-from profiles.gputypes import type_of
+from profiles.gpu.gputypes import type_of
 
 
 class Measured(msgspec.Struct, frozen=True):

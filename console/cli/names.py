@@ -6,7 +6,7 @@ from console.cli.output import CommandFailed, Exit
 from console.cli.session import NO_ANSWER, Reached
 from console.render.table import natural
 from console.store import Kind
-from profiles.status import Reason
+from profiles.observed.status import Reason
 
 Target = tuple[str, str]
 

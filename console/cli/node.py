@@ -21,7 +21,7 @@ from console.hosts.imported import Imported
 from console.inventory import Node
 from console.render.adding import CANDIDATE_COLUMNS, candidate_cells
 from console.render.text import plural
-from profiles.status import Reason
+from profiles.observed.status import Reason
 
 if TYPE_CHECKING:
     from console.hosts.trusting import Look

@@ -4,7 +4,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from enum import IntEnum, StrEnum
 
-from profiles.status import Reason
+from profiles.observed.status import Reason
 
 JSON_VERSION = 1
 
@@ -40,7 +40,7 @@ class CommandFailed(Exception):
 
 def say(text: str) -> None:
     """One line of talk; what a file says in it is made harmless to a terminal."""
-    from profiles.clean import clean
+    from profiles.text.clean import clean
 
     print(f"gpuyard: {clean(text)}", file=sys.stderr, flush=True)
 

@@ -10,8 +10,8 @@ from console.cli.output import CommandFailed, Exit, say
 from console.cli.session import Reached, inventory_of, reached
 from console.planfile import keep
 from console.render.plan import valid_while
-from profiles.plan import Plan
-from profiles.status import Reason
+from profiles.observed.status import Reason
+from profiles.plans.plan import Plan
 
 
 def run(options: argparse.Namespace) -> int:

@@ -6,8 +6,8 @@ from msgspec.structs import replace
 from console.render.load import load_text
 from console.render.text import one_line
 from console.settling import Settling
-from profiles.plan import Action, Plan
-from profiles.plan_money import PlanMoney
+from profiles.money.plan_money import PlanMoney
+from profiles.plans.plan import Action, Plan
 
 _NO_MONEY = PlanMoney()
 

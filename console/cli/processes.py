@@ -13,7 +13,7 @@ from console.cli.session import Reached, inventory_of, reached
 from console.cli.table import print_table
 from console.remote.errors import NodeUnreachable, RequestFailed
 from console.render.processes import PROCESS_COLUMNS, USER_COLUMNS, process_cells, user_cells
-from profiles.processes import NodeProcess, ProcessKind, UserShare, by_user
+from profiles.observed.processes import NodeProcess, ProcessKind, UserShare, by_user
 
 Row = tuple[str, NodeProcess]
 """A node and a process of it."""

@@ -8,11 +8,11 @@ import msgspec
 
 from console.cli.output import CommandFailed, Exit, say, say_reason
 from console.render.text import plural
-from profiles.document import FileError
-from profiles.jsonschema import profile_schema
-from profiles.load import load_profile
-from profiles.model import Profile
-from profiles.status import Reason
+from profiles.desired.model import Profile
+from profiles.files.jsonschema import profile_schema
+from profiles.files.load import load_profile
+from profiles.observed.status import Reason
+from profiles.text.document import FileError
 
 
 def validate(options: argparse.Namespace) -> int:

@@ -10,15 +10,15 @@ from console.cli.output import CommandFailed, Exit, ask, is_interactive, say
 from console.cli.session import Reached, inventory_of, inventory_path, reached
 from console.recorded_text import recorded_text
 from console.remote.errors import RequestFailed
-from profiles.capture import captured
-from profiles.document import FileError, Plain
-from profiles.gputypes import type_of
-from profiles.load import parse_profile
-from profiles.model import Wanted
-from profiles.plan import Action, Plan
-from profiles.status import Reason
-from profiles.written import written
-from profiles.yamltext import read
+from profiles.desired.model import Wanted
+from profiles.files.load import parse_profile
+from profiles.gpu.gputypes import type_of
+from profiles.observed.status import Reason
+from profiles.plans.capture import captured
+from profiles.plans.plan import Action, Plan
+from profiles.text.document import FileError, Plain
+from profiles.text.written import written
+from profiles.text.yamltext import read
 
 
 def run(options: argparse.Namespace) -> int:

@@ -14,7 +14,7 @@ from console.recorded_text import recorded_text
 from console.remote.errors import RequestFailed
 from console.render.profiles import PROFILE_COLUMNS, profile_cells, profile_view
 from console.render.table import Cell, Column, Tone
-from profiles.status import Reason
+from profiles.observed.status import Reason
 
 FILE_COLUMN = Column("file", "File", 12, priority=2)
 

@@ -9,8 +9,8 @@ from console.cli.session import Reached, inventory_of, reached
 from console.holding import NotHeld, held
 from console.rollout import journal as journals
 from console.rollout.rolling import Rolling
-from profiles.applyjournal import ApplyJournal, ApplyState
-from profiles.status import Reason
+from profiles.observed.status import Reason
+from profiles.revisions.applyjournal import ApplyJournal, ApplyState
 
 
 def run(options: argparse.Namespace) -> int:

@@ -17,7 +17,7 @@ from console.render.revisions import (
     revision_cells,
 )
 from console.undo import revisions
-from profiles.revision import Revision
+from profiles.revisions.revision import Revision
 
 Kept = tuple[str, Revision]
 

@@ -16,8 +16,8 @@ from console.rollout.rolling import Rolling
 from console.rollout.start import journal_of
 from console.rollout.told import PAUSED_BY_HAND, Began, Failed, Outcome, Over, Soaking, Told
 from console.settling import Settling
-from profiles.applyjournal import ApplyJournal, ApplyState
-from profiles.plan import Plan
+from profiles.plans.plan import Plan
+from profiles.revisions.applyjournal import ApplyJournal, ApplyState
 
 _CODES = {Outcome.DONE: Exit.DONE, Outcome.ROLLED_BACK: Exit.ROLLED_BACK, Outcome.PAUSED: Exit.PARTLY}
 _QUESTION = "[g]o on, roll [b]ack, or leave it [p]aused? "

@@ -17,8 +17,8 @@ from console.cli.session import Reached, inventory_of, reached
 from console.cli.table import print_table
 from console.remote.errors import RequestFailed
 from console.render.runtimes import RUNTIME_COLUMNS, runtime_cells
-from profiles.runtime import RuntimeReading
-from profiles.status import Reason
+from profiles.observed.runtime import RuntimeReading
+from profiles.observed.status import Reason
 
 LIST_LIMIT_S = 90.0
 """Beyond what a program may take that prints its version."""

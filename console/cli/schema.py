@@ -7,11 +7,11 @@ from typing import Any
 import msgspec
 
 from console.cli.output import JSON_VERSION, Exit
-from profiles.jsonschema import profile_schema
-from profiles.plan import GpuMemory, Step
-from profiles.plan_money import GpuMoney
-from profiles.saved_plan import SavedPlan
-from profiles.status import Reason
+from profiles.files.jsonschema import profile_schema
+from profiles.money.plan_money import GpuMoney
+from profiles.observed.status import Reason
+from profiles.plans.plan import GpuMemory, Step
+from profiles.revisions.saved_plan import SavedPlan
 
 _ROWS = {"memory": GpuMemory, "money": GpuMoney}
 """What an item of a plan is by its `action`, where it is no step."""

@@ -5,7 +5,7 @@ from importlib.metadata import version as version_of
 
 from console.cli.output import CommandFailed, Exit
 from console.cli.session import inventory_of, inventory_path
-from profiles.status import Reason
+from profiles.observed.status import Reason
 
 
 def run(options: argparse.Namespace) -> int:

@@ -12,7 +12,7 @@ from console.cli.output import CommandFailed, Exit, Format, ask, is_interactive,
 from console.cli.session import inventory_of
 from console.inventory import Node
 from console.remote.errors import Lost, RemoteError
-from profiles.status import Reason
+from profiles.observed.status import Reason
 
 if TYPE_CHECKING:
     from console.hosts.sealed import Door

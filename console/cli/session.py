@@ -18,9 +18,9 @@ from console.pricing import load_prices
 from console.remote import hostkeys
 from console.remote.fleet import Fleet
 from console.store import NodeState, NodeView, Store
-from profiles.document import FileError
-from profiles.prices import Sheet
-from profiles.status import Reason
+from profiles.money.prices import Sheet
+from profiles.observed.status import Reason
+from profiles.text.document import FileError
 
 ANSWER_LIMIT_S = 10.0
 LOOK_EVERY_S = 0.02

@@ -9,7 +9,7 @@ from console.cli.output import CommandFailed, Exit, say, say_reason
 from console.cli.session import NO_ANSWER, inventory_of, reached
 from console.inventory import Inventory, Node
 from console.remote.errors import RequestFailed
-from profiles.status import Reason
+from profiles.observed.status import Reason
 
 
 def run(options: argparse.Namespace) -> int:

@@ -11,8 +11,8 @@ from console.cli.output import CommandFailed, Exit, say, say_reason
 from console.cli.session import Reached, inventory_of, reached
 from console.operations import Applied
 from console.tagging import tag, untag
-from profiles.merged import ProfileRevision, choose, merged
-from profiles.status import Reason
+from profiles.observed.status import Reason
+from profiles.revisions.merged import ProfileRevision, choose, merged
 
 
 def run(options: argparse.Namespace) -> int:

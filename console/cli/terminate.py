@@ -14,8 +14,8 @@ from console.cli.session import Reached, inventory_of, reached
 from console.remote.errors import RequestFailed
 from console.render.blast import blast
 from console.store import Store
-from profiles.processes import NodeProcess
-from profiles.status import Reason
+from profiles.observed.processes import NodeProcess
+from profiles.observed.status import Reason
 
 
 def run(options: argparse.Namespace) -> int:

@@ -15,8 +15,8 @@ from console.cli.session import Reached, inventory_of, reached
 from console.cli.table import print_table
 from console.remote.errors import NodeUnreachable, RequestFailed
 from console.render.trial import LEVEL_COLUMNS, level_cells, milliseconds, plotted
-from profiles.status import Reason
-from profiles.trial import Level, Trial, problem
+from profiles.latency.trial import Level, Trial, problem
+from profiles.observed.status import Reason
 
 READ_WAIT_S = 10.0
 SMOKE_LIMIT_S = 50.0

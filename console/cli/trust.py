@@ -18,7 +18,7 @@ from console.hosts import vouched
 from console.hosts.vouched import Vouched
 from console.inventory import Node
 from console.render.table import Cell, Column
-from profiles.status import Reason
+from profiles.observed.status import Reason
 
 if TYPE_CHECKING:
     from console.hosts.trusting import Look, Trusted

@@ -15,8 +15,8 @@ from console.cli.session import Reached, inventory_of, reached
 from console.remote.errors import NodeUnreachable, RequestFailed
 from console.render.revisions import undone_lines
 from console.undo import propose_undo
-from profiles.rollout import OnFailure, Rollout
-from profiles.status import Reason
+from profiles.desired.rollout import OnFailure, Rollout
+from profiles.observed.status import Reason
 
 WAY_BACK = Rollout(soak_s=0.0, on_failure=OnFailure.PAUSE)
 """In waves as any apply; what stood already is not tried out first, and a way back that fails is not taken back."""

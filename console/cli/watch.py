@@ -17,8 +17,8 @@ from console.cli.session import inventory_of, inventory_path, reached
 from console.render.alerts import event_line
 from console.store import Store
 from console.webhook import NotSent, post
-from profiles.alerts import Alert
-from profiles.clean import clean
+from profiles.text.clean import clean
+from profiles.watching.alerts import Alert
 
 LOOK_EVERY_S = 1.0
 

@@ -24,7 +24,7 @@ from console.demo.node import DemoNode, plan_nodes
 from console.demo.scenarios import Stage, play
 from console.demo.services import fitted, profile_text
 from console.demo.sshserver import ADDRESS, SshServer
-from profiles.status import Role
+from profiles.observed.status import Role
 
 SERVICE_IN_TROUBLE = "chat-8b"
 AGENT_START_LIMIT_S = 20.0

@@ -7,11 +7,11 @@ from pathlib import Path
 from agents.wire import DesiredSet, SetDesired
 from console.demo.node import DemoNode
 from console.demo.unixsocket import AUTHOR, Watch
-from profiles.load import load_profile
-from profiles.numbering import numbered
-from profiles.place import place
-from profiles.profile_plan import plan_profile
-from profiles.status import NodeStatus
+from profiles.files.load import load_profile
+from profiles.observed.status import NodeStatus
+from profiles.placing.place import place
+from profiles.plans.profile_plan import plan_profile
+from profiles.revisions.numbering import numbered
 
 
 class NotDeployed(Exception):

@@ -12,7 +12,7 @@ import asyncssh
 
 from console.demo.child import die_with
 from console.demo.node import DemoNode
-from profiles.status import Role
+from profiles.observed.status import Role
 
 ADDRESS = "127.0.0.1"
 KEY_ALGORITHM = "ssh-ed25519"

@@ -17,7 +17,7 @@ import msgspec
 from console.demo.node import names
 from console.demo.services import DemoService, fitted
 from console.demo.unixsocket import Watch
-from profiles.status import Phase
+from profiles.observed.status import Phase
 
 IN_FLIGHT = 24
 SWING_RATIO = 0.5

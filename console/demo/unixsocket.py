@@ -10,8 +10,8 @@ from agents.wire import Delta, Happened, Hello, Snapshot
 from console.remote.errors import RemoteError
 from console.remote.session import Session, greet
 from console.remote.stream import Ending
-from profiles.model import Desired
-from profiles.status import NodeStatus
+from profiles.desired.model import Desired
+from profiles.observed.status import NodeStatus
 
 RECONNECT_S = 0.2
 READ_BYTES = 256 * 1024

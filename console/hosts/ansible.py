@@ -12,7 +12,7 @@ from console.hosts import ansible_ini, ansible_yaml
 from console.hosts.ansible_groups import HOSTS_AT_MOST, Groups
 from console.hosts.imported import Imported, LeftOut
 from console.inventory import Node
-from profiles.document import FileError
+from profiles.text.document import FileError
 
 MEMBER = "member"
 BYTES_AT_MOST = 1024 * 1024

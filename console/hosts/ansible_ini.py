@@ -4,7 +4,7 @@ import re
 import shlex
 
 from console.hosts.ansible_groups import Group, Groups, expanded
-from profiles.document import FileError
+from profiles.text.document import FileError
 
 _SECTION = re.compile(r"\[([^:\]]+)(?::(children|vars|hosts))?\]\s*(?:[#;].*)?")
 

@@ -8,7 +8,7 @@ from typing import cast
 import yaml
 
 from console.hosts.ansible_groups import HOSTS_AT_MOST, Group, Groups, expanded
-from profiles.document import FileError
+from profiles.text.document import FileError
 
 GROUPS_DEEP = 32
 

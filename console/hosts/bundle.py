@@ -22,7 +22,7 @@ from console.hosts import ownwheel, tool, wheels
 from console.hosts.choice import ARCHITECTURES, OLDEST_PYTHON, Target
 from console.hosts.errors import CannotGather
 from console.hosts.payload import Part
-from profiles.status import Reason
+from profiles.observed.status import Reason
 
 FREEZE_LIMIT_S = 600.0
 KEPT_AT_MOST = 3

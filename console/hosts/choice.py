@@ -9,7 +9,7 @@ from typing import Literal
 import msgspec
 
 from console.hosts.facts import Facts, Libc, Python
-from profiles.status import Reason
+from profiles.observed.status import Reason
 
 OLDEST_PYTHON = (3, 11)
 NEEDS_MIB = 32

@@ -14,8 +14,8 @@ from console.hosts import yamledit
 from console.hosts.rewrite import content, rewrite
 from console.hosts.yamledit import Value
 from console.inventory import VERSION, Inventory, Node, loads
-from profiles.document import Document, FileError, Where
-from profiles.yamltext import read
+from profiles.text.document import Document, FileError, Where
+from profiles.text.yamltext import read
 
 _BOM = "\ufeff"
 OWN_KEYS = ("site", "owner")

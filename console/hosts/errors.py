@@ -6,7 +6,7 @@ Errors:
     └── StepFailed             a host did not do its part
 """
 
-from profiles.status import Reason
+from profiles.observed.status import Reason
 
 
 class HostError(Exception):

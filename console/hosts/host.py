@@ -15,9 +15,9 @@ from console.remote.errors import Lost
 from console.remote.session import greet
 from console.remote.ssh import SshConnection
 from console.remote.stream import Executed
-from profiles.clean import clean
-from profiles.isolation import Tier
-from profiles.status import Reason
+from profiles.observed.isolation import Tier
+from profiles.observed.status import Reason
+from profiles.text.clean import clean
 
 SNAPSHOT_LIMIT_S = 15.0
 _RECEIVE = 'umask 077; mkdir "$1" && tar -xf - -C "$1" || { rm -rf "$1"; exit 1; }'

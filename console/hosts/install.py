@@ -23,7 +23,7 @@ from console.hosts.stock import Stock
 from console.inventory import Node
 from console.remote.errors import RemoteError
 from console.remote.ssh import Dialler
-from profiles.status import Reason
+from profiles.observed.status import Reason
 
 STEPS = ("connect", "probe", "gather", "send", "place", "greet")
 Intent = Literal["install", "upgrade"]

@@ -1,8 +1,8 @@
 """What a link to a node shows by itself, judged from its view. Pure."""
 
 from console.views import NodeView
-from profiles.finding import Finding, info, ok, problem, warning
-from profiles.status import Reason
+from profiles.observed.finding import Finding, info, ok, problem, warning
+from profiles.observed.status import Reason
 
 SKEW_S = 2.0
 SLOW_S = 0.5

@@ -7,7 +7,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from agents.wire import PROTOCOL, PROTOCOL_OLDEST
-from profiles.finding import Finding, info, ok, problem
+from profiles.observed.finding import Finding, info, ok, problem
 
 
 def look(inventory: Path | None, known_hosts: Path) -> Iterator[Finding]:

@@ -12,7 +12,7 @@ from console.hosts.report import Outcome, Result
 from console.inventory import Node
 from console.remote.errors import RemoteError
 from console.remote.ssh import Dialler
-from profiles.status import Reason
+from profiles.observed.status import Reason
 
 
 async def remove(name: str, node: Node, dialler: Dialler, progress: Progress) -> Result:

@@ -5,7 +5,7 @@ from enum import StrEnum
 
 from console.hosts.choice import Choice
 from console.hosts.host import Seen
-from profiles.status import Reason
+from profiles.observed.status import Reason
 
 
 class Outcome(StrEnum):

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from profiles.document import FileError
+from profiles.text.document import FileError
 
 NEW_MODE = 0o644
 

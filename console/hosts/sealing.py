@@ -21,7 +21,7 @@ from console.hosts.sealed import Door, doors, snippet
 from console.inventory import Node
 from console.remote.errors import LinkRefused, Lost, RemoteError
 from console.remote.ssh import SYSTEM_SOCKET, Dialler
-from profiles.status import Reason
+from profiles.observed.status import Reason
 
 RELOAD_LIMIT_S = 5.0
 """By when sshd has read its settings anew; it may refuse connections meanwhile."""

@@ -12,7 +12,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import NamedTuple
 
-from profiles.document import FileError
+from profiles.text.document import FileError
 
 USER_FILE = Path("~/.ssh/config")
 SYSTEM_DIRECTORY = Path("/etc/ssh")

@@ -13,7 +13,7 @@ from pathlib import Path
 from console.hosts.sshconfig import Line, lines_for, values
 from console.inventory import Node
 from console.remote import certificate
-from profiles.finding import Finding, info, ok, problem, warning
+from profiles.observed.finding import Finding, info, ok, problem, warning
 
 DEFAULT_KEYS = ("id_ed25519", "id_ecdsa", "id_rsa", "id_ed25519_sk", "id_ecdsa_sk")
 KEYS_OFFERED_AT_MOST = 6

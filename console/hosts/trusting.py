@@ -18,7 +18,7 @@ from console.remote import hostkeys
 from console.remote.errors import HostKeyUnknown, LinkRefused, Lost
 from console.remote.hostkeys import UnknownKey, known_as
 from console.remote.ssh import JUMPS_AT_MOST, Dialler
-from profiles.status import Reason
+from profiles.observed.status import Reason
 
 
 class Standing(StrEnum):

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from console.remote.hostkeys import fingerprint
-from profiles.document import FileError
+from profiles.text.document import FileError
 
 BYTES_AT_MOST = 4 * 1024 * 1024
 STDIN = "-"

@@ -18,7 +18,7 @@ from console.hosts import ownwheel, tool
 from console.hosts.choice import Target
 from console.hosts.errors import CannotGather
 from console.hosts.payload import Part
-from profiles.status import Reason
+from profiles.observed.status import Reason
 
 PIP_LIMIT_S = 300.0
 _PIN = re.compile(r"^([a-z0-9-]+)==(\S+)", re.MULTILINE)

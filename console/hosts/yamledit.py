@@ -14,8 +14,8 @@ from typing import NamedTuple
 
 import yaml
 
-from profiles.document import Document, FileError, Plain, Where
-from profiles.yamltext import read
+from profiles.text.document import Document, FileError, Plain, Where
+from profiles.text.yamltext import read
 
 Value = str | int | bool | Mapping[str, "Value"]
 

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 import asyncssh
 
 from console.remote import certificate
-from profiles.status import Reason
+from profiles.observed.status import Reason
 
 _UNITS = ((86400.0, "d"), (3600.0, "h"), (60.0, "min"), (1.0, "s"))
 

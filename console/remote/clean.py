@@ -10,7 +10,7 @@ import re
 
 import msgspec
 
-from profiles.clean import clean
+from profiles.text.clean import clean
 
 _STRING = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
 _SUSPECT = re.compile(

@@ -10,7 +10,7 @@ Errors:
 """
 
 from console.remote.hostkeys import UnknownKey
-from profiles.status import Reason
+from profiles.observed.status import Reason
 
 
 class RemoteError(Exception):

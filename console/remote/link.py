@@ -16,7 +16,7 @@ from console.remote.hostkeys import UnknownKey
 from console.remote.session import Session, greet
 from console.remote.stream import Connection, Dial
 from console.store import NodeState, Store
-from profiles.status import Reason
+from profiles.observed.status import Reason
 
 DELAY_FIRST_S = 0.5
 DELAY_AT_MOST_S = 30.0

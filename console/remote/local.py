@@ -10,7 +10,7 @@ from contextlib import suppress
 from console.inventory import Node
 from console.remote.errors import LinkRefused
 from console.remote.stream import STDERR_KEPT_BYTES, Connection, Ending, Stream
-from profiles.status import Reason
+from profiles.observed.status import Reason
 
 READ_BYTES = 256 * 1024
 END_LIMIT_S = 1.0

@@ -32,8 +32,8 @@ from agents.wire import (
 from console.remote.clean import clean_json
 from console.remote.errors import LinkRefused, Lost, RemoteError, RequestFailed
 from console.remote.stream import Ending, Stream
-from profiles.clean import clean
-from profiles.status import Reason
+from profiles.observed.status import Reason
+from profiles.text.clean import clean
 
 GREETING_DEADLINE_S = 15.0
 PING_EVERY_S = 5.0

@@ -22,7 +22,7 @@ from console.remote.hostkeys import Rotation
 from console.remote.sshstream import WINDOW_BYTES, BridgeStream, SocketStream
 from console.remote.sshtrust import Guard, explain
 from console.remote.stream import Connection, Executed, Stream
-from profiles.status import Reason
+from profiles.observed.status import Reason
 
 LOGINS_AT_MOST = 8
 CONNECT_TIMEOUT_S = 10.0

@@ -17,7 +17,7 @@ from console.remote import hostkeys
 from console.remote.errors import HostKeyUnknown, LinkRefused, Lost, RemoteError
 from console.remote.hostkeys import Rotation
 from console.remote.knownhosts import KnownHosts, known_in
-from profiles.status import Reason
+from profiles.observed.status import Reason
 
 USER_FILES = ("~/.ssh/known_hosts", "~/.ssh/known_hosts2")
 

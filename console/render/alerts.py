@@ -8,8 +8,8 @@ from console.render.figures import moment
 from console.render.fit import Line, fit
 from console.render.table import Cell, Column, Tone
 from console.render.text import age, clock, one_line
-from profiles.alerts import Alert, Stage
-from profiles.finding import Severity
+from profiles.observed.finding import Severity
+from profiles.watching.alerts import Alert, Stage
 
 ALERT_COLUMNS = (
     Column("stage", "Alert", 8, priority=1),

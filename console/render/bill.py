@@ -9,9 +9,9 @@ from console.render.money import dollars, money_cell
 from console.render.table import Cell, Column, Tone
 from console.spending import of_fleet, over_budget
 from console.store import Store
-from profiles.budgets import Over
-from profiles.cost import Bill
-from profiles.money import HOURS_A_DAY, HOURS_A_MONTH, HOURS_A_YEAR, MICRO
+from profiles.money.budgets import Over
+from profiles.money.cost import Bill
+from profiles.money.money import HOURS_A_DAY, HOURS_A_MONTH, HOURS_A_YEAR, MICRO
 
 SPANS = (
     ("$/h", 1, 10), ("$/day", HOURS_A_DAY, 12), ("$/month", HOURS_A_MONTH, 14), ("$/year", HOURS_A_YEAR, 16),

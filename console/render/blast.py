@@ -2,7 +2,7 @@
 
 from console.render.text import age, gib, one_line, plural
 from console.store import Store
-from profiles.processes import NodeProcess, ProcessKind
+from profiles.observed.processes import NodeProcess, ProcessKind
 
 
 def blast(store: Store, node: str, one: NodeProcess) -> str:

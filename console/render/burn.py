@@ -5,9 +5,9 @@ from collections.abc import Iterable
 from console.render import text
 from console.render.table import Cell, Tone
 from console.store import NodeView
-from profiles.burn import WINDOWS_S, Burn, burn, worst
-from profiles.objectives import ERRORS, READY
-from profiles.status import InstanceStatus
+from profiles.latency.burn import WINDOWS_S, Burn, burn, worst
+from profiles.latency.objectives import ERRORS, READY
+from profiles.observed.status import InstanceStatus
 
 BAD_TIMES, WARN_TIMES = 10.0, 1.0
 """At ten times what is allowed, a day's allowance is gone in little more than two hours."""

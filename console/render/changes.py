@@ -9,8 +9,8 @@ from console.render.fit import Line
 from console.render.table import Cell, Column, Row, Tone
 from console.render.text import one_line
 from console.store import Key, Kind, Store
-from profiles.finding import Severity
-from profiles.timeline import Change, ChangeKind
+from profiles.explain.timeline import Change, ChangeKind
+from profiles.observed.finding import Severity
 
 CHANGE_COLUMNS = (
     Column("at", "Time", 8, priority=1),

@@ -6,9 +6,9 @@ from console.render.money import dollars
 from console.render.text import plural
 from console.spending import of_instance
 from console.store import Key, Kind, Store
-from profiles.plan import Action, Plan, Step
-from profiles.status import Phase
-from profiles.verb_plan import Verb
+from profiles.observed.status import Phase
+from profiles.plans.plan import Action, Plan, Step
+from profiles.plans.verb_plan import Verb
 
 DOWN = "take down"
 """What is no verb of an instance: it leaves the document of its node."""

@@ -2,8 +2,8 @@
 
 from console.render.text import age, one_line
 from console.store import NodeView
-from profiles.cordon import NODE, called
-from profiles.model import Cordon
+from profiles.desired.model import Cordon
+from profiles.placing.cordon import NODE, called
 
 SIGN = "⊘"
 

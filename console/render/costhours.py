@@ -10,8 +10,8 @@ from console.render.pastbill import kept_lines
 from console.render.table import Tone
 from console.render.text import UNKNOWN
 from console.store import Store
-from profiles.cost import Bill, add
-from profiles.money import MICRO
+from profiles.money.cost import Bill, add
+from profiles.money.money import MICRO
 
 BAR = 24
 WHOLE_RATIO = 0.99

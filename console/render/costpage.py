@@ -8,7 +8,7 @@ from console.render.table import Tone
 from console.render.text import UNKNOWN
 from console.spending import grouped, of_fleet, per_million, tokens
 from console.store import Store
-from profiles.money import HOURS_A_MONTH, MICRO
+from profiles.money.money import HOURS_A_MONTH, MICRO
 
 BAR = 24
 _NAME = 26

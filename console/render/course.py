@@ -3,8 +3,8 @@
 from math import inf, nan
 
 from console.recorded import Latency
-from profiles.history import rolling
-from profiles.slo import quantile
+from profiles.latency.slo import quantile
+from profiles.observed.history import rolling
 
 WINDOW_S = 60.0
 LAST_S = 900.0

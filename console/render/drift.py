@@ -2,7 +2,7 @@
 
 from console.render.table import Cell, Column, Tone
 from console.render.text import UNKNOWN, clock, one_line
-from profiles.drift import Drift
+from profiles.revisions.drift import Drift
 
 DRIFT_COLUMNS = (
     Column("profile", "Profile", 8, priority=3),

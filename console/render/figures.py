@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping
 from console.render import text
 from console.render.table import Cell, Tone
 from engines.base import Histogram
-from profiles import slo
-from profiles.status import InstanceStatus
+from profiles.latency import slo
+from profiles.observed.status import InstanceStatus
 
 
 def said(value: float | None, field: str, absent: Mapping[str, str], digits: int = 0) -> Cell:

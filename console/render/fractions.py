@@ -9,9 +9,9 @@ from console.render.table import Cell, Column, Row, Tone
 from console.render.text import UNKNOWN, gib
 from console.store import Key, NodeState, NodeView, Store
 from engines.devices import ShareMode
-from profiles.sharing import Sharing
-from profiles.status import PROBLEM, GpuReading, GpuState, Phase
-from profiles.traits import TRAITS, way
+from profiles.gpu.sharing import Sharing
+from profiles.observed.status import PROBLEM, GpuReading, GpuState, Phase
+from profiles.observed.traits import TRAITS, way
 
 BAR = 24
 

@@ -7,8 +7,8 @@ from console.render.fit import Line, whole
 from console.render.table import Tone
 from console.render.text import UNKNOWN, latency, number, percent, rate
 from console.store import Key, Store
-from profiles.gateway import GatewayReading, MemberReading, MemberState
-from profiles.status import InstanceStatus
+from profiles.desired.gateway import GatewayReading, MemberReading, MemberState
+from profiles.observed.status import InstanceStatus
 
 _TONES = {MemberState.UP: Tone.PLAIN, MemberState.DRAINING: Tone.WARN, MemberState.DOWN: Tone.BAD}
 

@@ -9,9 +9,9 @@ from collections.abc import Iterable
 from console.render import text
 from console.render.table import Cell, Tone
 from console.store import NodeView
-from profiles import burn
-from profiles.objectives import READY
-from profiles.status import InstanceStatus
+from profiles.latency import burn
+from profiles.latency.objectives import READY
+from profiles.observed.status import InstanceStatus
 
 Goodput = tuple[float, float]
 """Requests a second."""

@@ -11,10 +11,10 @@ from console.render.sharing import sharing_lines
 from console.render.table import Tone
 from console.render.text import NOT_AVAILABLE, age, gib, number, percent
 from console.store import Key, NodeView, Store
-from profiles.gpuhealth import SAID
-from profiles.gpus import NORMAL_AT_FULL_LOAD, GpuCard, GpuErrors, GpuHealth, MigDevice
-from profiles.status import GpuProcess, GpuReading, GpuState
-from profiles.xids import meaning
+from profiles.observed.gpuhealth import SAID
+from profiles.observed.gpus import NORMAL_AT_FULL_LOAD, GpuCard, GpuErrors, GpuHealth, MigDevice
+from profiles.observed.status import GpuProcess, GpuReading, GpuState
+from profiles.observed.xids import meaning
 
 BAR = 20
 EVENTS_SHOWN = 8

@@ -11,8 +11,8 @@ from console.render.table import Cell, Column, Row, Tone, rank
 from console.render.text import UNKNOWN, age, gib
 from console.spending import of_gpus
 from console.store import Key, NodeState, NodeView, Store
-from profiles.cordon import NODE
-from profiles.status import GpuReading, GpuState
+from profiles.observed.status import GpuReading, GpuState
+from profiles.placing.cordon import NODE
 
 MEMORY = 12
 

@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 
 from console.render.table import Cell, Tone
-from profiles.gpus import NORMAL_AT_FULL_LOAD, GpuHealth, Recovery
-from profiles.status import GpuReading
-from profiles.xids import meaning
+from profiles.observed.gpus import NORMAL_AT_FULL_LOAD, GpuHealth, Recovery
+from profiles.observed.status import GpuReading
+from profiles.observed.xids import meaning
 
 RECENT_S = 900.0
 """For so long an error that was one of an engine is worth a look at its GPU."""

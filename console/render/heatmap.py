@@ -14,8 +14,8 @@ from console.render.gpusigns import throttled
 from console.render.spark import level
 from console.render.table import Tone
 from console.store import NodeState, NodeView
-from profiles.gpus import GpuHealth
-from profiles.status import GpuReading, GpuState
+from profiles.observed.gpus import GpuHealth
+from profiles.observed.status import GpuReading, GpuState
 
 IDLE_RATIO = 0.02
 _TONES = {"×": Tone.BAD, "!": Tone.BAD, "~": Tone.DIM, "▒": Tone.WARN, SIGN: Tone.PLAIN, " ": Tone.PLAIN}

@@ -19,9 +19,9 @@ from console.render.text import NOT_AVAILABLE, age, number, percent, rate
 from console.render.text import latency as seconds
 from console.render.windows import latency_lines
 from console.store import Key, NodeState, NodeView, Store
-from profiles.cordon import NODE
-from profiles.model import InstanceSpec
-from profiles.status import InstanceStatus, Phase
+from profiles.desired.model import InstanceSpec
+from profiles.observed.status import InstanceStatus, Phase
+from profiles.placing.cordon import NODE
 
 
 def instance_lines(store: Store, key: Key, width: int) -> list[Line]:

@@ -13,7 +13,7 @@ from console.render.text import age
 from console.render.traffic import ERRORS_COLUMN, MORE_COLUMNS, errors_cell, more_cells, traffic
 from console.spending import of_instance, per_million
 from console.store import Key, NodeState, NodeView, Store
-from profiles.status import PROBLEM, InstanceStatus, Phase
+from profiles.observed.status import PROBLEM, InstanceStatus, Phase
 
 INSTANCE_COLUMNS = (
     Column("phase", "Phase", 10, priority=1),

@@ -9,9 +9,9 @@ from collections.abc import Iterator, Sequence
 
 from console.render.text import one_line
 from engines.devices import MigSlot
-from profiles.clean import clean
-from profiles.mig import MigLayout
-from profiles.repartition import BlockerKind, ChangePhase, GpuChange, GpuPlan
+from profiles.gpu.repartition import BlockerKind, ChangePhase, GpuChange, GpuPlan
+from profiles.observed.mig import MigLayout
+from profiles.text.clean import clean
 
 WIDTH = 80
 _HEAD_CELLS, _SLOT_CELLS = 13, 8

@@ -1,7 +1,7 @@
 """When the lease of an instance ends, in words."""
 
 from console.store import NodeView, Store
-from profiles.lease import LeaseState, in_words, state
+from profiles.desired.lease import LeaseState, in_words, state
 
 
 def lease_text(store: Store, view: NodeView, instance: str, *, always: bool = False) -> str:

@@ -5,8 +5,8 @@ from functools import lru_cache
 from console.render.sharing import FOREIGN, FREE, RESERVED, TENANT, UNATTRIBUTED
 from console.render.stack import Layer, stacked
 from console.render.text import UNKNOWN
-from profiles.memory import usage
-from profiles.status import GpuReading
+from profiles.gpu.memory import usage
+from profiles.observed.status import GpuReading
 
 _SIGNS = (RESERVED, TENANT[0], FOREIGN, UNATTRIBUTED, FREE)
 

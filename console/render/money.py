@@ -2,7 +2,7 @@
 
 from console.render import text
 from console.render.table import Cell, Tone
-from profiles.money import MICRO
+from profiles.money.money import MICRO
 
 
 def dollars(micro: int) -> str:

@@ -10,7 +10,7 @@ from console.render.nodes import label_words, state_cell
 from console.render.table import Tone, natural
 from console.render.text import UNKNOWN, age, gib, number, percent
 from console.store import NodeState, NodeView, Store
-from profiles.status import Event, HostReading, NodeStatus
+from profiles.observed.status import Event, HostReading, NodeStatus
 
 EVENTS_SHOWN = 8
 

@@ -9,7 +9,7 @@ from console.render.table import Cell, Column, Row, Tone
 from console.render.text import UNKNOWN, age, gib, number, percent
 from console.render.traffic import of_nodes
 from console.store import Key, NodeState, NodeView, Store
-from profiles.status import GpuSourceKind, GpuState, Phase
+from profiles.observed.status import GpuSourceKind, GpuState, Phase
 
 NODE_COLUMNS = (
     Column("state", "State", 13, priority=1),

@@ -21,7 +21,7 @@ from console.render.table import Tone
 from console.render.text import latency as seconds
 from console.render.text import number
 from console.store import Key, Store
-from profiles.burn import Objective
+from profiles.latency.burn import Objective
 
 STEP_S = 10
 _AXIS = 24

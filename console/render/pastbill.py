@@ -8,8 +8,8 @@ from console.render.bill import dated, ranked
 from console.render.money import dollars, money_cell
 from console.render.table import Cell, Column, Tone
 from console.store import Store
-from profiles.cost import Bill
-from profiles.money import MICRO
+from profiles.money.cost import Bill
+from profiles.money.money import MICRO
 
 SHOWN_NODES = 3
 

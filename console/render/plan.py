@@ -11,11 +11,11 @@ from console.render.plan_steps import SHOWN_NODES, entries, entry_lines
 from console.render.planmoney import money_lines
 from console.render.table import Tone
 from console.render.text import UNKNOWN, age, gib, one_line, plural
-from profiles.clean import clean
-from profiles.effects import in_flight
-from profiles.plan import Action, GpuMemory, Plan
-from profiles.plan_money import PlanMoney
-from profiles.rollout import Rollout
+from profiles.desired.rollout import Rollout
+from profiles.money.plan_money import PlanMoney
+from profiles.plans.effects import in_flight
+from profiles.plans.plan import Action, GpuMemory, Plan
+from profiles.text.clean import clean
 
 SIDE_BY_SIDE_FROM = 100
 """Columns in which both tables stand beside each other."""

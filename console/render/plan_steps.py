@@ -9,8 +9,8 @@ from console.render.fit import Line
 from console.render.slices import amount, enforcement
 from console.render.table import Tone
 from console.render.text import UNKNOWN, age, one_line, plural
-from profiles.plan import Action, Change, Effect, Plan, Step
-from profiles.traits import TRAITS, Way, way
+from profiles.observed.traits import TRAITS, Way, way
+from profiles.plans.plan import Action, Change, Effect, Plan, Step
 
 SIGNS = {
     Action.KEEP: "=", Action.START: "+", Action.STOP: "-", Action.DRAIN: "↓", Action.REPLACE: "±", Action.LIVE: "~",

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from console.render.bill import over_text
 from console.render.money import dollars
 from console.render.text import UNKNOWN, plural
-from profiles.plan_money import GpuMoney, PlanMoney
+from profiles.money.plan_money import GpuMoney, PlanMoney
 
 ALL = "in all"
 

@@ -10,9 +10,9 @@ from console.render.slices import amount, enforcement
 from console.render.table import Tone
 from console.render.text import gib
 from console.store import Store
-from profiles.plan import Plan, Step
-from profiles.plan_money import PlanMoney
-from profiles.status import Reason
+from profiles.money.plan_money import PlanMoney
+from profiles.observed.status import Reason
+from profiles.plans.plan import Plan, Step
 
 
 class Page(NamedTuple):

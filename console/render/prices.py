@@ -4,7 +4,7 @@ import datetime
 
 from console.render.money import money_cell
 from console.render.table import Cell, Column, Tone
-from profiles.prices import Price, PriceRow
+from profiles.money.prices import Price, PriceRow
 
 PRICE_COLUMNS = (
     Column("gpu", "GPU", 8, priority=1, names=True),

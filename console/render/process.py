@@ -8,7 +8,7 @@ from console.render.processes import SIGNS, TONES, age_s
 from console.render.table import Tone
 from console.render.text import UNKNOWN, age, gib, number
 from console.store import Key, NodeState, NodeView, Store
-from profiles.processes import NodeProcess, ProcessKind
+from profiles.observed.processes import NodeProcess, ProcessKind
 
 _KINDS = {
     ProcessKind.OURS: "of an instance that runs",

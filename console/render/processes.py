@@ -7,7 +7,7 @@ from console.render.fit import Line
 from console.render.table import Cell, Column, Row, Tone
 from console.render.text import UNKNOWN, age, gib, number, one_line, plural
 from console.store import Key, NodeState, NodeView, Store
-from profiles.processes import NodeProcess, ProcessKind, UserShare
+from profiles.observed.processes import NodeProcess, ProcessKind, UserShare
 
 PROCESS_COLUMNS = (
     Column("kind", "Kind", 9, priority=1),

@@ -8,9 +8,9 @@ from console.render.table import Cell, Column, Row, Tone
 from console.render.text import UNKNOWN, age, plural
 from console.spending import of_instance
 from console.store import Key, NodeView, Store
-from profiles.model import DesiredInstance, Wanted
-from profiles.standing import Standing
-from profiles.status import InstanceStatus, Phase
+from profiles.desired.model import DesiredInstance, Wanted
+from profiles.desired.standing import Standing
+from profiles.observed.status import InstanceStatus, Phase
 
 PROFILE_COLUMNS = (
     Column("profile", "Profile", 14, priority=1, names=True),

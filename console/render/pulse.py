@@ -18,10 +18,10 @@ from console.render.table import Tone
 from console.render.text import age
 from console.spending import over_budget
 from console.store import NodeView, Store
-from profiles.finding import Severity
-from profiles.gpuhealth import SAID
-from profiles.gpus import GpuHealth
-from profiles.status import PROBLEM, Event, GpuState
+from profiles.observed.finding import Severity
+from profiles.observed.gpuhealth import SAID
+from profiles.observed.gpus import GpuHealth
+from profiles.observed.status import PROBLEM, Event, GpuState
 
 
 def problems(store: Store) -> list[tuple[str, Tone]]:

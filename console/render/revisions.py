@@ -9,11 +9,11 @@ from console.render.table import Cell, Column, Tone
 from console.render.text import UNKNOWN, age, clock, one_line
 from console.revision_changes import Changes
 from console.undo import Undo
-from profiles.drift import HIDDEN
-from profiles.merged import ProfileRevision
-from profiles.plan import Change
-from profiles.revision import Revision
-from profiles.status import Reason
+from profiles.observed.status import Reason
+from profiles.plans.plan import Change
+from profiles.revisions.drift import HIDDEN
+from profiles.revisions.merged import ProfileRevision
+from profiles.revisions.revision import Revision
 
 REVISION_COLUMNS = (
     Column("node", "Node", 8, priority=2),

@@ -11,7 +11,7 @@ from console.render.text import age, one_line, plural
 from console.rollout.course import Course
 from console.rollout.told import Began, Failed, Outcome, Over
 from console.settling import Settling
-from profiles.status import Phase
+from profiles.observed.status import Phase
 
 BAR_CELLS = 20
 _TONES = {Outcome.DONE: Tone.GOOD, Outcome.ROLLED_BACK: Tone.WARN, Outcome.PAUSED: Tone.BAD}

@@ -2,7 +2,7 @@
 
 from console.render.table import Cell, Column, Tone
 from console.render.text import UNKNOWN
-from profiles.runtime import RuntimeReading
+from profiles.observed.runtime import RuntimeReading
 
 RUNTIME_COLUMNS = (
     Column("node", "Node", 12, priority=1, names=True),

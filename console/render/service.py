@@ -14,7 +14,7 @@ from console.render.text import NOT_AVAILABLE, UNKNOWN, number, percent, plural,
 from console.render.windows import latency_lines
 from console.spending import per_million
 from console.store import Key, Store
-from profiles.burn import Burn
+from profiles.latency.burn import Burn
 
 _BURNS = ("1 min", "5 min", "1 h")
 

@@ -26,9 +26,9 @@ from console.render.windows import absent_of
 from console.spending import of_instance, per_million
 from console.store import Key, Kind, NodeState, NodeView, Store
 from engines.base import Histogram
-from profiles import slo
-from profiles.model import Wanted
-from profiles.status import PROBLEM, InstanceStatus, Phase
+from profiles.desired.model import Wanted
+from profiles.latency import slo
+from profiles.observed.status import PROBLEM, InstanceStatus, Phase
 
 SERVICE_COLUMNS = (
     Column("service", "Service", 14, priority=1, names=True),

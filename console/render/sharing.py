@@ -10,10 +10,10 @@ from console.render.table import Tone
 from console.render.text import UNKNOWN, age, gib
 from console.store import NodeView
 from engines.devices import Enforcer, ShareMode, Slice
-from profiles.migparts import offers_of
-from profiles.sharing import Sharing, Stranger, Tenant, sharing
-from profiles.status import PROBLEM, GpuReading, InternalStatus, Phase
-from profiles.traits import TRAITS, Way, way
+from profiles.gpu.migparts import offers_of
+from profiles.gpu.sharing import Sharing, Stranger, Tenant, sharing
+from profiles.observed.status import PROBLEM, GpuReading, InternalStatus, Phase
+from profiles.observed.traits import TRAITS, Way, way
 
 FOREIGN, PROMISED, UNATTRIBUTED, RESERVED, INTERNAL, FREE = "▒", "░", "?", "/", "▚", "·"
 TENANT = "█▅"

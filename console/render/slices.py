@@ -7,8 +7,8 @@ import msgspec
 from console.render.table import Cell, Tone
 from console.render.text import gib
 from engines.devices import Enforcer, Slice
-from profiles.memory import usage
-from profiles.status import GpuReading
+from profiles.gpu.memory import usage
+from profiles.observed.status import GpuReading
 
 _HELD = {
     Enforcer.MIG: "held by MIG",

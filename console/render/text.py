@@ -7,7 +7,7 @@ except for times, which carry their own.
 import math
 import time
 
-from profiles.slo import Quantile
+from profiles.latency.slo import Quantile
 
 UNKNOWN = "–"
 NOT_AVAILABLE = "n/a"

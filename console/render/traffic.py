@@ -10,7 +10,7 @@ import msgspec
 from console.render.figures import hundred, said, total
 from console.render.table import Cell, Column
 from console.store import NodeView
-from profiles.status import EngineReading
+from profiles.observed.status import EngineReading
 
 ERRORS_COLUMN = Column("errors", "Err %", 5, right=True, priority=6)
 MORE_COLUMNS = (

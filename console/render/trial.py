@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from console.render import text
 from console.render.figures import bar
 from console.render.table import Cell, Column, Tone
-from profiles.trial import Level
+from profiles.latency.trial import Level
 
 BAR_WIDTH = 30
 

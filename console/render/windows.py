@@ -16,9 +16,9 @@ from console.render.fit import Line
 from console.render.table import Tone
 from console.render.text import age
 from engines.base import Histogram
-from profiles import slo
-from profiles.history import HISTOGRAMS
-from profiles.status import EngineReading
+from profiles.latency import slo
+from profiles.observed.history import HISTOGRAMS
+from profiles.observed.status import EngineReading
 
 LATENCIES = (("TTFT", "ttft"), ("ITL", "itl"), ("E2E", "e2e"), ("Queue", "queue"))
 QUANTILES = (0.5, 0.95, 0.99)

@@ -8,13 +8,13 @@ from msgspec.structs import replace
 from console.operations import Applied, Operations
 from console.rollout.journal import BUSY_S, TRIES
 from console.store import NodeState, Store
-from profiles.applyjournal import ApplyJournal
-from profiles.difference import step_between
-from profiles.model import Desired, DesiredInstance
-from profiles.numbering import numbered
-from profiles.plan import Action, NodePlan, Plan, Step
-from profiles.standing import Standing
-from profiles.waves import Documents, Wave, document_after
+from profiles.desired.model import Desired, DesiredInstance
+from profiles.desired.standing import Standing
+from profiles.plans.difference import step_between
+from profiles.plans.plan import Action, NodePlan, Plan, Step
+from profiles.plans.waves import Documents, Wave, document_after
+from profiles.revisions.applyjournal import ApplyJournal
+from profiles.revisions.numbering import numbered
 
 BACK_S = 15.0
 """That an agent which was started anew, or a link that broke, is waited for."""

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from console.rollout.gate import STARTS
 from console.rollout.told import Began, Failed, Over, Soaking, Told
 from console.settling import Settling
-from profiles.plan import Step
+from profiles.plans.plan import Step
 
 
 class Course:

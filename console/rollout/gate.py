@@ -6,8 +6,8 @@ from collections.abc import AsyncIterator
 from console import settling
 from console.settling import Settling
 from console.store import Store
-from profiles.plan import Action, Plan
-from profiles.status import Reason
+from profiles.observed.status import Reason
+from profiles.plans.plan import Action, Plan
 
 STARTS = (Action.START, Action.REPLACE)
 

@@ -7,8 +7,8 @@ from collections.abc import Collection, Iterable, Mapping
 from agents.wire import AnswerT, Applies, ApplyBegun, ApplyNoted, BeginApply, NoteApply, ReadApplies
 from console.operations import Applied, Requests
 from console.remote.errors import NodeUnreachable, RequestFailed
-from profiles.applyjournal import ApplyJournal, ApplyState, joined, renamed
-from profiles.status import Reason
+from profiles.observed.status import Reason
+from profiles.revisions.applyjournal import ApplyJournal, ApplyState, joined, renamed
 
 DEADLINE_S = 10.0
 BUSY_S = 0.6

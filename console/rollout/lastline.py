@@ -3,7 +3,7 @@
 from console.logs import Interrupted
 from console.operations import Operations
 from console.remote.errors import RequestFailed
-from profiles.plan import Step
+from profiles.plans.plan import Step
 
 TAIL_BYTES = 2048
 

@@ -20,12 +20,12 @@ from console.rollout.gate import STARTS, soak
 from console.rollout.told import PAUSED_BY_HAND, Began, Failed, Outcome, Over, Soaking, Told
 from console.settling import Settling
 from console.store import Store
-from profiles.applyjournal import ApplyJournal, ApplyState, overtaken, taken_back
-from profiles.model import DesiredInstance
-from profiles.plan import Plan
-from profiles.rollout import OnFailure
-from profiles.status import GpuReading, Phase, Reason
-from profiles.waves import waves
+from profiles.desired.model import DesiredInstance
+from profiles.desired.rollout import OnFailure
+from profiles.observed.status import GpuReading, Phase, Reason
+from profiles.plans.plan import Plan
+from profiles.plans.waves import waves
+from profiles.revisions.applyjournal import ApplyJournal, ApplyState, overtaken, taken_back
 
 
 class Rolling:

@@ -3,11 +3,11 @@
 from console.author import author
 from console.rollout.journal import new_id
 from console.store import Store
-from profiles.applyjournal import ApplyJournal, Edit
-from profiles.plan import Plan
-from profiles.rollout import Rollout
-from profiles.status import Phase
-from profiles.waves import waves
+from profiles.desired.rollout import Rollout
+from profiles.observed.status import Phase
+from profiles.plans.plan import Plan
+from profiles.plans.waves import waves
+from profiles.revisions.applyjournal import ApplyJournal, Edit
 
 
 def journal_of(plan: Plan, reason: str, store: Store) -> ApplyJournal:

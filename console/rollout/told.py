@@ -5,8 +5,8 @@ from enum import StrEnum
 import msgspec
 
 from console.settling import Settling
-from profiles.plan import Step
-from profiles.status import Reason
+from profiles.observed.status import Reason
+from profiles.plans.plan import Step
 
 
 class Began(msgspec.Struct, frozen=True, kw_only=True):

@@ -19,8 +19,8 @@ from console.screens.logs import LogsScreen
 from console.screens.plan import PlanScreen, Proposal
 from console.store import Key
 from engines.control import Act
-from profiles.plan import Action, Plan
-from profiles.verb_plan import Verb
+from profiles.plans.plan import Action, Plan
+from profiles.plans.verb_plan import Verb
 
 GLANCE_S = 5.0
 READABLE_S = 12.0

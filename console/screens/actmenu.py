@@ -9,7 +9,7 @@ from console.owned import profile_of
 from console.render.consequence import DOWN
 from console.store import Key, Store
 from engines.control import Act
-from profiles.verb_plan import Verb
+from profiles.plans.verb_plan import Verb
 
 DOWN_ALL = "down all"
 """DOWN of the whole profile."""

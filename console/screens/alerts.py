@@ -11,7 +11,7 @@ from console.render.table import Row
 from console.screens.tables import TableScreen
 from console.store import Key, Kind
 from console.widgets.rows import Rows
-from profiles.alerts import Ack, Alert, Silence, ordered
+from profiles.watching.alerts import Ack, Alert, Silence, ordered
 
 SILENT_S = 3600.0
 

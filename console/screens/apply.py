@@ -22,9 +22,9 @@ from console.rollout.start import journal_of
 from console.rollout.told import Outcome, Told
 from console.screens.detail import DetailScreen
 from console.screens.session import Session
-from profiles.applyjournal import ApplyState
-from profiles.plan import Plan
-from profiles.status import Reason
+from profiles.observed.status import Reason
+from profiles.plans.plan import Plan
+from profiles.revisions.applyjournal import ApplyState
 
 LOG_EVERY_S = 1.0
 

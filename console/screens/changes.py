@@ -10,7 +10,7 @@ from console.screens.session import Session
 from console.screens.tables import TableScreen
 from console.store import Key, Kind
 from console.widgets.rows import Rows
-from profiles.timeline import Change
+from profiles.explain.timeline import Change
 
 ASK_EVERY_S = 30.0
 

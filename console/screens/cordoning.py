@@ -9,8 +9,8 @@ from console.render.text import one_line, plural
 from console.screens.base import YardScreen
 from console.screens.dialog import Dialog
 from console.store import Key, NodeView
-from profiles.cordon import NODE
-from profiles.cordon_plan import Place
+from profiles.placing.cordon import NODE
+from profiles.plans.cordon_plan import Place
 
 READABLE_S = 12.0
 

@@ -25,9 +25,9 @@ from console.screens.dialog import MARGIN, WIDTH, Dialog
 from console.screens.session import FleetDoor
 from console.store import Key
 from console.widgets.lines import Lines
-from profiles import mig
-from profiles.repartition import ChangePhase, GpuChange, GpuPlan
-from profiles.status import Role
+from profiles.gpu.repartition import ChangePhase, GpuChange, GpuPlan
+from profiles.observed import mig
+from profiles.observed.status import Role
 
 READABLE_S = 12.0
 EXAMPLE = "1x3g.40gb 3x1g.10gb, off, or undo"

@@ -27,14 +27,14 @@ from console.screens.step import StepScreen
 from console.spending import of_plan
 from console.store import Key
 from console.widgets.lines import Lines
-from profiles.document import FileError
-from profiles.extends import read_profile
-from profiles.load import parse_profile
-from profiles.model import Desired
-from profiles.plan import Plan
-from profiles.plan_money import PlanMoney
-from profiles.saved_plan import Seen, moved_on, seen
-from profiles.status import Reason
+from profiles.desired.model import Desired
+from profiles.files.extends import read_profile
+from profiles.files.load import parse_profile
+from profiles.money.plan_money import PlanMoney
+from profiles.observed.status import Reason
+from profiles.plans.plan import Plan
+from profiles.revisions.saved_plan import Seen, moved_on, seen
+from profiles.text.document import FileError
 
 READABLE_S = 12.0
 

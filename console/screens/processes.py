@@ -18,7 +18,7 @@ from console.screens.terminating import TERMINATE_BINDINGS, EndsProcesses
 from console.store import Key, Kind, Store
 from console.widgets.lines import Lines
 from console.widgets.rows import Rows
-from profiles.processes import NodeProcess, ProcessKind, UserShare, by_user
+from profiles.observed.processes import NodeProcess, ProcessKind, UserShare, by_user
 
 
 class ListsProcesses(AsksForProcesses, TableScreen):

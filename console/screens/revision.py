@@ -9,7 +9,7 @@ from console.render.revisions import revision_lines
 from console.revision_changes import Changes, revision_changes
 from console.screens.detail import DetailScreen
 from console.screens.session import Session
-from profiles.merged import ProfileRevision
+from profiles.revisions.merged import ProfileRevision
 
 
 class RevisionScreen(DetailScreen):

@@ -20,7 +20,7 @@ from console.store import Key, Kind
 from console.tagging import tag
 from console.widgets.lines import Lines
 from console.widgets.rows import Rows
-from profiles.merged import ProfileRevision
+from profiles.revisions.merged import ProfileRevision
 
 
 class RevisionsScreen(GoesBack, TableScreen):

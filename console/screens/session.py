@@ -14,11 +14,11 @@ from console.render.bill import spent_now
 from console.render.fit import Line
 from console.render.table import Tone
 from console.store import NodeState, Store
-from profiles.cordon_plan import Place
-from profiles.model import Profile
-from profiles.plan import Plan
-from profiles.status import GpuSourceKind, Reason, Role
-from profiles.verb_plan import Verb
+from profiles.desired.model import Profile
+from profiles.observed.status import GpuSourceKind, Reason, Role
+from profiles.plans.cordon_plan import Place
+from profiles.plans.plan import Plan
+from profiles.plans.verb_plan import Verb
 
 
 class AppliedNode(Protocol):

@@ -7,7 +7,7 @@ from console.render.plan_steps import Entry
 from console.render.planpage import entry_page
 from console.screens.detail import DetailScreen
 from console.screens.session import Session
-from profiles.plan import Plan
+from profiles.plans.plan import Plan
 
 
 class StepScreen(DetailScreen):

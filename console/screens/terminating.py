@@ -10,8 +10,8 @@ from console.render.text import one_line
 from console.screens.base import YardScreen
 from console.screens.dialog import Dialog
 from console.store import Key
-from profiles.processes import NodeProcess
-from profiles.status import Role
+from profiles.observed.processes import NodeProcess
+from profiles.observed.status import Role
 
 READABLE_S = 12.0
 

@@ -14,7 +14,7 @@ from console.screens.dialog import Dialog
 from console.screens.session import Session
 from console.store import NodeView, Store
 from console.undo import Undo, propose_undo
-from profiles.plan import Action
+from profiles.plans.plan import Action
 
 READABLE_S = 12.0
 WIDTH = 76

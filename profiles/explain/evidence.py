@@ -5,7 +5,7 @@ from enum import StrEnum
 
 import msgspec
 
-from profiles.status import Phase
+from profiles.observed.status import Phase
 
 Track = tuple[float | None, ...]
 """A value a step, None where there is none."""
@@ -62,7 +62,8 @@ class Tenant(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Evidence(msgspec.Struct, frozen=True, kw_only=True):
-    """Tracks are named as profiles.history names them, and `ttft_p95_s`, `itl_p95_s`, `busy_ratio` of the subject."""
+    """Tracks are named as profiles.observed.history names them, and `ttft_p95_s`, `itl_p95_s`, `busy_ratio` of the
+    subject."""
 
     subject: str
     axis: Axis

@@ -4,7 +4,7 @@ import msgspec
 
 from profiles.explain.evidence import Evidence
 from profiles.explain.shift import shift
-from profiles.status import Phase
+from profiles.observed.status import Phase
 
 LATE_RATIO = 0.5
 """Latency that rises by less is not called hurt where nothing is promised."""

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from agents.instances.claims import Claimed, Claims
 from engines.devices import Slice
-from profiles.ledger import Refusal, refusal
-from profiles.status import GpuReading
+from profiles.gpu.ledger import Refusal, refusal
+from profiles.observed.status import GpuReading
 
 
 def refused(wanted: Slice, claimed: Claimed) -> Refusal | None:

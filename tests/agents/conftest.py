@@ -9,7 +9,7 @@ import pytest
 
 from agents.instances.reasons import ANYWHERE, CODES
 from engines import registry
-from profiles.status import EventKind, Phase
+from profiles.observed.status import EventKind, Phase
 from tests.agents.sudoed import granted, installed
 from tests.fakes.nvml.fixtures import driver, nvml, nvml_library
 from tests.fakes.supervised import Agent, FakeEngine

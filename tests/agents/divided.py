@@ -18,10 +18,10 @@ from agents.fractions.migwork import Pace
 from agents.gpus.surveyor import Surveyor
 from agents.privilege.child import RootChild
 from engines.devices import MigSlot, ShareMode, Slice
-from profiles.mig import MigLayout, layout
-from profiles.model import InstanceSpec
-from profiles.repartition import GpuChange, GpuRecord
-from profiles.status import GpuReading, InstanceStatus, Phase, Reason
+from profiles.desired.model import InstanceSpec
+from profiles.gpu.repartition import GpuChange, GpuRecord
+from profiles.observed.mig import MigLayout, layout
+from profiles.observed.status import GpuReading, InstanceStatus, Phase, Reason
 from tests.fakes.nvml.driver import H100_PROFILES, FakeDriver
 from tests.fakes.nvml.occupied import occupied
 from tests.fakes.supervised import Agent, spec

@@ -21,8 +21,8 @@ from agents.processes import tree
 from agents.processes.survey import Survey
 from agents.processes.terminating import Terminator
 from agents.redaction import Redactor
-from profiles.processes import ProcessKind
-from profiles.status import GpuProcess, GpuReading, GpuSource, GpuSourceKind, HostReading
+from profiles.observed.processes import ProcessKind
+from profiles.observed.status import GpuProcess, GpuReading, GpuSource, GpuSourceKind, HostReading
 
 USED_LATER = (encodings.idna, locale, signal, subprocess)
 """The interpreter may lie where nobody cannot go."""

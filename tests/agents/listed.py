@@ -6,7 +6,7 @@ import signal
 
 from agents.processes.survey import Survey
 from agents.redaction import Redactor
-from profiles.status import Phase
+from profiles.observed.status import Phase
 from tests.fakes.supervised import Agent, spec
 
 

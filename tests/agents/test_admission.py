@@ -10,8 +10,8 @@ from agents.board import Board
 from agents.instances.admission import Admission
 from agents.instances.claims import Claims
 from engines.devices import Slice
-from profiles.model import InstanceSpec, Wanted
-from profiles.status import (
+from profiles.desired.model import InstanceSpec, Wanted
+from profiles.observed.status import (
     GpuProcess,
     GpuReading,
     GpuSource,

@@ -8,11 +8,11 @@ from agents import wire
 from agents.errors import Refused
 from agents.events import EventLog
 from agents.past.applies import Applies
-from profiles.applyjournal import ApplyJournal, ApplyState, Edit, joined, renamed, taken_back
-from profiles.model import DesiredInstance, InstanceSpec, Wanted
-from profiles.rollout import Rollout
-from profiles.status import Reason
-from profiles.waves import Move, Wave
+from profiles.desired.model import DesiredInstance, InstanceSpec, Wanted
+from profiles.desired.rollout import Rollout
+from profiles.observed.status import Reason
+from profiles.plans.waves import Move, Wave
+from profiles.revisions.applyjournal import ApplyJournal, ApplyState, Edit, joined, renamed, taken_back
 
 
 def owned(name: str, model: str = "m", **fields: object) -> DesiredInstance:

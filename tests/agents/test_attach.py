@@ -17,7 +17,7 @@ from agents import wire
 from agents.__main__ import build_parser
 from agents.framing import FrameReader, encode
 from agents.layout import has_unit
-from profiles.status import Role
+from profiles.observed.status import Role
 
 LIMIT_S = 20
 AGENT = (sys.executable, "-P", "-m", "agents")

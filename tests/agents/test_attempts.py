@@ -9,9 +9,9 @@ from agents.instances.outcome import Again, Backoff, Done, GivenUp
 from agents.instances.restart import RestartPolicy
 from agents.processes import tree
 from engines.devices import Slice
-from profiles.model import InstanceSpec
-from profiles.restart import Restart
-from profiles.status import Phase, Reason
+from profiles.desired.model import InstanceSpec
+from profiles.desired.restart import Restart
+from profiles.observed.status import Phase, Reason
 from tests.fakes.supervised import Agent, spec
 
 EXITED = Reason("exited", "exit code 1")

@@ -5,8 +5,8 @@ from hypothesis import strategies as st
 
 from agents import board as module
 from agents.board import Board
-from profiles.model import Desired
-from profiles.status import GpuReading, GpuSource, GpuSourceKind, HostReading, InstanceStatus, Phase, Reason
+from profiles.desired.model import Desired
+from profiles.observed.status import GpuReading, GpuSource, GpuSourceKind, HostReading, InstanceStatus, Phase, Reason
 
 
 def make_board() -> Board:

@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 
 from agents.sampling.burning import SLOT_S, Burning, Burnings, Sliding
 from engines.base import EngineSample, Histogram
-from profiles.burn import WINDOWS_S, Misses, Objective
-from profiles.objectives import Slo
+from profiles.latency.burn import WINDOWS_S, Misses, Objective
+from profiles.latency.objectives import Slo
 
 SLO = Slo(latency=(Objective("ttft_p95", "ttft", 0.5, 0.05),), errors_ratio=0.01)
 BOUNDS_S = (0.1, 0.5, 1.0)

@@ -14,8 +14,8 @@ from agents.instances import probe
 from engines import registry
 from engines.abilities import Liveness
 from engines.base import Launch
-from profiles.model import InstanceSpec, Wanted
-from profiles.status import EventKind, InstanceStatus, Phase
+from profiles.desired.model import InstanceSpec, Wanted
+from profiles.observed.status import EventKind, InstanceStatus, Phase
 from tests.fakes.supervised import Agent, spec
 
 

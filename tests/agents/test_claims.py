@@ -16,8 +16,8 @@ from agents.instances.admission import Admission
 from agents.instances.claims import PREFIX, Claims
 from agents.processes import tree
 from engines.devices import MigSlot, Slice
-from profiles.ledger import Refusal
-from profiles.status import GpuClaim, Phase
+from profiles.gpu.ledger import Refusal
+from profiles.observed.status import GpuClaim, Phase
 from tests.agents.claimant import refused
 from tests.fakes.supervised import Agent, spec
 

@@ -12,7 +12,7 @@ from agents import state
 from agents.events import EventLog
 from agents.instances.desired import DesiredDocument, only_stops, rebuilt
 from agents.layout import Layout
-from profiles.model import Desired, DesiredInstance, InstanceSpec, Wanted
+from profiles.desired.model import Desired, DesiredInstance, InstanceSpec, Wanted
 
 
 def owned(name: str, *, wanted: Wanted = Wanted.RUNNING, asked: int = 0) -> DesiredInstance:

@@ -12,8 +12,8 @@ import pytest
 from agents.instances import draining
 from agents.instances.draining import drain_reason, limit_s
 from engines.base import EngineSample
-from profiles.model import DesiredInstance, InstanceSpec, Wanted
-from profiles.status import EventKind, Phase
+from profiles.desired.model import DesiredInstance, InstanceSpec, Wanted
+from profiles.observed.status import EventKind, Phase
 from tests.fakes.supervised import Agent, spec
 
 

@@ -7,7 +7,7 @@ from agents.errors import Refused
 from agents.instances.edits import check
 from agents.wire import SetDesired
 from engines.devices import Slice
-from profiles.model import Cordon, Desired, DesiredInstance, InstanceSpec, SecretRef
+from profiles.desired.model import Cordon, Desired, DesiredInstance, InstanceSpec, SecretRef
 
 
 def edit(name: str = "a/0", profile: str = "p", **more: object) -> SetDesired:

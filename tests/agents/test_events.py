@@ -6,7 +6,7 @@ import pytest
 
 from agents import events
 from agents.events import EventLog
-from profiles.status import EventKind
+from profiles.observed.status import EventKind
 
 
 def test_numbers_go_on_after_a_restart(tmp_path: Path) -> None:

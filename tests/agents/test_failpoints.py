@@ -10,7 +10,7 @@ import pytest
 from agents import failpoints
 from agents.failpoints import POINTS, REPARTITION_POINTS, VARIABLE
 from agents.processes import shim
-from profiles.repartition import ChangePhase
+from profiles.gpu.repartition import ChangePhase
 
 AGENTS = Path(failpoints.__file__).parent
 

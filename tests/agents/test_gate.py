@@ -9,7 +9,7 @@ import pytest
 from agents import framing, wire
 from agents.access.audit import chain
 from agents.access.audit.record import Kind, Record, unseal
-from profiles.status import Role
+from profiles.observed.status import Role
 from tests.agents.test_server import Console, Running, directory, serving, set_desired  # noqa: F401
 
 

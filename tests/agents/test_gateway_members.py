@@ -5,7 +5,7 @@ from agents.gateways.doors import Doors
 from agents.gateways.members import Replica, Wished, commands, listening, weights, wished
 from agents.gateways.rates import Rates
 from agents.gateways.stats import Server, Stats
-from profiles.gateway import Gateway, MemberState, Relay
+from profiles.desired.gateway import Gateway, MemberState, Relay
 
 HERE = Wished("127.0.0.1:1", 256)
 

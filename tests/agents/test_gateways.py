@@ -18,9 +18,9 @@ from agents.errors import Refused
 from agents.gateways.gateways import Gateways
 from agents.processes import process, tree
 from agents.processes.process import Handle
-from profiles.gateway import Gateway, MemberReading, MemberState, Relay
-from profiles.model import InstanceSpec, Wanted
-from profiles.status import Phase
+from profiles.desired.gateway import Gateway, MemberReading, MemberState, Relay
+from profiles.desired.model import InstanceSpec, Wanted
+from profiles.observed.status import Phase
 from tests.fakes.callers import Callers
 from tests.fakes.haproxy import needs_haproxy
 from tests.fakes.supervised import Agent

@@ -12,8 +12,8 @@ from agents.gpus.reader import Reader
 from agents.gpus.simulated import Simulated
 from agents.gpus.source import Frame, NoGpus
 from engines.simulated_device import CLAIMS_DIRECTORY, Claim, SimulatedGpu, claim_file, encode_claim, encode_devices
-from profiles.gpus import Recovery
-from profiles.status import GpuSourceKind, GpuState
+from profiles.observed.gpus import Recovery
+from profiles.observed.status import GpuSourceKind, GpuState
 
 GPUS = [SimulatedGpu(uuid=f"GPU-{i}", index=i, name="H100", memory_total_mib=81559, memory_reserved_mib=559)
         for i in range(2)]  # fmt: skip

@@ -11,8 +11,8 @@ from agents.gpus.fields import _VALUE as layout
 from agents.gpus.fields import EACH_SECOND, ENERGY, RETRY_S, Fields
 from agents.gpus.nvidia import Nvidia
 from agents.gpus.rates import WRAP, Rates
-from profiles.gpus import GpuErrors, GpuPeer, MigState, Nearness, Recovery
-from profiles.status import GpuReading
+from profiles.observed.gpus import GpuErrors, GpuPeer, MigState, Nearness, Recovery
+from profiles.observed.status import GpuReading
 from tests.fakes.nvml.driver import MIB, FakeDriver
 
 pytestmark = pytest.mark.usefixtures("nvml")

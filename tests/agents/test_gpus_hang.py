@@ -7,7 +7,7 @@ import pytest
 
 from agents.gpus.reader import Reader
 from agents.gpus.source import Frame
-from profiles.status import GpuSourceKind, GpuState
+from profiles.observed.status import GpuSourceKind, GpuState
 from tests.fakes.nvml.driver import FakeDriver
 
 LIMIT_S = 40.0

@@ -7,7 +7,7 @@ import pytest
 from agents.gpus import nvidia as ours
 from agents.gpus.nvidia import Nvidia
 from agents.gpus.source import NoGpus
-from profiles.status import GpuReading, GpuState
+from profiles.observed.status import GpuReading, GpuState
 from tests.fakes.nvml.driver import MIB, FakeDriver
 
 NOBODY = 4_194_305

@@ -13,7 +13,7 @@ from agents.gpus.reader import NotReleased, Reader
 from agents.gpus.source import Frame
 from agents.processes import tree
 from engines.simulated_device import SimulatedGpu, encode_devices
-from profiles.status import GpuState
+from profiles.observed.status import GpuState
 from tests.fakes.nvml.driver import FakeDriver
 
 DEAF = (

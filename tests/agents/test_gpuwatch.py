@@ -9,7 +9,7 @@ from agents.events import EventLog
 from agents.gpus.simulated import Simulated
 from agents.sampling.gpuwatch import EVENTS_BURST, FOREIGN, THROTTLED, GpuWatch
 from engines.simulated_device import CLAIMS_DIRECTORY, Claim, SimulatedGpu, claim_file, encode_claim, encode_devices
-from profiles.status import EventKind, GpuReading, GpuState
+from profiles.observed.status import EventKind, GpuReading, GpuState
 
 
 class Bench:

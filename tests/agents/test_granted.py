@@ -9,8 +9,8 @@ import pytest
 from agents.fractions.fractions import Fractions
 from agents.fractions.mechanism import CannotGrant, Grant
 from engines.devices import MigSlot, ShareMode, Slice
-from profiles.model import Wanted
-from profiles.status import Phase, Reason
+from profiles.desired.model import Wanted
+from profiles.observed.status import Phase, Reason
 from tests.fakes.supervised import Agent, spec
 
 PART = Slice(gpu_uuid="GPU-1", gpu_index=0, mig=MigSlot(profile="1g.10gb", start=0, size=1), memory_mib=9728)

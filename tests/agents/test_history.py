@@ -22,9 +22,9 @@ from agents.past.scrapes import FORGOTTEN_AFTER, Scrapes
 from agents.past.spending import spent
 from engines.base import EngineSample, Histogram
 from engines.devices import Slice
-from profiles.history import FIELDS, NAN, HistoryKind
-from profiles.slo import merge, quantile
-from profiles.status import (
+from profiles.latency.slo import merge, quantile
+from profiles.observed.history import FIELDS, NAN, HistoryKind
+from profiles.observed.status import (
     EngineReading,
     GpuReading,
     GpuSource,

@@ -2,7 +2,7 @@ import pytest
 
 from agents.instances.instance import NEXT, Life, WrongTransition, move
 from engines.base import LoadProgress
-from profiles.status import Phase, Reason
+from profiles.observed.status import Phase, Reason
 
 ASKED = Reason("asked", "asked")
 

@@ -11,7 +11,7 @@ import pytest
 
 from agents import kept
 from agents.kept import look, unit_of
-from profiles.kept import Kept, KeptBy
+from profiles.observed.kept import Kept, KeptBy
 
 SYSTEM = "0::/system.slice/gpuyard-agent.service\n"
 OF_USER = "/user.slice/user-1000.slice/user@1000.service"

@@ -14,7 +14,7 @@ from agents.access.leases import TTL_LEAST_S, Leases
 from agents.access.peer import Peer
 from agents.errors import Refused
 from agents.events import EventLog
-from profiles.status import Role
+from profiles.observed.status import Role
 
 
 class Node:

@@ -6,8 +6,8 @@ from msgspec.structs import replace
 
 from agents.events import EventLog
 from agents.instances.leasing import Leasing
-from profiles.finding import Severity
-from profiles.model import Desired, DesiredInstance, InstanceSpec
+from profiles.desired.model import Desired, DesiredInstance, InstanceSpec
+from profiles.observed.finding import Severity
 
 DAY_S = 86400.0
 SPEC = InstanceSpec(name="chat/0", service="chat", engine="vllm", model="m", lease_s=30 * DAY_S)

@@ -6,7 +6,7 @@ import pytest
 from agents.instances.liveness import Pace, Pulse
 from engines.abilities import Completion, Liveness
 from engines.base import EngineSample
-from profiles.status import Phase
+from profiles.observed.status import Phase
 
 PACE = Pace()
 TOKEN = Completion(path="/v1/completions", body=b"{}")

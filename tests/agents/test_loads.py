@@ -6,8 +6,8 @@ import pytest
 from agents.instances.loads import KEPT, Load, Loading, LoadMemory
 from engines.base import LoadProgress
 from engines.devices import Slice
-from profiles.model import InstanceSpec
-from profiles.status import GpuReading
+from profiles.desired.model import InstanceSpec
+from profiles.observed.status import GpuReading
 
 GPUS = [GpuReading(uuid="GPU-1", index=0, name="H100"), GpuReading(uuid="GPU-2", index=1, name="L4")]
 

@@ -10,7 +10,7 @@ from agents.instances.measurements import KEPT, Measurements
 from engines.adapters.vllm import ENGINE as VLLM
 from engines.devices import Slice
 from engines.measured import Comparison, Measurement, Said, Taken
-from profiles.status import Phase
+from profiles.observed.status import Phase
 from tests.fakes.supervised import Agent, FakeEngine, spec
 
 CONFIG = {

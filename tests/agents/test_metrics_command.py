@@ -14,7 +14,7 @@ import pytest
 from agents.layout import Layout
 from agents.replacing import holder
 from engines.prometheus import Page
-from profiles.metrics import FAMILIES
+from profiles.watching.metrics import FAMILIES
 
 
 @pytest.fixture

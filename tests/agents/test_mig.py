@@ -8,8 +8,8 @@ from agents.fractions.mechanism import CannotGrant
 from agents.fractions.mig import Mig
 from agents.gpus.surveyor import Surveyor
 from engines.devices import MigSlot, Slice
-from profiles.gpus import MigDevice
-from profiles.status import GpuProcess, GpuReading
+from profiles.observed.gpus import MigDevice
+from profiles.observed.status import GpuProcess, GpuReading
 from tests.agents.test_migsurvey import UUID, meets
 from tests.fakes.nvml.driver import FakeDriver
 from tests.fakes.test_nvml_mig import THREE_SLICES, gpu, place

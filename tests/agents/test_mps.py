@@ -25,9 +25,9 @@ from agents.processes.isolation.plain import Plain
 from agents.processes.process import Handle
 from console.demo.mps import install
 from engines.devices import Enforcer, ShareMode, Slice
-from profiles.gpus import GpuCard
-from profiles.model import DesiredInstance, InstanceSpec
-from profiles.status import GpuProcess, GpuReading, InternalStatus, Phase
+from profiles.desired.model import DesiredInstance, InstanceSpec
+from profiles.observed.gpus import GpuCard
+from profiles.observed.status import GpuProcess, GpuReading, InternalStatus, Phase
 from tests.engines.simulated_process import yard
 from tests.fakes.mps_switches import switch
 from tests.fakes.supervised import Agent

@@ -5,10 +5,10 @@ from msgspec.structs import replace
 
 from agents.errors import Refused
 from agents.instances.numbers import MAX_GONE, check, stamped
-from profiles.model import Desired, DesiredInstance, InstanceSpec
-from profiles.numbering import part
-from profiles.revision import Revision
-from profiles.standing import Standing
+from profiles.desired.model import Desired, DesiredInstance, InstanceSpec
+from profiles.desired.standing import Standing
+from profiles.revisions.numbering import part
+from profiles.revisions.revision import Revision
 
 INSTANCES = {
     name: DesiredInstance(

@@ -3,9 +3,9 @@
 from pathlib import Path
 
 from agents.instances.preparation import describe, write_files
-from profiles.burn import Objective
-from profiles.model import InstanceSpec
-from profiles.objectives import Slo
+from profiles.desired.model import InstanceSpec
+from profiles.latency.burn import Objective
+from profiles.latency.objectives import Slo
 
 
 def spec(engine: str, **changes: object) -> InstanceSpec:

@@ -8,7 +8,7 @@ import pytest
 from agents.instances.instance import NEXT
 from agents.instances.reasons import CODES
 from engines.failures import FAILURES
-from profiles.status import Phase
+from profiles.observed.status import Phase
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "phases.md").read_text()
@@ -35,7 +35,7 @@ GIVEN = re.compile(
 def given() -> set[str]:
     files = [ROOT / "agents" / "instances" / f"{name}.py" for name in MAKERS]
     files += [ROOT / "agents" / "fractions" / f"{name}.py" for name in MECHANISMS]
-    files.append(ROOT / "profiles" / "ledger.py")
+    files.append(ROOT / "profiles" / "gpu" / "ledger.py")
     text = "\n".join(file.read_text() for file in files)
     used = re.findall(r'CannotUse\("([a-z_]+)"', (ROOT / "agents" / "runtimes" / "runtimes.py").read_text())
     return {code for pair in GIVEN.findall(text) for code in pair if code} | {one.code for one in FAILURES} | {*used}

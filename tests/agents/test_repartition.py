@@ -9,9 +9,9 @@ import pytest
 
 from agents.errors import Refused
 from engines import registry
-from profiles.mig import MigLayout
-from profiles.repartition import BlockerKind, ChangePhase
-from profiles.status import Phase
+from profiles.gpu.repartition import BlockerKind, ChangePhase
+from profiles.observed.mig import MigLayout
+from profiles.observed.status import Phase
 from tests.agents.divided import GPU, OFF, Divided, code, dividing, on, parts, said
 from tests.fakes.nvml.driver import MIB, FakeDriver
 from tests.fakes.supervised import FakeEngine

@@ -1,7 +1,7 @@
 import pytest
 
 from agents.instances.restart import Crash, RestartPolicy, loop_text, recent
-from profiles.restart import Restart
+from profiles.desired.restart import Restart
 
 RULE = Restart()
 

@@ -12,8 +12,8 @@ from agents.events import EventLog
 from agents.past.revisions import Revisions
 from agents.past.tags import Tags
 from agents.wire import SetTag
-from profiles.model import Desired, DesiredInstance, InstanceSpec
-from profiles.standing import Standing
+from profiles.desired.model import Desired, DesiredInstance, InstanceSpec
+from profiles.desired.standing import Standing
 
 
 def desired(generation: int, model: str, restarts: int = 0, author: str = "ann") -> Desired:

@@ -8,8 +8,8 @@ import pytest
 from agents.access.peer import Introduction, introduced, lesser
 from agents.access.permits import admin_only
 from agents.access.roles import GROUPS_KEPT_S, Account, Roles
-from profiles.model import Desired, DesiredInstance, InstanceSpec, SecretRef, Wanted
-from profiles.status import Role
+from profiles.desired.model import Desired, DesiredInstance, InstanceSpec, SecretRef, Wanted
+from profiles.observed.status import Role
 
 OTHER = os.geteuid() + 4242
 MAP = """

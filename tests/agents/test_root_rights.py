@@ -20,7 +20,7 @@ from agents.privilege.calls import (
 )
 from agents.privilege.ways import Host, way
 from agents.root.sudoers import NotOurs, sudoers, writable_by_others
-from profiles.finding import Finding, Severity
+from profiles.observed.finding import Finding, Severity
 
 GPU = "GPU-00000000-0000-4000-8000-000000000000"
 NOBODY = 65534

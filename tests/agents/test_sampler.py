@@ -18,7 +18,7 @@ from agents.sampling.gpuwatch import GpuWatch
 from agents.sampling.sampler import Owners, Sampler
 from engines.base import Engine, EngineSample
 from engines.simulated_device import CLAIMS_DIRECTORY, Claim, SimulatedGpu, claim_file, encode_claim, encode_devices
-from profiles.status import EngineReading, GpuProcess, GpuReading, GpuSource, GpuSourceKind, HostReading
+from profiles.observed.status import EngineReading, GpuProcess, GpuReading, GpuSource, GpuSourceKind, HostReading
 
 FAKE = Path(__file__).parents[1] / "fakes" / "engine.py"
 

@@ -9,7 +9,7 @@ import pytest
 from agents.past.segments import Limits, Segments
 from agents.past.steps import InstanceStep, Step, counted, histogram_of, plain, values_of
 from engines.base import Histogram
-from profiles.history import NAN
+from profiles.observed.history import NAN
 
 BOUNDS = (0.1, 0.5)
 

@@ -55,9 +55,9 @@ from agents.server.listener import listen
 from agents.server.node import Node
 from agents.server.server import Server
 from agents.trials.trials import Trials
-from profiles.history import HistoryKind
-from profiles.model import Desired
-from profiles.status import EventKind, GpuSource, GpuSourceKind, HostReading, Role
+from profiles.desired.model import Desired
+from profiles.observed.history import HistoryKind
+from profiles.observed.status import EventKind, GpuSource, GpuSourceKind, HostReading, Role
 
 LIMIT_S = 10
 T = TypeVar("T")

@@ -6,7 +6,7 @@ import pytest
 from agents import state
 from agents.errors import BadState
 from agents.layout import Layout, find_socket, find_state
-from profiles.model import Desired
+from profiles.desired.model import Desired
 
 FIRST, SECOND = Desired(generation=3, author="ann"), Desired(generation=4, author="bob", reason="because")
 

@@ -15,8 +15,8 @@ from agents.instances.acts import Acts
 from engines.control import Act
 from engines.devices import Slice
 from engines.simulated_device import Claim, claim_file, decode_claim, encode_claim
-from profiles.model import InstanceSpec, Wanted
-from profiles.status import EventKind, InstanceStatus, Phase
+from profiles.desired.model import InstanceSpec, Wanted
+from profiles.observed.status import EventKind, InstanceStatus, Phase
 from tests.engines.simulated_process import FAST, yard
 from tests.fakes.supervised import Agent
 

@@ -17,10 +17,10 @@ from agents.wire import SetDesired
 from engines import registry
 from engines.base import LoadProgress
 from engines.devices import Slice
-from profiles.isolation import Tier
-from profiles.model import Desired, DesiredInstance, InstanceSpec, SecretRef, Wanted
-from profiles.resources import Limits
-from profiles.status import EventKind, Phase
+from profiles.desired.model import Desired, DesiredInstance, InstanceSpec, SecretRef, Wanted
+from profiles.desired.resources import Limits
+from profiles.observed.isolation import Tier
+from profiles.observed.status import EventKind, Phase
 from tests.fakes.supervised import Agent, FakeEngine, spec
 
 

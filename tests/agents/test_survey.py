@@ -15,8 +15,8 @@ from agents.processes.process import kill_all
 from agents.processes.spawn import Launch, spawn
 from agents.processes.survey import held_by
 from agents.processes.whois import HIDDEN, without_secrets
-from profiles.processes import NodeProcess, ProcessKind
-from profiles.status import GpuProcess, GpuReading, Phase
+from profiles.observed.processes import NodeProcess, ProcessKind
+from profiles.observed.status import GpuProcess, GpuReading, Phase
 from tests.agents.listed import left_behind, survey
 from tests.fakes.supervised import Agent, spec
 

@@ -21,8 +21,8 @@ from agents.processes.isolation.cgroup import Cgroup
 from agents.processes.process import kill_all
 from agents.processes.spawn import Launch, spawn
 from agents.processes.terminating import Terminator
-from profiles.processes import NodeProcess, ProcessKind
-from profiles.status import GpuProcess, GpuReading, Phase
+from profiles.observed.processes import NodeProcess, ProcessKind
+from profiles.observed.status import GpuProcess, GpuReading, Phase
 from tests.agents.listed import left_behind, survey
 from tests.fakes.nvml.driver import FakeDriver
 from tests.fakes.supervised import Agent, spec

@@ -16,7 +16,7 @@ from agents.privilege.answers import Done, Failed, Missing, Outcome
 from agents.privilege.calls import AnyCall, SetTimeslice
 from console.cli.gpu_words import LENGTHS
 from engines.devices import Timeslice
-from profiles.status import GpuReading, GpuSource, GpuSourceKind, GpuState, HostReading
+from profiles.observed.status import GpuReading, GpuSource, GpuSourceKind, GpuState, HostReading
 
 GPU = "GPU-00000000-0000-4000-8000-000000000000"
 SHORT = SetTimeslice(gpu=GPU, to=Timeslice.SHORT)

@@ -11,7 +11,7 @@ from agents.instances.runner import Runner, Started
 from agents.instances.steering import RETRY_S, Steering
 from engines.control import Call, Control
 from engines.vllm_calls import calls
-from profiles.model import DesiredInstance, InstanceSpec
+from profiles.desired.model import DesiredInstance, InstanceSpec
 
 
 class Engine:

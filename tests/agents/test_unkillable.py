@@ -17,8 +17,8 @@ import pytest
 from agents.instances import keeper, runner
 from agents.processes import process, tree
 from engines.devices import Slice
-from profiles.model import InstanceSpec, Wanted
-from profiles.status import EventKind, GpuProcess, InstanceStatus, Phase
+from profiles.desired.model import InstanceSpec, Wanted
+from profiles.observed.status import EventKind, GpuProcess, InstanceStatus, Phase
 from tests.fakes.supervised import Agent, spec
 
 FREEZER = Path("/sys/fs/cgroup/freezer")

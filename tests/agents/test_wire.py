@@ -4,12 +4,12 @@ import pytest
 
 from agents import wire
 from agents.framing import FrameReader
-from profiles.finding import ok
-from profiles.history import HistogramSeries, HistoryKind, HistorySeries
-from profiles.model import Desired, DesiredInstance, InstanceSpec
-from profiles.processes import NodeProcess, ProcessKind
-from profiles.revision import Revision
-from profiles.status import Event, EventKind, GpuSource, GpuSourceKind, HostReading, NodeStatus, Phase, Role
+from profiles.desired.model import Desired, DesiredInstance, InstanceSpec
+from profiles.observed.finding import ok
+from profiles.observed.history import HistogramSeries, HistoryKind, HistorySeries
+from profiles.observed.processes import NodeProcess, ProcessKind
+from profiles.observed.status import Event, EventKind, GpuSource, GpuSourceKind, HostReading, NodeStatus, Phase, Role
+from profiles.revisions.revision import Revision
 
 STATUS = NodeStatus(
     hostname="n1",

@@ -17,9 +17,9 @@ from agents.gpus.source import DriverXid, Frame
 from agents.sampling.gpuhealth import GpuHealthWatch
 from agents.sampling.witnesses import Witness, Witnesses
 from agents.sampling.xidlog import QUIET_S, XidLog
-from profiles.finding import Severity
-from profiles.gpus import GpuCard, GpuHealth, Recovery, Xid
-from profiles.status import GpuProcess, GpuReading, GpuSource, GpuSourceKind
+from profiles.observed.finding import Severity
+from profiles.observed.gpus import GpuCard, GpuHealth, Recovery, Xid
+from profiles.observed.status import GpuProcess, GpuReading, GpuSource, GpuSourceKind
 from tests.fakes.nvml.driver import FakeDriver
 
 CARDS = tuple(GpuCard(uuid=f"GPU-{i}", bus=f"0000:{0x1B + i:02x}:00.0") for i in range(2))

@@ -20,8 +20,8 @@ from console.screens.dialog import Dialog
 from console.screens.session import Session
 from console.store import Store
 from console.widgets.lines import Lines
-from profiles.model import Service
-from profiles.status import InstanceStatus, Phase
+from profiles.desired.model import Service
+from profiles.observed.status import InstanceStatus, Phase
 from tests.console.peer import until
 
 LIMIT_S = 30.0

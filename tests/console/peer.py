@@ -6,8 +6,8 @@ from collections.abc import Callable
 from agents import wire
 from agents.framing import FrameReader, encode, preamble
 from console.remote.stream import Ending
-from profiles.model import Desired
-from profiles.status import GpuSource, GpuSourceKind, HostReading, InstanceStatus, NodeStatus, Phase, Role
+from profiles.desired.model import Desired
+from profiles.observed.status import GpuSource, GpuSourceKind, HostReading, InstanceStatus, NodeStatus, Phase, Role
 
 NONCE = "0123abcd"
 

@@ -11,8 +11,8 @@ from console.screens.logs import LogsScreen
 from console.store import NodeState
 from console.widgets.lines import Lines
 from console.widgets.log_lines import LogLines
-from profiles.status import Phase
-from profiles.verb_plan import Verb
+from profiles.observed.status import Phase
+from profiles.plans.verb_plan import Verb
 from tests.console.acting import LIMIT_S, console, said, serve
 from tests.console.peer import until
 

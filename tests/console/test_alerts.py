@@ -21,11 +21,11 @@ from console.silences import ACK_LASTS_S, QuietFile
 from console.store import NodeState, Store
 from console.webhook import NotSent, post
 from console.widgets.lines import Lines
-from profiles.alertrules import Webhook, load_rules
-from profiles.alerts import Ack, Alert, Silence, Stage
-from profiles.finding import Severity
-from profiles.gpus import Xid
-from profiles.status import GpuProcess, GpuState, Reason
+from profiles.observed.finding import Severity
+from profiles.observed.gpus import Xid
+from profiles.observed.status import GpuProcess, GpuState, Reason
+from profiles.watching.alertrules import Webhook, load_rules
+from profiles.watching.alerts import Ack, Alert, Silence, Stage
 from tests.fakes.fleet import NOW_UNIX_S, Clock, FakeOperations, filled
 
 ALERT = Alert(rule="burn", target="a:chat/0", text="burns", severity=Severity.PROBLEM, stage=Stage.FIRING,

@@ -28,7 +28,7 @@ from console.screens.session import Session
 from console.store import Key, Kind, NodeState, Store
 from console.widgets.log_lines import LogLines
 from console.widgets.rows import Rows
-from profiles.status import Reason
+from profiles.observed.status import Reason
 from tests.fakes.fleet import Clock, FakeOperations, filled
 
 

@@ -9,10 +9,10 @@ import pytest
 from console.screens.apply import ApplyScreen
 from console.screens.plan import PlanScreen, Proposal
 from console.widgets.lines import Lines
-from profiles.load import parse_profile
-from profiles.model import Profile
-from profiles.status import Phase
-from profiles.yamltext import read
+from profiles.desired.model import Profile
+from profiles.files.load import parse_profile
+from profiles.observed.status import Phase
+from profiles.text.yamltext import read
 from tests.console.acting import Console, agent, console
 from tests.console.peer import until
 

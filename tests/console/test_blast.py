@@ -3,7 +3,7 @@
 import pytest
 
 from console.render.blast import blast
-from profiles.processes import NodeProcess, ProcessKind
+from profiles.observed.processes import NodeProcess, ProcessKind
 from tests.fakes.fleet import filled
 
 WHISPER = NodeProcess(pid=41822, name="whisper", user="bob", gpus=(5,), memory_mib=31_900, age_s=134.0)

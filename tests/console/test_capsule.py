@@ -19,11 +19,11 @@ from console.screens.instance import InstanceScreen
 from console.screens.session import FleetDoor
 from console.store import Key, Kind, NodeState
 from engines.simulated_device import DEVICES_FILE, SimulatedGpu, encode_devices
-from profiles.document import FileError
-from profiles.history import HistoryKind
-from profiles.model import Desired, DesiredInstance, InstanceSpec
-from profiles.revision import Revision
-from profiles.status import NodeStatus, Phase
+from profiles.desired.model import Desired, DesiredInstance, InstanceSpec
+from profiles.observed.history import HistoryKind
+from profiles.observed.status import NodeStatus, Phase
+from profiles.revisions.revision import Revision
+from profiles.text.document import FileError
 from tests.console.acting import LIMIT_S, console, serve
 from tests.console.peer import instance, status, until
 

@@ -10,9 +10,9 @@ from console.screens.changes import ChangesScreen
 from console.screens.instance import InstanceScreen
 from console.screens.session import Session
 from console.store import Key, Kind, NodeState, Store
-from profiles.finding import Severity
-from profiles.status import Event, EventKind, Reason
-from profiles.timeline import Change, ChangeKind
+from profiles.explain.timeline import Change, ChangeKind
+from profiles.observed.finding import Severity
+from profiles.observed.status import Event, EventKind, Reason
 from tests.fakes.fleet import NOW_UNIX_S, FakeOperations, filled
 
 CHAT = Key(Kind.INSTANCE, "fra-1", "llama-70b/0")

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from agents import wire
 from console.remote.clean import clean_json
-from profiles.clean import clean
+from profiles.text.clean import clean
 
 NASTY = st.sampled_from(
     ["\x1b]52;c;ZXZpbA==\x07", "\x1b[2J\x1b[H", "\x9b31m", "\x9d0;t\x9c", "\x1bP", "\u202e", "\u200b", "\x7f", "\x85",

@@ -25,10 +25,10 @@ from console.render.table import Cell, Column, Tone
 from console.settling import Settling
 from console.store import Key, Kind, NodeState, Store
 from engines.base import LoadProgress
-from profiles.plan import Action, Change, Plan, Step
-from profiles.revision import Revision
-from profiles.status import GpuSource, GpuSourceKind, Phase, Reason
-from profiles.verb_plan import Verb, plan_verb
+from profiles.observed.status import GpuSource, GpuSourceKind, Phase, Reason
+from profiles.plans.plan import Action, Change, Plan, Step
+from profiles.plans.verb_plan import Verb, plan_verb
+from profiles.revisions.revision import Revision
 from tests.console.peer import instance, snapshot
 from tests.fakes.fleet import filled
 from tests.fakes.sharing import shared_store

@@ -4,8 +4,8 @@ from console.app import Yard
 from console.screens.dialog import Dialog
 from console.screens.session import Session
 from console.widgets.lines import Lines
-from profiles.model import Wanted
-from profiles.status import Reason, Role
+from profiles.desired.model import Wanted
+from profiles.observed.status import Reason, Role
 from tests.fakes.fleet import FakeOperations, filled
 
 

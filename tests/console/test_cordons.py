@@ -15,8 +15,8 @@ from console.screens.session import Session
 from console.store import Key, Kind, Store
 from console.widgets.lines import Lines
 from console.widgets.rows import Rows
-from profiles.cordon import NODE
-from profiles.model import Cordon
+from profiles.desired.model import Cordon
+from profiles.placing.cordon import NODE
 from tests.console.peer import until
 from tests.fakes.fleet import NOW_UNIX_S, FakeOperations, filled
 

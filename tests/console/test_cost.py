@@ -9,7 +9,7 @@ import profiles
 from console.cli.parser import run
 from console.render.money import dollars
 
-CASES = Path(profiles.__file__).parent / "cases"
+CASES = Path(profiles.__file__).parent / "money" / "cases"
 
 
 @pytest.fixture(autouse=True)

@@ -11,7 +11,7 @@ from console.render.panels import panels
 from console.render.spark import chart
 from console.render.table import Tone
 from console.store import Key, Kind
-from profiles.history import HistogramSeries, rolling
+from profiles.observed.history import HistogramSeries, rolling
 from tests.fakes.fleet import filled
 
 BOUNDS = (0.1, 0.12, 0.14)

@@ -5,8 +5,8 @@ from console.rollout.course import Course
 from console.rollout.told import Began, Failed, Outcome, Over, Soaking
 from console.settling import Settling
 from engines.base import LoadProgress
-from profiles.plan import Action, Step
-from profiles.status import InstanceStatus, Phase, Reason
+from profiles.observed.status import InstanceStatus, Phase, Reason
+from profiles.plans.plan import Action, Step
 
 STEP = Step(action=Action.REPLACE, node="n1", instance="a/0")
 

@@ -6,10 +6,10 @@ from msgspec.structs import replace
 from console.cli.parser import run
 from console.render.layout import change_line, change_reason, layout_plan_lines
 from engines.devices import MigSlot
-from profiles.mig import MigLayout, layout
-from profiles.migplan import migration
-from profiles.repartition import Blocker, BlockerKind, ChangePhase, GpuChange, GpuPlan
-from profiles.status import Reason
+from profiles.gpu.migplan import migration
+from profiles.gpu.repartition import Blocker, BlockerKind, ChangePhase, GpuChange, GpuPlan
+from profiles.observed.mig import MigLayout, layout
+from profiles.observed.status import Reason
 
 THREE, OTHER = (MigSlot(profile="3g.40gb", start=start, size=4) for start in (0, 4))
 ONES = tuple(MigSlot(profile="1g.10gb", start=start, size=1) for start in (4, 5))

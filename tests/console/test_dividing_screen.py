@@ -23,11 +23,11 @@ from console.screens.session import Session
 from console.store import Key, Kind, Store
 from console.widgets.lines import Lines
 from console.widgets.rows import Rows
-from profiles.gpus import MigState
-from profiles.mig import MigLayout, layout
-from profiles.migplan import migration
-from profiles.repartition import Blocker, BlockerKind, ChangePhase, GpuChange, GpuPlan, GpuRecord
-from profiles.status import Reason, Role
+from profiles.gpu.migplan import migration
+from profiles.gpu.repartition import Blocker, BlockerKind, ChangePhase, GpuChange, GpuPlan, GpuRecord
+from profiles.observed.gpus import MigState
+from profiles.observed.mig import MigLayout, layout
+from profiles.observed.status import Reason, Role
 from tests.console.peer import until
 from tests.console.test_dividing import ONES, OTHER, THREE
 from tests.fakes.fleet import NOW_UNIX_S, FakeOperations, filled

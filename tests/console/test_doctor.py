@@ -12,8 +12,8 @@ from console.hosts.sshconfig import lines_for, values
 from console.hosts.sshfindings import judge_certificate
 from console.remote import certificate
 from console.views import NodeState, NodeView
-from profiles.finding import Severity, ok, warning
-from profiles.status import GpuSource, GpuSourceKind, HostReading, NodeStatus, Reason
+from profiles.observed.finding import Severity, ok, warning
+from profiles.observed.status import GpuSource, GpuSourceKind, HostReading, NodeStatus, Reason
 
 NO_ANSWER = Reason("timeout", "no answer", "look")
 

@@ -7,9 +7,9 @@ from console.cli.output import CommandFailed, Exit
 from console.cli.session import Reached
 from console.operations import Operations
 from console.store import NodeState, Store
-from profiles.model import Desired
-from profiles.plan import Action
-from profiles.status import Phase, Reason
+from profiles.desired.model import Desired
+from profiles.observed.status import Phase, Reason
+from profiles.plans.plan import Action
 from tests.console.peer import instance, snapshot
 from tests.console.test_operations import Nodes, desired
 

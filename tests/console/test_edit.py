@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from console.hosts.edit import Draft
 from console.inventory import Node, load, loads
-from profiles.document import FileError
+from profiles.text.document import FileError
 
 KEPT = """\
 # Our cluster.

@@ -11,13 +11,13 @@ from console.remote.errors import NodeUnreachable
 from console.render.verdict import verdict_item, verdict_lines, with_verdict
 from console.store import Key, Kind, NodeState, Store
 from engines.devices import Slice
+from profiles.desired.model import Desired
 from profiles.explain.cause import Code, Confidence
 from profiles.explain.evidence import Happened
-from profiles.gpus import Xid
-from profiles.history import HistoryKind, HistorySeries
-from profiles.model import Desired
-from profiles.processes import NodeProcess, ProcessKind
-from profiles.status import Event, EventKind, GpuProcess, GpuReading, Phase, Reason
+from profiles.observed.gpus import Xid
+from profiles.observed.history import HistoryKind, HistorySeries
+from profiles.observed.processes import NodeProcess, ProcessKind
+from profiles.observed.status import Event, EventKind, GpuProcess, GpuReading, Phase, Reason
 from tests.console.peer import instance, status
 
 NOW_UNIX_S = 10_000.5

@@ -12,8 +12,8 @@ from console.screens.instances import InstancesScreen
 from console.screens.session import Session
 from console.store import Key, Kind
 from engines.devices import Enforcer, Slice
-from profiles.plan import Action, Plan, Step
-from profiles.status import Phase, Reason
+from profiles.observed.status import Phase, Reason
+from profiles.plans.plan import Action, Plan, Step
 from tests.fakes.fleet import NOW_UNIX_S, FakeOperations
 from tests.fakes.sharing import DAEMON, NODE, part, shared_store
 

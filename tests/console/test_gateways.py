@@ -7,8 +7,8 @@ from console.render.instance import instance_lines
 from console.render.service import service_lines
 from console.render.traffic import of_nodes
 from console.store import Key, Kind, Store
-from profiles.gateway import GatewayReading, MemberReading, MemberState
-from profiles.status import EngineReading, InstanceStatus, Phase
+from profiles.desired.gateway import GatewayReading, MemberReading, MemberState
+from profiles.observed.status import EngineReading, InstanceStatus, Phase
 from tests.console.peer import instance, snapshot
 
 

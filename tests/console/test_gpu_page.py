@@ -11,9 +11,9 @@ from console.render.nodes import NODE_COLUMNS, node_row
 from console.render.pulse import problems
 from console.render.table import Cell, Tone
 from console.store import Key, Kind, Store
-from profiles.gpuhealth import judge
-from profiles.gpus import GpuCard, GpuErrors, GpuHealth, GpuPeer, MigDevice, MigState, Nearness, Recovery, Xid
-from profiles.status import Event, EventKind, GpuProcess, GpuReading, GpuState
+from profiles.observed.gpuhealth import judge
+from profiles.observed.gpus import GpuCard, GpuErrors, GpuHealth, GpuPeer, MigDevice, MigState, Nearness, Recovery, Xid
+from profiles.observed.status import Event, EventKind, GpuProcess, GpuReading, GpuState
 from tests.fakes.fleet import NOW_UNIX_S, filled
 
 UUID = "GPU-fra-1-0"

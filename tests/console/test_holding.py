@@ -5,7 +5,7 @@ import pytest
 from agents import wire
 from console.holding import NotHeld, held
 from console.remote.errors import NodeUnreachable, RequestFailed
-from profiles.status import Reason
+from profiles.observed.status import Reason
 
 LEASED = RequestFailed(Reason("leased", "bob holds this node since 12 s: apply"), "b")
 GONE = NodeUnreachable(Reason("lost", "the link broke"), "b")

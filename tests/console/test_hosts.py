@@ -14,7 +14,7 @@ from console.hosts.choice import Choice, Target, choose
 from console.hosts.errors import CannotGather
 from console.hosts.facts import BadAnswer, Facts, Libc, Python
 from console.hosts.payload import Part, Payload
-from profiles.status import Reason
+from profiles.observed.status import Reason
 
 ROOT = Path(__file__).parent.parent.parent
 PYTHON = Python(path="/usr/bin/python3.11", version=(3, 11, 2), suffix=".cpython-311-x86_64-linux-gnu.so")

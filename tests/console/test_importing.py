@@ -14,7 +14,7 @@ from console.hosts.adding import Choice, candidates, host
 from console.hosts.ansible_groups import expanded
 from console.hosts.edit import Draft
 from console.inventory import Node
-from profiles.document import FileError
+from profiles.text.document import FileError
 
 CONFIG = """\
 # mine

@@ -6,7 +6,7 @@ import pytest
 
 from console import inventory
 from console.inventory import Inventory, Node
-from profiles.document import FileError
+from profiles.text.document import FileError
 
 
 def load(folder: Path, text: str) -> Inventory:

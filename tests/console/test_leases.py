@@ -12,8 +12,8 @@ from console.render.instance import instance_lines
 from console.render.instances import instance_row
 from console.render.pulse import problems
 from console.store import Key, Kind, Store
-from profiles.plan import Action
-from profiles.status import Phase
+from profiles.observed.status import Phase
+from profiles.plans.plan import Action
 from tests.console.peer import instance, snapshot
 from tests.console.test_down import reached
 from tests.console.test_operations import desired

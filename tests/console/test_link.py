@@ -13,7 +13,7 @@ from console.remote.hostkeys import UnknownKey
 from console.remote.link import DELAY_AT_MOST_S, Link, delay_s
 from console.remote.stream import Ending
 from console.store import NodeState, Store
-from profiles.status import Event, EventKind, Phase, Reason, Role
+from profiles.observed.status import Event, EventKind, Phase, Reason, Role
 from tests.console.peer import Line, Peer, instance, snapshot, until
 
 SET = wire.SetDesired(expected_generation=0, instances={}, author="", reason="test")

@@ -8,7 +8,7 @@ from agents.wire import LogPiece, ReadLog
 from console import logs
 from console.logs import Interrupted
 from console.remote.errors import NodeUnreachable, RequestFailed
-from profiles.status import Reason
+from profiles.observed.status import Reason
 
 TAIL = LogPiece(text="one\n", offset=10, next_offset=14, incarnation=1)
 QUIET = LogPiece(text="", offset=14, next_offset=14, incarnation=1)

@@ -9,8 +9,8 @@ from console.screens.dialog import Dialog
 from console.screens.node import NodeScreen
 from console.screens.session import Session
 from console.store import Key, Kind, NodeState, Store
-from profiles.kept import Kept, KeptBy
-from profiles.status import Reason
+from profiles.observed.kept import Kept, KeptBy
+from profiles.observed.status import Reason
 from tests.console.peer import until
 from tests.fakes.fleet import NOW_UNIX_S, FakeOperations, filled
 

@@ -10,11 +10,11 @@ from console.operations import ADHOC, Operations
 from console.remote.errors import NodeUnreachable, RequestFailed
 from console.settling import Settling
 from console.store import NodeState, Store
-from profiles.model import Desired, DesiredInstance, InstanceSpec, PlaceRequest, Profile, Service, Wanted
-from profiles.plan import Action, Plan
-from profiles.restart import Restart
-from profiles.status import Phase, Reason
-from profiles.verb_plan import Verb
+from profiles.desired.model import Desired, DesiredInstance, InstanceSpec, PlaceRequest, Profile, Service, Wanted
+from profiles.desired.restart import Restart
+from profiles.observed.status import Phase, Reason
+from profiles.plans.plan import Action, Plan
+from profiles.plans.verb_plan import Verb
 from tests.console.peer import instance, snapshot
 
 

@@ -12,8 +12,8 @@ from console import past
 from console.past import Past
 from console.remote.errors import NodeUnreachable
 from console.store import Key, Kind, NodeState, Store
-from profiles.history import HISTOGRAMS, HistogramSeries, HistoryKind, HistorySeries
-from profiles.status import GpuReading, Phase, Reason
+from profiles.observed.history import HISTOGRAMS, HistogramSeries, HistoryKind, HistorySeries
+from profiles.observed.status import GpuReading, Phase, Reason
 from tests.console.peer import instance, snapshot
 
 KEY = Key(Kind.INSTANCE, "n", "chat/0")

@@ -14,9 +14,9 @@ from console.render.pastbill import past_item, past_lines
 from console.screens.session import Session
 from console.store import Store
 from console.widgets.lines import Lines
-from profiles.prices import load
-from profiles.spent import WHOLE, GpuTime, InstanceTime, Time
-from profiles.status import Reason
+from profiles.money.prices import load
+from profiles.money.spent import WHOLE, GpuTime, InstanceTime, Time
+from profiles.observed.status import Reason
 from tests.console.peer import snapshot
 
 BOARD = "NVIDIA H100 80GB HBM3"

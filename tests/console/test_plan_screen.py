@@ -25,12 +25,12 @@ from console.screens.step import StepScreen
 from console.spending import of_plan
 from console.store import Store
 from console.widgets.lines import Lines
-from profiles.document import FileError
-from profiles.model import Desired
-from profiles.plan import Action, Plan
-from profiles.saved_plan import read
-from profiles.status import Phase, Reason
-from profiles.verb_plan import Verb
+from profiles.desired.model import Desired
+from profiles.observed.status import Phase, Reason
+from profiles.plans.plan import Action, Plan
+from profiles.plans.verb_plan import Verb
+from profiles.revisions.saved_plan import read
+from profiles.text.document import FileError
 from tests.console import acting
 from tests.console.peer import until
 from tests.fakes.fleet import FakeOperations, filled

@@ -1,8 +1,8 @@
 """The money of a plan, as people read it."""
 
 from console.render.planmoney import money_in_short, money_lines
-from profiles.budgets import Budget, Over
-from profiles.plan_money import GpuMoney, PlanMoney
+from profiles.money.budgets import Budget, Over
+from profiles.money.plan_money import GpuMoney, PlanMoney
 
 
 def row(index: int, before: int | None, after: int | None) -> GpuMoney:

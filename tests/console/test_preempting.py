@@ -6,8 +6,8 @@ from console.operations import Operations
 from console.render.plan import plan_lines
 from console.store import Store
 from engines.devices import Slice
-from profiles.gpu_request import GpuRequest
-from profiles.model import Desired, DesiredInstance, InstanceSpec, Profile, Service
+from profiles.desired.gpu_request import GpuRequest
+from profiles.desired.model import Desired, DesiredInstance, InstanceSpec, Profile, Service
 from tests.console.peer import snapshot
 from tests.console.test_operations import Nodes
 from tests.profiles.machines import node

@@ -20,8 +20,8 @@ from console.screens.session import Session
 from console.store import Key, Kind, NodeState, Store
 from console.widgets.lines import Lines
 from console.widgets.rows import Rows
-from profiles.processes import NodeProcess, ProcessKind
-from profiles.status import Reason, Role
+from profiles.observed.processes import NodeProcess, ProcessKind
+from profiles.observed.status import Reason, Role
 from tests.console.acting import LIMIT_S, Console, console, serve
 from tests.console.peer import until
 from tests.fakes.fleet import FakeOperations, filled

@@ -2,10 +2,10 @@
 
 from console.render.profiles import drift_cell, profile_view
 from console.store import Store
-from profiles.model import Desired, DesiredInstance, InstanceSpec
-from profiles.numbering import part
-from profiles.standing import Standing
-from profiles.status import Phase
+from profiles.desired.model import Desired, DesiredInstance, InstanceSpec
+from profiles.desired.standing import Standing
+from profiles.observed.status import Phase
+from profiles.revisions.numbering import part
 from tests.console.peer import instance, snapshot
 
 

@@ -10,8 +10,8 @@ from console.screens.profiles import ProfilesScreen
 from console.screens.revision import RevisionScreen
 from console.screens.revisions import RevisionsScreen
 from console.widgets.lines import Lines
-from profiles.model import Profile, Service
-from profiles.status import Phase
+from profiles.desired.model import Profile, Service
+from profiles.observed.status import Phase
 from tests.console.acting import LIMIT_S, Console, console
 from tests.console.peer import until
 

@@ -13,8 +13,8 @@ from console.render.instance import instance_lines
 from console.render.instances import instance_row
 from console.render.pulse import changes, problem_line, problems
 from console.store import Key, Kind, NodeState, Store
-from profiles.status import Event, EventKind, Phase, Reason
-from profiles.verb_plan import Verb, plan_verb
+from profiles.observed.status import Event, EventKind, Phase, Reason
+from profiles.plans.verb_plan import Verb, plan_verb
 from tests.console.peer import instance, snapshot
 from tests.fakes.fleet import Clock, filled
 

@@ -12,8 +12,8 @@ from console.store import Key, Kind, Store
 from console.widgets.order import Order
 from console.widgets.rows import Rows
 from console.widgets.strips import draw
-from profiles.model import Desired
-from profiles.status import GpuReading, Phase
+from profiles.desired.model import Desired
+from profiles.observed.status import GpuReading, Phase
 from tests.console.peer import instance, snapshot, status
 
 COLUMNS = (Column("name", "Name", 8, priority=1), Column("n", "N", 6, right=True, priority=2),

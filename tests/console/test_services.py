@@ -14,10 +14,10 @@ from console.screens.services import ServicesScreen
 from console.screens.session import Session
 from console.store import Key, Kind, NodeState, Store
 from console.widgets.lines import Lines
-from profiles.burn import Misses
-from profiles.canary import CanaryReading
-from profiles.model import Desired, DesiredInstance, InstanceSpec, Wanted
-from profiles.status import EngineReading, InstanceStatus, Phase
+from profiles.desired.model import Desired, DesiredInstance, InstanceSpec, Wanted
+from profiles.latency.burn import Misses
+from profiles.latency.canary import CanaryReading
+from profiles.observed.status import EngineReading, InstanceStatus, Phase
 from tests.console.peer import instance, snapshot
 from tests.fakes.fleet import SLO, Clock, FakeOperations, filled, histogram
 

@@ -7,8 +7,8 @@ from console.render.plan import plan_lines
 from console.render.slices import amount, enforcement, part_cell, part_lines
 from console.render.table import Tone
 from engines.devices import Enforcer, Slice
-from profiles.plan import Action, GpuMemory, Plan, Step
-from profiles.status import Reason
+from profiles.observed.status import Reason
+from profiles.plans.plan import Action, GpuMemory, Plan, Step
 from tests.profiles.readings import gpu, mig, mps, part, process
 
 LIMITED = part(12_288, limit=16_384, memory_enforcer=Enforcer.ENGINE_FLAG)

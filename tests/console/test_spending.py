@@ -17,11 +17,11 @@ from console.screens.session import Session
 from console.spending import BY, grouped, of_fleet, of_instance, of_node, of_plan
 from console.store import Key, Kind, NodeState
 from console.widgets.lines import Lines
-from profiles.budgets import Budget
-from profiles.money import MICRO
-from profiles.prices import Sheet
-from profiles.status import Phase
-from profiles.verb_plan import Verb, plan_verb
+from profiles.money.budgets import Budget
+from profiles.money.money import MICRO
+from profiles.money.prices import Sheet
+from profiles.observed.status import Phase
+from profiles.plans.verb_plan import Verb, plan_verb
 from tests.fakes.fleet import FakeOperations, filled
 
 H100 = 2_950_000

@@ -4,9 +4,9 @@ import pytest
 
 from agents import wire
 from console.store import Key, Kind, NodeState, Store
-from profiles.history import HistogramSeries, HistorySeries
-from profiles.model import Desired
-from profiles.status import GpuReading, Phase, Reason
+from profiles.desired.model import Desired
+from profiles.observed.history import HistogramSeries, HistorySeries
+from profiles.observed.status import GpuReading, Phase, Reason
 from tests.console.peer import instance, snapshot
 
 

@@ -6,7 +6,7 @@ import time
 import pytest
 
 from console.render import text
-from profiles.slo import Quantile
+from profiles.latency.slo import Quantile
 
 
 @pytest.mark.parametrize(

@@ -13,9 +13,9 @@ from console.cli.session import Reached
 from console.render.revisions import REVISION_COLUMNS, revision_cells, undone_lines
 from console.store import NodeState, Store
 from console.undo import propose_undo, revisions
-from profiles.model import Desired, DesiredInstance, InstanceSpec
-from profiles.plan import Action
-from profiles.revision import Revision, changed, digest, in_short
+from profiles.desired.model import Desired, DesiredInstance, InstanceSpec
+from profiles.plans.plan import Action
+from profiles.revisions.revision import Revision, changed, digest, in_short
 from tests.console.peer import snapshot
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from console.hosts import vouched
-from profiles.document import FileError
+from profiles.text.document import FileError
 
 
 def keygen(folder: Path, kind: str = "ed25519") -> tuple[str, str]:

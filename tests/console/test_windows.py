@@ -15,9 +15,9 @@ from console.render.service import service_lines
 from console.render.traffic import traffic
 from console.render.windows import latency_lines, observed
 from console.store import Key, Kind, NodeState, Store
-from profiles.burn import Misses
-from profiles.history import HistogramSeries
-from profiles.slo import bucket
+from profiles.latency.burn import Misses
+from profiles.latency.slo import bucket
+from profiles.observed.history import HistogramSeries
 from tests.fakes.fleet import filled, serving
 
 BOUNDS = (0.1, 0.12, 1.0)

@@ -16,9 +16,9 @@ from console.remote.fleet import Fleet
 from console.spending import over_budget
 from console.store import Store
 from engines.simulated_device import DEVICES_FILE
-from profiles import prices
-from profiles.budgets import Budget
-from profiles.prices import Sheet
+from profiles.money import prices
+from profiles.money.budgets import Budget
+from profiles.money.prices import Sheet
 from tests.e2e.sshd import Host, wait_until
 from tests.e2e.test_undo import done
 

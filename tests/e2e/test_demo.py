@@ -20,7 +20,7 @@ from console.demo.child import python
 from console.demo.directory import sweep
 from console.demo.unixsocket import Watch
 from console.inventory import Node, load
-from profiles.status import GpuSourceKind, NodeStatus, Phase
+from profiles.observed.status import GpuSourceKind, NodeStatus, Phase
 
 LIMIT_S = 40.0
 CONTENDED = "chat-8b/0"

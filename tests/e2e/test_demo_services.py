@@ -9,13 +9,13 @@ from agents.gpus.simulated import Simulated
 from console.demo.cluster import SERVICE_IN_TROUBLE
 from console.demo.node import names, plan_nodes
 from console.demo.services import fitted, profile_text
-from profiles.load import parse_profile
-from profiles.model import Desired
-from profiles.place import place
-from profiles.profile_plan import plan_profile
-from profiles.room import with_room
-from profiles.status import GpuSource, GpuSourceKind, HostReading, NodeStatus
-from profiles.yamltext import read
+from profiles.desired.model import Desired
+from profiles.files.load import parse_profile
+from profiles.observed.status import GpuSource, GpuSourceKind, HostReading, NodeStatus
+from profiles.placing.place import place
+from profiles.plans.profile_plan import plan_profile
+from profiles.plans.room import with_room
+from profiles.text.yamltext import read
 
 
 @pytest.mark.parametrize(("nodes", "gpus"), [(1, 1), (1, 2), (1, 8), (3, 8), (2, 4), (32, 16)])

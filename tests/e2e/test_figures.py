@@ -27,8 +27,9 @@ from console.render.services import SERVICE_COLUMNS, service_row
 from console.spending import of_fleet
 from console.store import Key, Kind, Store
 from engines.base import Histogram
-from profiles import prices, slo
-from profiles.status import InstanceStatus, Phase
+from profiles.latency import slo
+from profiles.money import prices
+from profiles.observed.status import InstanceStatus, Phase
 from tests.e2e.test_demo import Demo, inventory_of, start, wait_for
 
 __all__ = ["start"]

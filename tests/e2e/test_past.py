@@ -11,7 +11,7 @@ from console.past import Past
 from console.remote.fleet import Fleet
 from console.store import Key, Kind, Store
 from console.undo import revisions
-from profiles.status import Phase
+from profiles.observed.status import Phase
 from tests.e2e.sshd import Host
 from tests.e2e.test_undo import done, profile
 

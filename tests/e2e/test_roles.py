@@ -23,15 +23,15 @@ from agents import wire
 from agents.framing import FrameReader, encode
 from engines.control import Act
 from engines.devices import Timeslice
-from profiles.applyjournal import ApplyJournal, ApplyState, Edit
-from profiles.history import HistoryKind
-from profiles.mig import MigLayout
-from profiles.model import DesiredInstance, InstanceSpec, Wanted
-from profiles.processes import ProcessKind
-from profiles.rollout import Rollout
-from profiles.status import Role
-from profiles.trial import Trial
-from profiles.waves import Move, Wave
+from profiles.desired.model import DesiredInstance, InstanceSpec, Wanted
+from profiles.desired.rollout import Rollout
+from profiles.latency.trial import Trial
+from profiles.observed.history import HistoryKind
+from profiles.observed.mig import MigLayout
+from profiles.observed.processes import ProcessKind
+from profiles.observed.status import Role
+from profiles.plans.waves import Move, Wave
+from profiles.revisions.applyjournal import ApplyJournal, ApplyState, Edit
 from tests.e2e import sshd
 from tests.e2e.sshd import wait_until
 from tests.e2e.system_agent import Agent, system_agent

@@ -9,7 +9,7 @@ from console.screens.apply import ApplyScreen
 from console.screens.session import Session
 from console.settling import Settling
 from engines.base import LoadProgress
-from profiles.plan import Action, Step
+from profiles.plans.plan import Action, Step
 from tests.fakes.plans import sample
 
 

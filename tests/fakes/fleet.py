@@ -6,19 +6,14 @@ from agents.wire import Delta, Happened, LogPiece, Snapshot
 from console.store import NodeState, Store
 from engines.base import Histogram, LoadProgress
 from engines.devices import Slice
-from profiles.burn import Misses
-from profiles.cordon_plan import Place, plan_cordon
-from profiles.down_plan import plan_down
-from profiles.gpus import GpuErrors
-from profiles.model import Desired, DesiredInstance, InstanceSpec, Profile, Wanted
-from profiles.numbering import part
-from profiles.objectives import SloRequest
-from profiles.plan import Plan
-from profiles.prices import load as load_prices
-from profiles.processes import NodeProcess, ProcessKind
-from profiles.profile_plan import plan_profile
-from profiles.standing import Standing
-from profiles.status import (
+from profiles.desired.model import Desired, DesiredInstance, InstanceSpec, Profile, Wanted
+from profiles.desired.standing import Standing
+from profiles.latency.burn import Misses
+from profiles.latency.objectives import SloRequest
+from profiles.money.prices import load as load_prices
+from profiles.observed.gpus import GpuErrors
+from profiles.observed.processes import NodeProcess, ProcessKind
+from profiles.observed.status import (
     EngineReading,
     Event,
     EventKind,
@@ -33,7 +28,12 @@ from profiles.status import (
     Reason,
     Role,
 )  # fmt: skip
-from profiles.verb_plan import Verb, plan_verb
+from profiles.plans.cordon_plan import Place, plan_cordon
+from profiles.plans.down_plan import plan_down
+from profiles.plans.plan import Plan
+from profiles.plans.profile_plan import plan_profile
+from profiles.plans.verb_plan import Verb, plan_verb
+from profiles.revisions.numbering import part
 
 NOW_UNIX_S = 1_790_000_000.0
 GPU_MIB = 81_559

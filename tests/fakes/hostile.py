@@ -18,8 +18,17 @@ from msgspec.structs import replace
 from agents import wire
 from agents.framing import FrameReader, encode, preamble
 from engines.base import Histogram
-from profiles.model import Desired, DesiredInstance
-from profiles.status import EngineReading, Event, GpuProcess, GpuReading, InstanceStatus, NodeStatus, Phase, Role
+from profiles.desired.model import Desired, DesiredInstance
+from profiles.observed.status import (
+    EngineReading,
+    Event,
+    GpuProcess,
+    GpuReading,
+    InstanceStatus,
+    NodeStatus,
+    Phase,
+    Role,
+)
 
 MARK = "7777"
 """Stands in the parameters or the body of every sequence, so that one of ours is told from one of the console's."""

@@ -6,9 +6,9 @@ from msgspec.structs import replace
 
 from agents import wire
 from console.store import Store
-from profiles.model import DesiredInstance
-from profiles.revision import Revision
-from profiles.standing import Standing
+from profiles.desired.model import DesiredInstance
+from profiles.desired.standing import Standing
+from profiles.revisions.revision import Revision
 
 NODES = ("ams-1", "fra-1", "fra-2")
 

@@ -4,13 +4,13 @@ from msgspec.structs import replace
 
 from console.store import Store
 from engines.devices import Enforcer, Slice
-from profiles.effects import with_effects
-from profiles.model import Desired, InstanceSpec, Wanted
-from profiles.plan import Plan
-from profiles.profile_plan import plan_profile
-from profiles.reverted import with_reverted
-from profiles.rollout import Rollout
-from profiles.room import with_room
+from profiles.desired.model import Desired, InstanceSpec, Wanted
+from profiles.desired.rollout import Rollout
+from profiles.plans.effects import with_effects
+from profiles.plans.plan import Plan
+from profiles.plans.profile_plan import plan_profile
+from profiles.plans.reverted import with_reverted
+from profiles.plans.room import with_room
 
 
 def desired(store: Store) -> dict[str, Desired]:

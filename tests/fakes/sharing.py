@@ -3,9 +3,9 @@
 from agents.wire import Snapshot
 from console.store import Store
 from engines.devices import Enforcer, MigSlot, Slice
-from profiles.gpus import MigDevice, MigState
-from profiles.model import Desired
-from profiles.status import (
+from profiles.desired.model import Desired
+from profiles.observed.gpus import MigDevice, MigState
+from profiles.observed.status import (
     GpuProcess,
     GpuSource,
     GpuSourceKind,

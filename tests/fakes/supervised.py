@@ -22,9 +22,9 @@ from agents.wire import SetDesired
 from engines.abilities import Completion, Liveness
 from engines.base import Command, EngineSample, Launch, LoadProgress, Probe
 from engines.devices import Slice
-from profiles.gpus import MigDevice, MigState
-from profiles.model import DesiredInstance, InstanceSpec
-from profiles.status import GpuReading, GpuSource, GpuSourceKind, HostReading, InstanceStatus, Phase
+from profiles.desired.model import DesiredInstance, InstanceSpec
+from profiles.observed.gpus import MigDevice, MigState
+from profiles.observed.status import GpuReading, GpuSource, GpuSourceKind, HostReading, InstanceStatus, Phase
 
 FAKE = Path(__file__).parent / "engine.py"
 POLICY = RestartPolicy(first_s=0.1)

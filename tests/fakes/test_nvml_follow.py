@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from agents.gpus import child
 from agents.gpus.nvidia import Nvidia
 from engines.simulated_device import CLAIMS_DIRECTORY, Claim, SimulatedGpu, claim_file, encode_claim, encode_devices
-from profiles.status import GpuSourceKind, GpuState
+from profiles.observed.status import GpuSourceKind, GpuState
 from tests.fakes.nvml.follow import Follower
 
 GPUS = [SimulatedGpu(uuid=f"GPU-{i}", index=i, name="NVIDIA H100 80GB HBM3", memory_total_mib=81559) for i in range(2)]

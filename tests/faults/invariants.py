@@ -15,7 +15,7 @@ from pathlib import Path
 import msgspec
 import psutil
 
-from profiles.status import Event, EventKind
+from profiles.observed.status import Event, EventKind
 from tests.faults.node import FaultNode
 from tests.faults.watcher import Watcher
 

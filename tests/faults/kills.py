@@ -14,8 +14,8 @@ from dataclasses import dataclass, field
 from statistics import median
 
 from console.remote.errors import RemoteError
-from profiles.model import DesiredInstance, Wanted
-from profiles.status import EventKind, InstanceStatus, Phase
+from profiles.desired.model import DesiredInstance, Wanted
+from profiles.observed.status import EventKind, InstanceStatus, Phase
 from tests.faults.invariants import broken, untold
 from tests.faults.load import load
 from tests.faults.node import FaultNode

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from agents.layout import Layout
 from agents.processes import tree
-from profiles.model import DesiredInstance, InstanceSpec, Wanted
+from profiles.desired.model import DesiredInstance, InstanceSpec, Wanted
 from tests.faults import engine
 
 LIMIT_S = 30.0

@@ -9,7 +9,7 @@ import random
 import signal
 from dataclasses import dataclass
 
-from profiles.status import EventKind, Phase
+from profiles.observed.status import EventKind, Phase
 from tests.faults.invariants import broken, untold
 from tests.faults.load import load
 from tests.faults.node import FaultNode

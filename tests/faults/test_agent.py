@@ -14,7 +14,7 @@ import pytest
 
 from agents.wire import DesiredSet, SetDesired
 from console.remote.errors import RequestFailed
-from profiles.status import EventKind, Phase
+from profiles.observed.status import EventKind, Phase
 from tests.faults.clock import moving_clock
 from tests.faults.invariants import Usage, broken, untold
 from tests.faults.load import load

@@ -13,8 +13,8 @@ import pytest
 
 from agents.layout import Layout
 from console.remote.errors import RequestFailed
-from profiles.model import DesiredInstance, Wanted
-from profiles.status import Phase
+from profiles.desired.model import DesiredInstance, Wanted
+from profiles.observed.status import Phase
 from tests.faults.disks import fill, read_only, small_disk
 from tests.faults.invariants import broken, numbering, untold
 from tests.faults.node import FaultNode

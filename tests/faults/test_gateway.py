@@ -4,9 +4,9 @@ import pytest
 from msgspec.structs import replace
 
 from agents.processes import process
-from profiles.gateway import ENGINE, Gateway
-from profiles.model import DesiredInstance, InstanceSpec
-from profiles.status import Phase
+from profiles.desired.gateway import ENGINE, Gateway
+from profiles.desired.model import DesiredInstance, InstanceSpec
+from profiles.observed.status import Phase
 from tests.fakes.callers import Callers
 from tests.fakes.haproxy import needs_haproxy
 from tests.faults.node import FaultNode

@@ -5,8 +5,8 @@ from msgspec.structs import replace
 
 from engines.devices import Slice
 from engines.simulated_device import SimulatedGpu, encode_devices
-from profiles.model import DesiredInstance
-from profiles.status import Phase
+from profiles.desired.model import DesiredInstance
+from profiles.observed.status import Phase
 from tests.faults.node import FaultNode
 from tests.faults.watcher import Watcher, watching
 

@@ -14,8 +14,8 @@ from agents.wire import Delta, Hello, LogPiece, ReadLog, Snapshot
 from console.remote import session
 from console.remote.errors import RequestFailed
 from console.store import STALE_AFTER_S, NodeState
-from profiles.model import Desired
-from profiles.status import GpuSource, GpuSourceKind, HostReading, NodeStatus
+from profiles.desired.model import Desired
+from profiles.observed.status import GpuSource, GpuSourceKind, HostReading, NodeStatus
 from tests.e2e import sshd
 from tests.e2e.sshd import Host
 from tests.faults.fleet import running, stays_up, until, until_state, vouch, write_inventory

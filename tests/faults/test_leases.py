@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from profiles.status import Event, Phase
+from profiles.observed.status import Event, Phase
 from tests.faults.clock import moving_clock
 from tests.faults.node import FaultNode, wait_until
 from tests.faults.watcher import Watcher, watching

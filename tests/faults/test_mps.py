@@ -11,8 +11,8 @@ from console.demo.mps import install
 from console.remote.errors import Lost
 from engines.devices import Enforcer, Slice
 from engines.simulated_device import SimulatedGpu, encode_devices
-from profiles.model import DesiredInstance
-from profiles.status import Phase
+from profiles.desired.model import DesiredInstance
+from profiles.observed.status import Phase
 from tests.faults.invariants import broken
 from tests.faults.node import FaultNode, wait_until
 from tests.faults.watcher import Watcher, watching

@@ -20,9 +20,9 @@ from agents.gpus.surveyor import Surveyor
 from agents.wire import ApplyLayout, LayoutChanging, Layouts, ReadLayouts, SettleLayout
 from console.remote.errors import Lost, RequestFailed
 from engines.devices import Slice
-from profiles.mig import MigLayout
-from profiles.model import DesiredInstance
-from profiles.repartition import ChangePhase, GpuChange, GpuRecord
+from profiles.desired.model import DesiredInstance
+from profiles.gpu.repartition import ChangePhase, GpuChange, GpuRecord
+from profiles.observed.mig import MigLayout
 from tests.agents.divided import OFF, parts, said
 from tests.fakes.nvml.build import build
 from tests.fakes.nvml.driver import FakeDriver

@@ -10,8 +10,8 @@ from msgspec.structs import replace
 from console.remote.errors import RemoteError
 from engines.devices import Slice
 from engines.simulated_device import SimulatedGpu, encode_devices
-from profiles.model import DesiredInstance
-from profiles.status import Phase
+from profiles.desired.model import DesiredInstance
+from profiles.observed.status import Phase
 from tests.faults.invariants import broken
 from tests.faults.node import FaultNode
 from tests.faults.watcher import Watcher, watching

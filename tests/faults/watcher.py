@@ -13,8 +13,8 @@ from agents.wire import AnswerT, AnyAsk, Delta, DesiredSet, Happened, Hello, Set
 from console.remote.errors import RemoteError, RequestFailed
 from console.remote.session import Session, greet
 from console.remote.stream import Ending
-from profiles.model import Desired, DesiredInstance
-from profiles.status import Event, InstanceStatus, Phase, Reason
+from profiles.desired.model import Desired, DesiredInstance
+from profiles.observed.status import Event, InstanceStatus, Phase, Reason
 from tests.faults.node import FaultNode
 
 LIMIT_S = 30.0

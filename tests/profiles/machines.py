@@ -1,9 +1,9 @@
 """Machines with GPUs as the tests of placement need them."""
 
-from profiles.gpus import GpuCard, GpuPeer, Nearness
-from profiles.model import Desired, DesiredInstance
-from profiles.place import Placement
-from profiles.status import GpuSource, GpuSourceKind, HostReading, NodeStatus
+from profiles.desired.model import Desired, DesiredInstance
+from profiles.observed.gpus import GpuCard, GpuPeer, Nearness
+from profiles.observed.status import GpuSource, GpuSourceKind, HostReading, NodeStatus
+from profiles.placing.place import Placement
 from tests.profiles import readings
 
 H100, A100, T4, ORIN = "NVIDIA H100 80GB HBM3", "NVIDIA A100-SXM4-80GB", "Tesla T4", "Orin"

@@ -3,8 +3,8 @@
 from msgspec.structs import replace
 
 from engines.devices import Enforcer, MigSlot, Slice
-from profiles.gpus import MigDevice, MigState
-from profiles.status import GpuProcess, GpuReading
+from profiles.observed.gpus import MigDevice, MigState
+from profiles.observed.status import GpuProcess, GpuReading
 
 TOTAL_MIB, RESERVED_MIB = 81_559, 614
 ALLOCATABLE_MIB = TOTAL_MIB - RESERVED_MIB - 815

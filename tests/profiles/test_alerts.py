@@ -2,10 +2,10 @@
 
 import pytest
 
-from profiles.alertrules import Rule, load_rules, parse_rules
-from profiles.alerts import Ack, Alert, AlertKey, Sign, Silence, Stage, calls, evaluate, ordered
-from profiles.document import FileError
-from profiles.finding import Severity
+from profiles.observed.finding import Severity
+from profiles.text.document import FileError
+from profiles.watching.alertrules import Rule, load_rules, parse_rules
+from profiles.watching.alerts import Ack, Alert, AlertKey, Sign, Silence, Stage, calls, evaluate, ordered
 
 RULES = {"burn": Rule(name="burn", severity=Severity.PROBLEM, for_s=30, clear_s=60)}
 KEY = AlertKey("burn", "a:chat/0")

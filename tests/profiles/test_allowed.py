@@ -2,7 +2,7 @@
 
 import pytest
 
-from profiles.allowed import NotAllowed, check_port, check_value, check_variable, served_name
+from profiles.text.allowed import NotAllowed, check_port, check_value, check_variable, served_name
 
 
 @pytest.mark.parametrize("port", [1024, 65535])

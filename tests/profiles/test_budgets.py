@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from profiles.budgets import Budget, over
-from profiles.document import FileError
-from profiles.prices import load
+from profiles.money.budgets import Budget, over
+from profiles.money.prices import load
+from profiles.text.document import FileError
 
 DOLLAR = 1_000_000
 

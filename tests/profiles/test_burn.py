@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engines.base import Histogram
-from profiles.burn import Burn, Misses, add, burn, goodput, over, worst
+from profiles.latency.burn import Burn, Misses, add, burn, goodput, over, worst
 
 BOUNDS_S = (0.1, 0.25, 0.5, 1.0, 2.5)
 TIMES = st.lists(st.floats(0, 5), max_size=60)

@@ -3,16 +3,16 @@
 import pytest
 from msgspec.structs import replace
 
-from profiles.document import FileError, Plain
-from profiles.gpu_request import GpuRequest
-from profiles.model import Cordon, Defaults, Desired, InstanceSpec, PlaceRequest, Profile, Service
-from profiles.moving import plan_drain, plan_move
-from profiles.objectives import SloRequest
-from profiles.place import place
-from profiles.plan import Action, Plan
-from profiles.scaling import plan_scale
-from profiles.setting import edited
-from profiles.status import NodeStatus
+from profiles.desired.gpu_request import GpuRequest
+from profiles.desired.model import Cordon, Defaults, Desired, InstanceSpec, PlaceRequest, Profile, Service
+from profiles.latency.objectives import SloRequest
+from profiles.observed.status import NodeStatus
+from profiles.placing.place import place
+from profiles.plans.moving import plan_drain, plan_move
+from profiles.plans.plan import Action, Plan
+from profiles.plans.scaling import plan_scale
+from profiles.plans.setting import edited
+from profiles.text.document import FileError, Plain
 from tests.profiles.machines import A100, applied, cluster, node
 
 CHAT = Service(model="m", gpus=GpuRequest(count=4), replicas=2, port=8000, options={"max_num_seqs": 64})

@@ -3,18 +3,18 @@
 from msgspec.structs import replace
 
 from engines.devices import Enforcer, MigSlot, Slice
-from profiles.burn import Objective
-from profiles.capture import captured
-from profiles.document import Plain
-from profiles.load import parse_profile
-from profiles.model import DesiredInstance, InstanceSpec, SecretRef
-from profiles.objectives import Slo
-from profiles.resources import Limits
-from profiles.restart import Restart
-from profiles.status import Reason
-from profiles.units import duration_s, duration_text, size_mib, size_text
-from profiles.written import written
-from profiles.yamltext import read
+from profiles.desired.model import DesiredInstance, InstanceSpec, SecretRef
+from profiles.desired.resources import Limits
+from profiles.desired.restart import Restart
+from profiles.files.load import parse_profile
+from profiles.latency.burn import Objective
+from profiles.latency.objectives import Slo
+from profiles.observed.status import Reason
+from profiles.plans.capture import captured
+from profiles.text.document import Plain
+from profiles.text.units import duration_s, duration_text, size_mib, size_text
+from profiles.text.written import written
+from profiles.text.yamltext import read
 
 WHOLE = tuple(Slice(gpu_uuid=f"u{at}", gpu_index=at) for at in range(2))
 SPEC = InstanceSpec(

@@ -8,10 +8,8 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from engines.devices import Slice
-from profiles.account import account, tenants
-from profiles.gpu_request import GpuRequest
-from profiles.gpus import GpuHealth
-from profiles.model import (
+from profiles.desired.gpu_request import GpuRequest
+from profiles.desired.model import (
     Cordon,
     Defaults,
     Desired,
@@ -22,8 +20,10 @@ from profiles.model import (
     Service,
     Wanted,
 )
-from profiles.place import Placement, Unplaceable, place
-from profiles.status import GpuState, NodeStatus
+from profiles.gpu.account import account, tenants
+from profiles.observed.gpus import GpuHealth
+from profiles.observed.status import GpuState, NodeStatus
+from profiles.placing.place import Placement, Unplaceable, place
 from tests.profiles import readings
 from tests.profiles.machines import H100, T4, applied, cluster, node
 

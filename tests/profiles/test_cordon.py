@@ -3,15 +3,15 @@
 from msgspec.structs import replace
 
 from engines.devices import Slice
-from profiles.cordon import NODE, refusal, stamped, turned
-from profiles.cordon_plan import Place, plan_cordon
-from profiles.gpu_request import GpuRequest
-from profiles.model import Cordon, Defaults, Desired, DesiredInstance, InstanceSpec, Profile, Service
-from profiles.place import place
-from profiles.plan import Action
-from profiles.revision import digest, what_changed
-from profiles.status import GpuReading, GpuSource, GpuSourceKind, HostReading, NodeStatus
-from profiles.undo import plan_undo
+from profiles.desired.gpu_request import GpuRequest
+from profiles.desired.model import Cordon, Defaults, Desired, DesiredInstance, InstanceSpec, Profile, Service
+from profiles.observed.status import GpuReading, GpuSource, GpuSourceKind, HostReading, NodeStatus
+from profiles.placing.cordon import NODE, refusal, stamped, turned
+from profiles.placing.place import place
+from profiles.plans.cordon_plan import Place, plan_cordon
+from profiles.plans.plan import Action
+from profiles.revisions.revision import digest, what_changed
+from profiles.revisions.undo import plan_undo
 
 FAN = Cordon(gpu_index=1, reason="fan", author="ana", at_unix_s=5.0)
 STATUS = NodeStatus(

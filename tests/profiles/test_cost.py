@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engines.devices import Enforcer, Slice
-from profiles.cost import Bill, GpuUse, add, bill, energy_kwh, grouped
+from profiles.money.cost import Bill, GpuUse, add, bill, energy_kwh, grouped
 
 
 def part(memory_mib: int | None = None, compute_percent: int | None = None) -> Slice:

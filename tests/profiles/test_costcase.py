@@ -3,11 +3,11 @@ from pathlib import Path
 import pytest
 
 import profiles
-from profiles.costcase import Answer, answer, load
-from profiles.document import FileError
-from profiles.yamltext import read
+from profiles.money.costcase import Answer, answer, load
+from profiles.text.document import FileError
+from profiles.text.yamltext import read
 
-CASES = Path(profiles.__file__).parent / "cases"
+CASES = Path(profiles.__file__).parent / "money" / "cases"
 TEXT = """\
 gpuyard: 1
 case: own

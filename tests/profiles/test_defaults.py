@@ -2,11 +2,11 @@
 
 import pytest
 
-from profiles.load import parse_profile
-from profiles.model import Defaults, SecretRef, Service
-from profiles.objectives import SloRequest
-from profiles.restart import RestartRequest
-from profiles.yamltext import FileError, read
+from profiles.desired.model import Defaults, SecretRef, Service
+from profiles.desired.restart import RestartRequest
+from profiles.files.load import parse_profile
+from profiles.latency.objectives import SloRequest
+from profiles.text.yamltext import FileError, read
 
 TEXT = """\
 gpuyard: 1

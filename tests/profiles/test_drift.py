@@ -2,9 +2,9 @@
 
 from msgspec.structs import replace
 
-from profiles.drift import HIDDEN, Drift, edited, lagging
-from profiles.model import DesiredInstance, InstanceSpec, Wanted
-from profiles.status import InstanceStatus, Phase
+from profiles.desired.model import DesiredInstance, InstanceSpec, Wanted
+from profiles.observed.status import InstanceStatus, Phase
+from profiles.revisions.drift import HIDDEN, Drift, edited, lagging
 
 SPEC = InstanceSpec(name="x/0", service="x", engine="vllm", model="m", options={"a": 1}, env={"KEY": "s3cret"})
 

@@ -4,13 +4,9 @@ import pytest
 from msgspec.structs import replace
 
 from engines.devices import Slice
-from profiles.effects import in_flight, with_effects
-from profiles.model import Desired, InstanceSpec, Wanted
-from profiles.plan import Action, Effect, Plan
-from profiles.profile_plan import plan_profile
-from profiles.reverted import is_of, with_reverted
-from profiles.rollout import Rollout
-from profiles.status import (
+from profiles.desired.model import Desired, InstanceSpec, Wanted
+from profiles.desired.rollout import Rollout
+from profiles.observed.status import (
     EngineReading,
     GpuReading,
     GpuSource,
@@ -20,7 +16,11 @@ from profiles.status import (
     NodeStatus,
     Phase,
 )
-from profiles.verb_plan import Verb, plan_verb
+from profiles.plans.effects import in_flight, with_effects
+from profiles.plans.plan import Action, Effect, Plan
+from profiles.plans.profile_plan import plan_profile
+from profiles.plans.reverted import is_of, with_reverted
+from profiles.plans.verb_plan import Verb, plan_verb
 from tests.profiles.readings import gpu
 from tests.profiles.test_plan import holding, spec
 

@@ -12,15 +12,15 @@ from msgspec.structs import replace
 from engines import hfconfig
 from engines.memory import Demand, estimate
 from engines.shape import Shape
-from profiles.gpus import MigDevice, MigState
-from profiles.load import load_profile
-from profiles.memory import allocatable_mib
-from profiles.model import Desired, InstanceSpec, Profile
-from profiles.place import place
-from profiles.plan import Action
-from profiles.profile_plan import plan_profile
-from profiles.room import with_room
-from profiles.status import NodeStatus
+from profiles.desired.model import Desired, InstanceSpec, Profile
+from profiles.files.load import load_profile
+from profiles.gpu.memory import allocatable_mib
+from profiles.observed.gpus import MigDevice, MigState
+from profiles.observed.status import NodeStatus
+from profiles.placing.place import place
+from profiles.plans.plan import Action
+from profiles.plans.profile_plan import plan_profile
+from profiles.plans.room import with_room
 from tests.engines.test_memory import LLAMA_8B, LLAMA_70B, QWEN_7B
 from tests.profiles.machines import A100, ORIN, T4, cluster, node
 

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from profiles.extends import read_profile
-from profiles.load import load_profile, parse_profile
-from profiles.yamltext import FileError, read
+from profiles.files.extends import read_profile
+from profiles.files.load import load_profile, parse_profile
+from profiles.text.yamltext import FileError, read
 
 BASE = """\
 gpuyard: 1

@@ -2,8 +2,8 @@
 
 import pytest
 
-from profiles.finding import TOPICS, Finding, Severity, in_short, info, lines, ok, ordered, problem, warning
-from profiles.scrub import HIDDEN, scrub
+from profiles.observed.finding import TOPICS, Finding, Severity, in_short, info, lines, ok, ordered, problem, warning
+from profiles.text.scrub import HIDDEN, scrub
 
 
 def test_findings_are_read_by_topic() -> None:

@@ -5,15 +5,15 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from profiles.gateway import Gateway, Relay
-from profiles.jsonschema import profile_schema
-from profiles.load import parse_profile
-from profiles.model import Cordon, Desired, Profile
-from profiles.place import Placement, Unplaceable, place
-from profiles.plan import Action
-from profiles.profile_plan import plan_profile
-from profiles.undo import plan_undo
-from profiles.yamltext import FileError, read
+from profiles.desired.gateway import Gateway, Relay
+from profiles.desired.model import Cordon, Desired, Profile
+from profiles.files.jsonschema import profile_schema
+from profiles.files.load import parse_profile
+from profiles.placing.place import Placement, Unplaceable, place
+from profiles.plans.plan import Action
+from profiles.plans.profile_plan import plan_profile
+from profiles.revisions.undo import plan_undo
+from profiles.text.yamltext import FileError, read
 from tests.profiles.test_place import node
 
 HEAD = """\

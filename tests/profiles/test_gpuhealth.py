@@ -1,11 +1,11 @@
 import pytest
 from msgspec.structs import replace
 
-from profiles.finding import Severity
-from profiles.gpuhealth import judge
-from profiles.gpus import GpuErrors, GpuHealth, Recovery, Xid
-from profiles.status import GpuReading, GpuState
-from profiles.xids import Act, meaning
+from profiles.observed.finding import Severity
+from profiles.observed.gpuhealth import judge
+from profiles.observed.gpus import GpuErrors, GpuHealth, Recovery, Xid
+from profiles.observed.status import GpuReading, GpuState
+from profiles.observed.xids import Act, meaning
 
 GPU = GpuReading(uuid="GPU-0", index=3, name="H100", recovery=Recovery.NONE, errors=GpuErrors(remap_pending=False))
 MILD, RESET, REBOOT = Xid(43, 10.0), Xid(119, 20.0), Xid(79, 30.0)

@@ -1,6 +1,6 @@
 import pytest
 
-from profiles.gputypes import type_of, types
+from profiles.gpu.gputypes import type_of, types
 
 
 @pytest.mark.parametrize(

@@ -1,8 +1,8 @@
 """Which kept documents stood when, where some between them are gone."""
 
-from profiles.heads import began, meant, of_revision, pinned, predecessor, stood
-from profiles.revision import Revision
-from profiles.standing import Standing
+from profiles.desired.standing import Standing
+from profiles.revisions.heads import began, meant, of_revision, pinned, predecessor, stood
+from profiles.revisions.revision import Revision
 
 
 def head(generation: int, follows: int | None = None, number: int = 0) -> Revision:

@@ -7,8 +7,8 @@ from msgspec.structs import replace
 
 from engines.base import Histogram
 from engines.devices import Slice
-from profiles.history import FIELDS, NAN, PHASES, HistoryKind, How, kept, observed
-from profiles.status import (
+from profiles.observed.history import FIELDS, NAN, PHASES, HistoryKind, How, kept, observed
+from profiles.observed.status import (
     EngineReading,
     GpuProcess,
     GpuReading,

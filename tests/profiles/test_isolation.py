@@ -4,11 +4,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from profiles.isolation import Isolation, NodeIsolation, Tier, agreement
-from profiles.model import DesiredInstance, InstanceSpec
-from profiles.plan import Action, NodePlan, Plan, Step
-from profiles.resources import BadLimit, Limits, ResourceRequest, cpu_list, cpu_set
-from profiles.shortfall import with_shortfall
+from profiles.desired.model import DesiredInstance, InstanceSpec
+from profiles.desired.resources import BadLimit, Limits, ResourceRequest, cpu_list, cpu_set
+from profiles.observed.isolation import Isolation, NodeIsolation, Tier, agreement
+from profiles.plans.plan import Action, NodePlan, Plan, Step
+from profiles.plans.shortfall import with_shortfall
 
 PLAIN = NodeIsolation(tier=Tier.PLAIN, holds={"cpus": "affinity"}, absent={"memory": "no cgroup", "cpu_weight": "no"})
 

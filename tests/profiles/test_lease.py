@@ -3,14 +3,14 @@
 import pytest
 from msgspec.structs import replace
 
-from profiles.down_plan import plan_expired
-from profiles.lease import LeaseState, begun, expired, in_words, state
-from profiles.model import Desired, DesiredInstance, InstanceSpec, Wanted
-from profiles.plan import Action
-from profiles.profile_plan import plan_profile
-from profiles.renewal import with_renewals
-from profiles.revision import digest
-from profiles.verb_plan import Verb, plan_verb
+from profiles.desired.lease import LeaseState, begun, expired, in_words, state
+from profiles.desired.model import Desired, DesiredInstance, InstanceSpec, Wanted
+from profiles.plans.down_plan import plan_expired
+from profiles.plans.plan import Action
+from profiles.plans.profile_plan import plan_profile
+from profiles.plans.renewal import with_renewals
+from profiles.plans.verb_plan import Verb, plan_verb
+from profiles.revisions.revision import digest
 
 DAY_S = 86400.0
 MONTH_S = 30 * DAY_S

@@ -7,12 +7,12 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from msgspec.structs import replace
 
 from engines.devices import Enforcer, ShareMode, Slice
-from profiles.account import account, kept_mib, reserved_mib, tenants
-from profiles.gpus import GpuHealth, MigState
-from profiles.ledger import MPS_CLIENTS, Ledger, refusal, refused_by_book
-from profiles.memory import allocatable_mib, headroom_mib, usage
-from profiles.slots import overlap
-from profiles.status import GpuClaim, GpuReading, GpuState, Reason
+from profiles.gpu.account import account, kept_mib, reserved_mib, tenants
+from profiles.gpu.ledger import MPS_CLIENTS, Ledger, refusal, refused_by_book
+from profiles.gpu.memory import allocatable_mib, headroom_mib, usage
+from profiles.gpu.slots import overlap
+from profiles.observed.gpus import GpuHealth, MigState
+from profiles.observed.status import GpuClaim, GpuReading, GpuState, Reason
 from tests.profiles.readings import ALLOCATABLE_MIB, RESERVED_MIB, TOTAL_MIB, divided, gpu, mig, mps, part, process
 
 HELD = {"a/0": (part(20_000),)}

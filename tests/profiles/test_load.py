@@ -5,11 +5,11 @@ from pathlib import Path
 import pytest
 
 from engines import registry
-from profiles.gpu_request import GpuRequest
-from profiles.gputypes import types
-from profiles.load import load_profile, parse_profile
-from profiles.model import PlaceRequest, SecretRef, Service
-from profiles.yamltext import FileError, read
+from profiles.desired.gpu_request import GpuRequest
+from profiles.desired.model import PlaceRequest, SecretRef, Service
+from profiles.files.load import load_profile, parse_profile
+from profiles.gpu.gputypes import types
+from profiles.text.yamltext import FileError, read
 
 HEAD = "gpuyard: 1\nprofile: p\nservices:\n"
 KNOWN = ", ".join(registry.names())

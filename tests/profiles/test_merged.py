@@ -2,10 +2,10 @@
 
 from msgspec.structs import replace
 
-from profiles.merged import ProfileRevision, Record, choose, merged, stands
-from profiles.revision import Revision
-from profiles.standing import Standing
-from profiles.status import Reason
+from profiles.desired.standing import Standing
+from profiles.observed.status import Reason
+from profiles.revisions.merged import ProfileRevision, Record, choose, merged, stands
+from profiles.revisions.revision import Revision
 
 
 def revision(number: int, digest: str = "", profile: str = "p", nodes: tuple[str, ...] = ("a", "b")) -> Standing:

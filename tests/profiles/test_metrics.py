@@ -10,9 +10,7 @@ from hypothesis import strategies as st
 
 from engines.base import Histogram
 from engines.prometheus import Page
-from profiles.exposition import Family, MetricKind, Series
-from profiles.metrics import FAMILIES, NodeMetrics, page
-from profiles.status import (
+from profiles.observed.status import (
     EngineReading,
     GpuReading,
     GpuSource,
@@ -23,6 +21,8 @@ from profiles.status import (
     NodeStatus,
     Phase,
 )  # fmt: skip
+from profiles.watching.exposition import Family, MetricKind, Series
+from profiles.watching.metrics import FAMILIES, NodeMetrics, page
 
 DOCS = Path(__file__).parent.parent.parent / "docs"
 NAMES = {family.name for family in FAMILIES}

@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engines.devices import MigSlot
-from profiles.mig import MigLayout, MigOffer, counted, layout, overlap, request
-from profiles.migparts import offers_of
-from profiles.migplan import Undivided, divide, fits, migration
+from profiles.gpu.migparts import offers_of
+from profiles.gpu.migplan import Undivided, divide, fits, migration
+from profiles.observed.mig import MigLayout, MigOffer, counted, layout, overlap, request
 
 H100 = offers_of("NVIDIA H100 80GB HBM3", 81559)
 A100 = offers_of("NVIDIA A100-SXM4-40GB", 40960)

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from profiles.money import A_KWH, AN_HOUR, DOLLARS, BadMoney, a_million_tokens, amount, share
+from profiles.money.money import A_KWH, AN_HOUR, DOLLARS, BadMoney, a_million_tokens, amount, share
 
 
 @pytest.mark.parametrize(

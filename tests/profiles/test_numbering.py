@@ -2,11 +2,11 @@
 
 from msgspec.structs import replace
 
-from profiles.model import Desired, DesiredInstance, InstanceSpec
-from profiles.numbering import meaning, numbered
-from profiles.plan import Plan
-from profiles.profile_plan import plan_profile
-from profiles.standing import Standing
+from profiles.desired.model import Desired, DesiredInstance, InstanceSpec
+from profiles.desired.standing import Standing
+from profiles.plans.plan import Plan
+from profiles.plans.profile_plan import plan_profile
+from profiles.revisions.numbering import meaning, numbered
 
 
 def spec(name: str, model: str = "m") -> InstanceSpec:

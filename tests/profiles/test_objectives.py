@@ -1,7 +1,7 @@
 import pytest
 
-from profiles.burn import Objective
-from profiles.objectives import BadSlo, Slo, SloRequest
+from profiles.latency.burn import Objective
+from profiles.latency.objectives import BadSlo, Slo, SloRequest
 
 
 def test_promises_as_a_node_counts_them() -> None:

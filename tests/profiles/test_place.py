@@ -7,11 +7,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engines.devices import Slice
-from profiles.gpu_request import GpuRequest
-from profiles.model import Defaults, PlaceRequest, Profile, Service
-from profiles.place import Placement, Unplaceable, place
-from profiles.restart import Restart, RestartRequest
-from profiles.status import GpuReading, GpuSource, GpuSourceKind, GpuState, HostReading, NodeStatus
+from profiles.desired.gpu_request import GpuRequest
+from profiles.desired.model import Defaults, PlaceRequest, Profile, Service
+from profiles.desired.restart import Restart, RestartRequest
+from profiles.observed.status import GpuReading, GpuSource, GpuSourceKind, GpuState, HostReading, NodeStatus
+from profiles.placing.place import Placement, Unplaceable, place
 
 
 def node(name: str, gpus: int = 2, lost: int | None = None) -> NodeStatus:

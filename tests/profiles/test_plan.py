@@ -8,14 +8,14 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from engines.devices import Slice
-from profiles.difference import changes
-from profiles.model import Desired, DesiredInstance, InstanceSpec, Wanted
-from profiles.objectives import Slo, SloRequest
-from profiles.plan import Action, Change, Plan
-from profiles.profile_plan import plan_profile
-from profiles.resources import Limits
-from profiles.restart import Restart
-from profiles.verb_plan import Verb, plan_verb
+from profiles.desired.model import Desired, DesiredInstance, InstanceSpec, Wanted
+from profiles.desired.resources import Limits
+from profiles.desired.restart import Restart
+from profiles.latency.objectives import Slo, SloRequest
+from profiles.plans.difference import changes
+from profiles.plans.plan import Action, Change, Plan
+from profiles.plans.profile_plan import plan_profile
+from profiles.plans.verb_plan import Verb, plan_verb
 
 NODES = ("n1", "n2")
 

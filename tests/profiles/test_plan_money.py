@@ -5,15 +5,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from engines.devices import Slice
-from profiles.budgets import Budget
-from profiles.model import Desired, DesiredInstance, InstanceSpec, Wanted
-from profiles.money import MICRO
-from profiles.plan import Plan
-from profiles.plan_money import GpuMoney, PlanMoney, priced
-from profiles.prices import Price, PriceRow, Sheet
-from profiles.profile_plan import plan_profile
-from profiles.status import GpuReading, InstanceStatus, Phase
-from profiles.verb_plan import Verb, plan_verb
+from profiles.desired.model import Desired, DesiredInstance, InstanceSpec, Wanted
+from profiles.money.budgets import Budget
+from profiles.money.money import MICRO
+from profiles.money.plan_money import GpuMoney, PlanMoney, priced
+from profiles.money.prices import Price, PriceRow, Sheet
+from profiles.observed.status import GpuReading, InstanceStatus, Phase
+from profiles.plans.plan import Plan
+from profiles.plans.profile_plan import plan_profile
+from profiles.plans.verb_plan import Verb, plan_verb
 from tests.profiles.readings import TOTAL_MIB, gpu, part
 
 H100 = 3 * MICRO

@@ -9,15 +9,15 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from engines.devices import Slice
-from profiles.gpu_request import GpuRequest
-from profiles.model import Defaults, Desired, DesiredInstance, InstanceSpec, Profile, Service, Wanted
-from profiles.place import place
-from profiles.plan import Action
-from profiles.preempt import Preemption, place_preempting, with_preemptions
-from profiles.profile_plan import plan_profile
-from profiles.status import NodeStatus
-from profiles.undo import plan_undo
-from profiles.verb_plan import Verb, plan_verb
+from profiles.desired.gpu_request import GpuRequest
+from profiles.desired.model import Defaults, Desired, DesiredInstance, InstanceSpec, Profile, Service, Wanted
+from profiles.observed.status import NodeStatus
+from profiles.placing.place import place
+from profiles.plans.plan import Action
+from profiles.plans.preempt import Preemption, place_preempting, with_preemptions
+from profiles.plans.profile_plan import plan_profile
+from profiles.plans.verb_plan import Verb, plan_verb
+from profiles.revisions.undo import plan_undo
 from tests.profiles.machines import cluster, node
 
 NODE = cluster(node("n", gpus=4))

@@ -3,9 +3,9 @@ from pathlib import Path
 
 import pytest
 
-from profiles.document import FileError
-from profiles.prices import Sheet, load, parse
-from profiles.yamltext import read
+from profiles.money.prices import Sheet, load, parse
+from profiles.text.document import FileError
+from profiles.text.yamltext import read
 
 ROW = '  - {gpu: H100, price: 2.00 $/h, date: "2026-11-01", source: ours}\n'
 OWNED = '  - {gpu: A100, date: "2026-01-01", source: invoice, owned: {purchase: 14016 $, lifetime: 1460d, energy: 0.10 $/kWh, pue: 1.5, overhead: 0.2}}\n'  # noqa: E501

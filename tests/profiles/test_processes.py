@@ -1,6 +1,6 @@
 """What each user has on all GPUs."""
 
-from profiles.processes import NodeProcess, ProcessKind, by_user
+from profiles.observed.processes import NodeProcess, ProcessKind, by_user
 
 
 def test_shares_of_users() -> None:

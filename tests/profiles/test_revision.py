@@ -3,8 +3,8 @@
 from msgspec.structs import replace
 
 from engines.devices import Slice
-from profiles.model import DesiredInstance, InstanceSpec, SecretRef, Wanted
-from profiles.revision import Turn, changed, digest, in_short
+from profiles.desired.model import DesiredInstance, InstanceSpec, SecretRef, Wanted
+from profiles.revisions.revision import Turn, changed, digest, in_short
 
 SPEC = InstanceSpec(name="chat/0", service="chat", engine="vllm", model="m", options={"a": 1, "b": 2})
 OWNED = DesiredInstance(profile="p", revision=1, spec=SPEC)

@@ -2,11 +2,11 @@
 
 import pytest
 
-from profiles.document import FileError
-from profiles.jsonschema import profile_schema
-from profiles.load import parse_profile
-from profiles.rollout import OnFailure, Rollout
-from profiles.yamltext import read
+from profiles.desired.rollout import OnFailure, Rollout
+from profiles.files.jsonschema import profile_schema
+from profiles.files.load import parse_profile
+from profiles.text.document import FileError
+from profiles.text.yamltext import read
 
 HEAD = "gpuyard: 1\nprofile: p\nservices: {a: {engine: vllm, model: m}}\nrollout: "
 

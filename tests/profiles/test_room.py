@@ -5,12 +5,12 @@ from collections.abc import Iterable
 from msgspec.structs import replace
 
 from engines.devices import Slice
-from profiles.model import Desired, DesiredInstance, InstanceSpec, Wanted
-from profiles.plan import GpuMemory, Plan
-from profiles.profile_plan import plan_profile
-from profiles.room import with_room
-from profiles.status import GpuReading, GpuSource, GpuSourceKind, GpuState, HostReading, NodeStatus
-from profiles.verb_plan import Verb, plan_verb
+from profiles.desired.model import Desired, DesiredInstance, InstanceSpec, Wanted
+from profiles.observed.status import GpuReading, GpuSource, GpuSourceKind, GpuState, HostReading, NodeStatus
+from profiles.plans.plan import GpuMemory, Plan
+from profiles.plans.profile_plan import plan_profile
+from profiles.plans.room import with_room
+from profiles.plans.verb_plan import Verb, plan_verb
 from tests.profiles.readings import ALLOCATABLE_MIB, gpu, part, process
 
 

@@ -3,9 +3,9 @@
 import pytest
 
 from engines.versions import at_least, numbers, remark
-from profiles.document import FileError
-from profiles.runtime import Runtime, requirement
-from profiles.tomltext import parse
+from profiles.observed.runtime import Runtime, requirement
+from profiles.text.document import FileError
+from profiles.text.tomltext import parse
 
 TEXT = """gpuyard = 1
 

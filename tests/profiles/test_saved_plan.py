@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from msgspec.structs import replace
 
-from profiles.model import Cordon, Desired
-from profiles.profile_plan import plan_profile
-from profiles.saved_plan import BadPlan, SavedPlan, moved_on, read, save, seen
+from profiles.desired.model import Cordon, Desired
+from profiles.plans.profile_plan import plan_profile
+from profiles.revisions.saved_plan import BadPlan, SavedPlan, moved_on, read, save, seen
 from tests.profiles.test_plan import DESIRED, WANTED, holding, spec
 
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from profiles.selector import EVERY, BadSelector, selector
+from profiles.text.selector import EVERY, BadSelector, selector
 
 NODES = {
     "fra-1": {"site": "fra", "rack": "a3"},

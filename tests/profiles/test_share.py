@@ -5,12 +5,12 @@ import pytest
 from engines import registry
 from engines.base import Engine
 from engines.devices import Enforcer, MigSlot, Slice
-from profiles.account import NOBODY, Held
-from profiles.gpu_request import GpuRequest
-from profiles.model import Desired, DesiredInstance, Profile, Service
-from profiles.place import place
-from profiles.share import NoPart, part_of
-from profiles.status import GpuReading, GpuSource, GpuSourceKind, HostReading, NodeStatus
+from profiles.desired.gpu_request import GpuRequest
+from profiles.desired.model import Desired, DesiredInstance, Profile, Service
+from profiles.gpu.account import NOBODY, Held
+from profiles.gpu.share import NoPart, part_of
+from profiles.observed.status import GpuReading, GpuSource, GpuSourceKind, HostReading, NodeStatus
+from profiles.placing.place import place
 from tests.profiles.readings import ALLOCATABLE_MIB, TOTAL_MIB, divided, gpu, mig, part
 
 VLLM, LLAMA = registry.get("vllm"), registry.get("llama_cpp")

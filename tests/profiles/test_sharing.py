@@ -6,10 +6,10 @@ import pytest
 from msgspec.structs import asdict, replace
 
 from engines.devices import Enforcer, MigSlot, ShareMode, Slice
-from profiles.model import Wanted
-from profiles.sharing import Sharing, sharing
-from profiles.status import InstanceStatus, Phase
-from profiles.traits import TRAITS, Way, way
+from profiles.desired.model import Wanted
+from profiles.gpu.sharing import Sharing, sharing
+from profiles.observed.status import InstanceStatus, Phase
+from profiles.observed.traits import TRAITS, Way, way
 from tests.fakes.sharing import NODE, part, shared_store, tenant
 
 PAGE = (Path(__file__).parents[2] / "docs" / "fractions.md").read_text()

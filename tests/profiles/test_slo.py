@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engines.base import Histogram
-from profiles.slo import Quantile, bounds_differ, bucket, merge, quantile, window
+from profiles.latency.slo import Quantile, bounds_differ, bucket, merge, quantile, window
 
 BOUNDS_S = (0.1, 0.12, 0.25, 0.3, 1.0, 2.5)
 TIMES = st.lists(st.floats(0, 5), max_size=60)

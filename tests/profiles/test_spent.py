@@ -5,10 +5,10 @@ import datetime
 from hypothesis import given
 from hypothesis import strategies as st
 
-from profiles.past_bill import bill_of
-from profiles.prices import Price
-from profiles.spent import WHOLE, GpuStep, GpuTime, Holding, Tally
-from profiles.status import Phase
+from profiles.money.past_bill import bill_of
+from profiles.money.prices import Price
+from profiles.money.spent import WHOLE, GpuStep, GpuTime, Holding, Tally
+from profiles.observed.status import Phase
 
 DATE = datetime.date(2026, 11, 1)
 RENTED = Price(fixed_microusd_h=2_950_000, date=DATE, source="hand")

@@ -3,9 +3,9 @@
 import pytest
 
 from profiles.explain.evidence import Axis
-from profiles.finding import Severity
-from profiles.status import Event, EventKind
-from profiles.timeline import Change, ChangeKind, Scope, merged, of_event, step_of
+from profiles.explain.timeline import Change, ChangeKind, Scope, merged, of_event, step_of
+from profiles.observed.finding import Severity
+from profiles.observed.status import Event, EventKind
 
 
 def change(node: str, kind: ChangeKind = ChangeKind.GPU, at: float = 1.0, **more: object) -> Change:

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from profiles.trial import Timing, quantile, summary
+from profiles.latency.trial import Timing, quantile, summary
 
 
 def test_a_level_by_hand() -> None:

@@ -4,12 +4,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from profiles.model import Desired, DesiredInstance, InstanceSpec, Wanted
-from profiles.plan import Action, Plan
-from profiles.revision import Document, Revision, digest
-from profiles.standing import Standing
-from profiles.status import Reason
-from profiles.undo import Choice, choose, plan_undo
+from profiles.desired.model import Desired, DesiredInstance, InstanceSpec, Wanted
+from profiles.desired.standing import Standing
+from profiles.observed.status import Reason
+from profiles.plans.plan import Action, Plan
+from profiles.revisions.revision import Document, Revision, digest
+from profiles.revisions.undo import Choice, choose, plan_undo
 
 
 def owned(name: str, model: str = "m", *, profile: str = "p", **more: object) -> DesiredInstance:

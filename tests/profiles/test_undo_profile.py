@@ -2,11 +2,11 @@
 
 from msgspec.structs import replace
 
-from profiles.model import Desired, DesiredInstance, InstanceSpec, Wanted
-from profiles.plan import Action
-from profiles.revision import Revision
-from profiles.standing import Standing
-from profiles.undo_profile import Taken, plan_undo_profile
+from profiles.desired.model import Desired, DesiredInstance, InstanceSpec, Wanted
+from profiles.desired.standing import Standing
+from profiles.plans.plan import Action
+from profiles.revisions.revision import Revision
+from profiles.revisions.undo_profile import Taken, plan_undo_profile
 
 
 def document(profile: str = "p", **models: str) -> dict[str, DesiredInstance]:

@@ -1,6 +1,6 @@
 import pytest
 
-from profiles.units import duration_s, size_mib
+from profiles.text.units import duration_s, size_mib
 
 
 @pytest.mark.parametrize(

@@ -7,9 +7,9 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from engines.devices import Slice
-from profiles.ledger import refused_by_book
-from profiles.model import DesiredInstance, InstanceSpec, Wanted
-from profiles.waves import Documents, Wave, document_after, runs, waves
+from profiles.desired.model import DesiredInstance, InstanceSpec, Wanted
+from profiles.gpu.ledger import refused_by_book
+from profiles.plans.waves import Documents, Wave, document_after, runs, waves
 from tests.profiles.readings import gpu, part
 
 NODES = ("n1", "n2")

@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from profiles.document import Plain
-from profiles.written import written
-from profiles.yamltext import read
+from profiles.text.document import Plain
+from profiles.text.written import written
+from profiles.text.yamltext import read
 
 TEXTS = st.one_of(st.text("yn01e.:-# ~oabx'\"{}&*!|>%@`é\n", max_size=8), st.text(st.characters(codec="ascii")))
 SCALARS = st.one_of(

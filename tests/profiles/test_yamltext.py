@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from profiles.model import Profile
-from profiles.yamltext import MAX_BYTES, MAX_DEPTH, MAX_NODES, FileError, Mark, convert, read
+from profiles.desired.model import Profile
+from profiles.text.yamltext import MAX_BYTES, MAX_DEPTH, MAX_NODES, FileError, Mark, convert, read
 
 
 class Box(msgspec.Struct, forbid_unknown_fields=True):

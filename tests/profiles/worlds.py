@@ -11,7 +11,7 @@ from math import sin, tau
 
 from profiles.explain.cause import Code
 from profiles.explain.evidence import Axis, Evidence, Happened, Happening, Tenant
-from profiles.status import Phase
+from profiles.observed.status import Phase
 
 STEPS = 900
 START_UNIX_S = 1_700_000_000.0

@@ -11,8 +11,8 @@ import pytest
 
 from engines.control import Act
 from engines.vllm_calls import calls
-from profiles.model import Wanted
-from profiles.status import InstanceStatus, Phase
+from profiles.desired.model import Wanted
+from profiles.observed.status import InstanceStatus, Phase
 from tests.real_engines import tiny_models, traffic
 from tests.real_engines.served import Served
 from tests.real_engines.test_supervisor import NAME, Machine

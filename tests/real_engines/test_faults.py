@@ -11,8 +11,8 @@ import psutil
 import pytest
 
 from agents.processes import process
-from profiles.model import Wanted
-from profiles.status import Phase
+from profiles.desired.model import Wanted
+from profiles.observed.status import Phase
 from tests.real_engines import node as nodes
 from tests.real_engines import traffic
 from tests.real_engines.node import Node

@@ -15,8 +15,8 @@ import pytest
 
 from agents.instances.liveness import Pace
 from agents.sampling.sampler import Sampler
-from profiles.model import Wanted
-from profiles.status import InstanceStatus, Phase
+from profiles.desired.model import Wanted
+from profiles.observed.status import InstanceStatus, Phase
 from tests.real_engines import traffic
 from tests.real_engines.served import Served
 from tests.real_engines.test_supervisor import Machine

@@ -18,8 +18,8 @@ from agents.instances.supervisor import Supervisor
 from agents.layout import Layout
 from agents.processes import process
 from agents.wire import SetDesired
-from profiles.model import DesiredInstance, InstanceSpec, Wanted
-from profiles.status import GpuSource, GpuSourceKind, HostReading, InstanceStatus, Phase
+from profiles.desired.model import DesiredInstance, InstanceSpec, Wanted
+from profiles.observed.status import GpuSource, GpuSourceKind, HostReading, InstanceStatus, Phase
 from tests.real_engines import traffic
 from tests.real_engines.served import Served
 

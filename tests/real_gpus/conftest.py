@@ -5,7 +5,7 @@ import os
 import pytest
 
 from agents.gpus.source import Frame
-from profiles.status import GpuSourceKind
+from profiles.observed.status import GpuSourceKind
 from tests.peers.seen import first_frame
 
 

@@ -12,7 +12,7 @@ import subprocess
 import pytest
 
 from agents.gpus.source import Frame
-from profiles.status import GpuReading, GpuSourceKind
+from profiles.observed.status import GpuReading, GpuSourceKind
 from tests.peers.seen import first_frame
 
 pytestmark = [

@@ -26,7 +26,7 @@ from agents.events import append_whole
 from agents.limits import DEFAULT, Bucket, Limits
 from agents.processes import tree
 from agents.state import sync_directory
-from profiles.clean import clean
+from profiles.text.clean import clean
 
 FILE_BYTES = 16 * 1024 * 1024
 TOTAL_BYTES = 1024 * 1024 * 1024

@@ -15,8 +15,8 @@ from agents.processes.isolation import hierarchy
 from agents.processes.isolation.plain import AFFINITY
 from agents.processes.isolation.systemd import RUNS, ask
 from agents.processes.isolation.tier import Answer, Place, run_shim
-from profiles.isolation import NodeIsolation, Tier
-from profiles.resources import CPU_WEIGHT, CPUS, MEMORY, Limits
+from profiles.desired.resources import CPU_WEIGHT, CPUS, MEMORY, Limits
+from profiles.observed.isolation import NodeIsolation, Tier
 
 PREFIX = "gpuyard-"
 STALE_S = 300.0

@@ -7,7 +7,7 @@ from msgspec.structs import replace
 from agents.processes.isolation import cgroup, system_unit, user_unit
 from agents.processes.isolation import tier as seam
 from agents.processes.isolation.plain import Plain
-from profiles.isolation import Tier
+from profiles.observed.isolation import Tier
 
 _PROBES = ((Tier.SYSTEM_UNIT, system_unit.probe), (Tier.USER_UNIT, user_unit.probe), (Tier.CGROUP, cgroup.probe))
 

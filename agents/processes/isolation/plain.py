@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from agents.processes.isolation.tier import Answer, Place, run_shim
-from profiles.isolation import NodeIsolation, Tier
-from profiles.resources import CPU_WEIGHT, CPUS, MEMORY, Limits
+from profiles.desired.resources import CPU_WEIGHT, CPUS, MEMORY, Limits
+from profiles.observed.isolation import NodeIsolation, Tier
 
 AFFINITY = "CPU affinity, which the engine itself could change"
 

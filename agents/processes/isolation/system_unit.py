@@ -11,8 +11,8 @@ from agents.layout import SYSTEM_STATE
 from agents.processes.isolation import hierarchy, systemd
 from agents.processes.isolation.tier import Answer, Place, call, shim_argv
 from agents.processes.shim import FIFO_WORD
-from profiles.isolation import NodeIsolation, Tier
-from profiles.resources import Limits
+from profiles.desired.resources import Limits
+from profiles.observed.isolation import NodeIsolation, Tier
 
 UNIT = "gpuyard-engine@{}.service"
 PROBED = UNIT.format("probe")

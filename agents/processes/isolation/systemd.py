@@ -17,7 +17,7 @@ import msgspec
 from agents import state
 from agents.processes import shim
 from agents.processes.isolation.tier import SHIM_LIMIT_S, Answer
-from profiles.resources import CPU_WEIGHT, CPUS, MEMORY, Limits
+from profiles.desired.resources import CPU_WEIGHT, CPUS, MEMORY, Limits
 
 RUNS = Path("/run/systemd/system")
 """There while systemd runs the machine (sd_booted(3))."""

@@ -11,8 +11,8 @@ import msgspec
 
 from agents.failpoints import inherited
 from agents.processes import shim
-from profiles.isolation import NodeIsolation
-from profiles.resources import Limits
+from profiles.desired.resources import Limits
+from profiles.observed.isolation import NodeIsolation
 
 SHIM_LIMIT_S = 15.0
 

@@ -12,8 +12,8 @@ from agents.processes.isolation.cgroup import CONTROLLERS
 from agents.processes.isolation.plain import AFFINITY
 from agents.processes.isolation.tier import Answer, Place, call, shim_argv
 from agents.processes.shim import FIFO_WORD
-from profiles.isolation import NodeIsolation, Tier
-from profiles.resources import CPUS, Limits
+from profiles.desired.resources import CPUS, Limits
+from profiles.observed.isolation import NodeIsolation, Tier
 
 LINGER = Path("/var/lib/systemd/linger")
 """A file for each user whose manager runs without a login (loginctl(1), enable-linger)."""

@@ -3,7 +3,7 @@
 from profiles.explain.cause import Cause, Cleared, Code, Finding
 from profiles.explain.evidence import Evidence, Happened
 from profiles.explain.hurt import Hurt
-from profiles.status import SERVES
+from profiles.observed.status import SERVES
 
 SHORTLY_S = 300.0
 AT_ONCE_S = 60.0

@@ -4,7 +4,7 @@ from profiles.explain.cause import Cause, Cleared, Code, Finding, timely
 from profiles.explain.evidence import Evidence, Track
 from profiles.explain.hurt import Hurt
 from profiles.explain.shift import shift
-from profiles.status import Phase
+from profiles.observed.status import Phase
 
 STILL_STEPS = 10
 RATE_STEPS = 25

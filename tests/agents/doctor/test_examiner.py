@@ -20,8 +20,8 @@ from agents.errors import Refused
 from agents.redaction import Redactor
 from agents.server.selfcheck import self_checked
 from agents.wire import SelfCheck
-from profiles.finding import Severity
-from profiles.status import GpuSource, GpuSourceKind, HostReading, Reason, Role
+from profiles.observed.finding import Severity
+from profiles.observed.status import GpuSource, GpuSourceKind, HostReading, Reason, Role
 from tests.fakes.nvml.driver import FakeDriver
 
 CANARY = "canary-5f1d9c"

@@ -7,7 +7,7 @@ from agents.doctor import gpus
 from agents.doctor.subject import Subject
 from agents.gpus import facts
 from agents.gpus.facts import DriverFacts
-from profiles.finding import Finding, Severity
+from profiles.observed.finding import Finding, Severity
 from tests.agents.doctor.conftest import Write
 from tests.fakes.nvml.driver import FakeDriver
 

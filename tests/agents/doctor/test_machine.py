@@ -12,8 +12,8 @@ from agents.doctor import audit, fabric, files, host, models, ports
 from agents.doctor.speed import Speed, measure
 from agents.doctor.subject import Subject
 from agents.processes.process import Handle
-from profiles.finding import Finding, Severity
-from profiles.model import Desired, DesiredInstance, InstanceSpec
+from profiles.desired.model import Desired, DesiredInstance, InstanceSpec
+from profiles.observed.finding import Finding, Severity
 from tests.agents.doctor.conftest import Write
 
 MIB = 1024 * 1024

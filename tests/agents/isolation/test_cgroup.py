@@ -15,8 +15,8 @@ from agents.processes.isolation import cgroup, hierarchy
 from agents.processes.isolation.cgroup import Cgroup
 from agents.processes.process import Exit, Handle
 from agents.processes.spawn import CannotExecute, Launch, spawn
-from profiles.isolation import agreement
-from profiles.resources import CPU_WEIGHT, CPUS, MEMORY, Limits
+from profiles.desired.resources import CPU_WEIGHT, CPUS, MEMORY, Limits
+from profiles.observed.isolation import agreement
 
 ESCAPES = """
 import os, time

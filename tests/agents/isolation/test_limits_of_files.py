@@ -13,8 +13,8 @@ from agents.processes import process
 from agents.processes.isolation.cgroup import CONTROLLERS, Cgroup
 from agents.processes.isolation.tier import Answer, Place, run_shim
 from agents.processes.spawn import Launch, spawn
-from profiles.isolation import NodeIsolation, Tier
-from profiles.resources import Limits
+from profiles.desired.resources import Limits
+from profiles.observed.isolation import NodeIsolation, Tier
 
 EVENTS = "low 0\nhigh 0\nmax 31\noom 1\noom_kill {}\noom_group_kill 0\n"
 DIE = "import os, signal; os.kill(os.getpid(), signal.SIGKILL)"

@@ -19,8 +19,8 @@ from agents.processes.isolation.system_unit import SystemUnit
 from agents.processes.isolation.tier import shim_argv
 from agents.processes.isolation.user_unit import UserUnit
 from agents.processes.spawn import AlreadyLocked, CannotExecute, Launch, spawn
-from profiles.isolation import Tier
-from profiles.resources import CPU_WEIGHT, CPUS, MEMORY, Limits
+from profiles.desired.resources import CPU_WEIGHT, CPUS, MEMORY, Limits
+from profiles.observed.isolation import Tier
 
 LIMITS = Limits(memory_mib=65536, cpu_weight=200, cpus="0-7")
 EVERY = frozenset({"memory", "cpu", "cpuset"})

@@ -13,9 +13,9 @@ from agents.processes import tree
 from agents.runtimes.asking import Asker, CannotTell
 from agents.runtimes.runtimes import CannotUse, Runtimes
 from agents.runtimes.settings import package_of
-from profiles.model import InstanceSpec
-from profiles.runtime import Runtime, RuntimeReading
-from profiles.status import Reason
+from profiles.desired.model import InstanceSpec
+from profiles.observed.runtime import Runtime, RuntimeReading
+from profiles.observed.status import Reason
 from tests.fakes.wheels import installed
 
 

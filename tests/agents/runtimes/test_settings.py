@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from agents.runtimes.settings import BadSettings, Settings, read
-from profiles.runtime import Runtime
+from profiles.observed.runtime import Runtime
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from agents import state
 from agents.instances.runner import Started
 from agents.runtimes.runtimes import Used
 from engines.abilities import Package
-from profiles.status import Phase
+from profiles.observed.status import Phase
 from tests.fakes.supervised import Agent, FakeEngine, spec
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from agents.trials.canaries import Canaries
 from agents.trials.completion import Target
-from profiles.canary import BadCanary, CanaryReading, CanaryRequest, reading
+from profiles.latency.canary import BadCanary, CanaryReading, CanaryRequest, reading
 from tests.engines.simulated_process import Simulated, free_port
 
 

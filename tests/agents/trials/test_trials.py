@@ -13,7 +13,7 @@ from agents.processes import tree
 from agents.trials.bench import Bench
 from agents.trials.completion import Target
 from agents.trials.trials import Trials
-from profiles.trial import Trial
+from profiles.latency.trial import Trial
 from tests.engines.simulated_process import Simulated
 
 LONG = Trial(concurrency=(2,), requests=5000, answer_tokens=50)

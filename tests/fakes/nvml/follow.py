@@ -12,8 +12,8 @@ from pathlib import Path
 
 from agents.gpus.simulated import Simulated
 from engines.simulated_device import NVML_FILE
-from profiles.gpus import Recovery
-from profiles.status import GpuReading, GpuState
+from profiles.observed.gpus import Recovery
+from profiles.observed.status import GpuReading, GpuState
 from tests.fakes.nvml.build import build
 from tests.fakes.nvml.driver import MIB, FakeDriver, State
 

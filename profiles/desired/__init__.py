@@ -1,0 +1,1 @@
+"""What should be, as types: models, GPU requests, priorities, restarts, leases, gateways."""

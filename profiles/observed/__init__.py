@@ -1,0 +1,1 @@
+"""What is, as types that nodes tell: instances, GPUs, processes, findings, histories."""
