@@ -27,6 +27,15 @@ class Diagnosis(msgspec.Struct, frozen=True):
     line: str
 
 
+TOLD_TO_END = Failure(
+    code="told_to_end",
+    cause="a signal told it to end",
+    advice="see who sent it: somebody in a shell, or a unit of the host",
+    retry=True,
+    says=(r"\[shutdown\] API server: shutdown triggered",),
+)
+"""vLLM 0.32 says so at INFO. What its parts cry out afterwards is of the end, not of its cause."""
+
 FAILURES = (
     Failure(
         code="disk_full",
@@ -242,17 +251,22 @@ FAILURES = (
         retry=True,
         says=("EngineDeadError",),
     ),
+    TOLD_TO_END,
 )
 
 _ROWS = tuple((re.compile("|".join(failure.says)), failure) for failure in FAILURES)
+_TOLD = re.compile("|".join(TOLD_TO_END.says))
 _CALM = re.compile(r"(?:^|[\s)])(?:INFO|WARNING|DEBUG)[\s:]|^[\d.]+ [IWD] |\[[IWV]\]")
 """Lines that tell of no error, in the words of the engines' loggers."""
-_HEAD = re.compile(r"^(?:\(.*? pid=\d+\) )?ERROR .*?\] +|^[\d.]+ E +")
+_HEAD = re.compile(r"^(?:\(.*? pid=\d+\) )?(?:ERROR|INFO) .*?\] +|^[\d.]+ E +")
 """What their loggers put before an error."""
 
 
 def diagnose(lines: Sequence[str]) -> Diagnosis | None:
     """What the end of a log tells of: the first row of the table that any line fits, by the last such line."""
+    told = next((at for at, line in enumerate(lines) if _TOLD.search(line)), None)
+    if told is not None:
+        return diagnose(lines[:told]) or Diagnosis(TOLD_TO_END, _HEAD.sub("", lines[told]).strip())
     said = [line for line in reversed(lines) if not _CALM.search(line)]
     for pattern, failure in _ROWS:
         for line in said:

@@ -103,7 +103,7 @@ async def test_a_term_amid_a_stream_lets_vllm_finish_it(machine: Machine, vllm: 
     assert await request > 1000
     ended = await machine.until(lambda status: status.phase is Phase.BACKOFF, 60.0)
     assert ended.reason is not None
-    assert ended.reason.code == "exited"
+    assert ended.reason.code == "told_to_end"
     again = await machine.until(lambda status: status.phase is Phase.READY, vllm.ready_limit_s)
     assert (again.pid == first.pid, again.restarts) == (False, 1)
 
