@@ -58,6 +58,7 @@ from agents.sampling.gpuhealth import GpuHealthWatch
 from agents.sampling.gpuwatch import GpuWatch
 from agents.sampling.sampler import Sampler
 from agents.sampling.xidlog import XidLog
+from agents.server.exposing import Exposing
 from agents.server.node import Node
 from agents.trials.canaries import Canaries
 from agents.trials.completion import Target
@@ -175,7 +176,7 @@ def assemble(layout: Layout, simulated: Path | None, subject: Subject, roles: Ro
     )
     clocks = (
         supervisor, changes, sampler, history, disk, logs, trials, canaries, leasing, timeslices, maker, applies,
-        gateways,
+        gateways, Exposing(board, lambda: runtimes.metrics),
     )  # fmt: skip
     return Parts(node, clocks, sampler, xids if simulated is None else None)
 

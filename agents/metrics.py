@@ -1,8 +1,8 @@
 """`gpuyard-agent metrics`: what the daemon of this machine knows now, as a Prometheus page, for a file collector.
 
-    socket ──► its Hello ──► ours ──► its Snapshot ──► profiles.watching.metrics.page
+    socket ──► its Hello ──► ours ──► its Snapshot ──► profiles.watching.metrics.node_page
 
-The same page as that of `gpuyard export` for a fleet, without money: a node knows no prices. Nothing listens.
+The same page as that of `gpuyard export` for a fleet, without money: a node knows no prices. Nothing listens for it.
 """
 
 import socket
@@ -13,7 +13,7 @@ from agents import attach, wire
 from agents.errors import AgentError
 from agents.framing import FrameReader, FramingError, encode, preamble
 from agents.layout import Layout
-from profiles.watching.metrics import NodeMetrics, page
+from profiles.watching.metrics import node_page
 
 LIMIT_S = 10.0
 
@@ -28,9 +28,7 @@ def metrics(layout: Layout) -> None:
             snapshot = _snapshot(connection, time.monotonic() + LIMIT_S)
         except (OSError, FramingError) as error:
             raise AgentError(f"the daemon gave no snapshot: {error}", f"see {layout.log}") from None
-    owners = {name: owned.owner for name, owned in snapshot.desired.instances.items()}
-    status = snapshot.status
-    sys.stdout.write(page([NodeMetrics(node=status.hostname, is_up=True, status=status, owners=owners)]))
+    sys.stdout.write(node_page(snapshot.status, snapshot.desired))
 
 
 def _snapshot(connection: socket.socket, give_up: float) -> wire.Snapshot:

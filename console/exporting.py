@@ -6,17 +6,12 @@ No login, so it is for loopback unless somebody says otherwise. It answers GET a
 """
 
 import asyncio
-from collections.abc import Iterable
 
 from console.spending import of_instance, owner
 from console.store import NodeState, NodeView, Store
 from profiles.money.prices import Sheet
-from profiles.watching.exposition import CONTENT_TYPE
 from profiles.watching.metrics import NodeMetrics, page
-
-HEAD_LIMIT_S = 5.0
-HEAD_MAX_BYTES = 8192
-AT_ONCE = 16
+from profiles.watching.scraped import AT_ONCE, HEAD_LIMIT_S, HEAD_MAX_BYTES, answer
 
 
 def fleet_page(store: Store) -> str:
@@ -42,32 +37,15 @@ async def listen(store: Store, host: str, port: int) -> asyncio.Server:
     """Raises OSError where the address is taken or not ours."""
     turns = asyncio.Semaphore(AT_ONCE)
 
-    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             async with asyncio.timeout(HEAD_LIMIT_S), turns:
                 head = await reader.readuntil(b"\r\n\r\n")
-                writer.write(_response(store, head))
+                writer.write(answer(head, lambda: fleet_page(store)))
                 await writer.drain()
         except (TimeoutError, OSError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
             pass  # whoever asks for nothing gets nothing
         finally:
             writer.close()
 
-    return await asyncio.start_server(answer, host, port, limit=HEAD_MAX_BYTES)
-
-
-def _response(store: Store, head: bytes) -> bytes:
-    method, _, rest = head.split(b"\r\n", 1)[0].partition(b" ")
-    path = rest.partition(b" ")[0].partition(b"?")[0]
-    if method not in (b"GET", b"HEAD"):
-        return _told("405 Method Not Allowed", ["Allow: GET, HEAD"], b"")
-    if path != b"/metrics":
-        return _told("404 Not Found", ["Content-Type: text/plain"], b"see /metrics\n")
-    body = fleet_page(store).encode()
-    answer = _told("200 OK", [f"Content-Type: {CONTENT_TYPE}"], body)
-    return answer[: len(answer) - len(body)] if method == b"HEAD" else answer
-
-
-def _told(status: str, headers: Iterable[str], body: bytes) -> bytes:
-    lines = (f"HTTP/1.1 {status}", *headers, f"Content-Length: {len(body)}", "Connection: close", "", "")
-    return "\r\n".join(lines).encode() + body
+    return await asyncio.start_server(serve, host, port, limit=HEAD_MAX_BYTES)

@@ -74,6 +74,12 @@ class Runtimes:
         self.refresh()
         return self._settings.bind
 
+    @property
+    def metrics(self) -> str:
+        """Where the page of metrics is served, HOST:PORT on loopback; "" for nowhere."""
+        self.refresh()
+        return self._settings.metrics
+
     def refresh(self) -> None:
         """Read agent.toml again if it is another one than before."""
         mark = file_mark(self._path)

@@ -2,6 +2,7 @@
 
 gpuyard = 1
 bind = "10.0.0.5"                # where gateways may listen for other machines; left out, nowhere
+metrics = "127.0.0.1:9401"       # where Prometheus may scrape this node; left out, nowhere
 [runtimes.vllm-32]
 engine = "vllm"
 venv = "/opt/vllm-0.32"          # or binary = "/usr/local/bin/llama-server", or prefix = ["/opt/env/run"]
@@ -15,10 +16,10 @@ from agents.errors import AgentError
 from agents.trusted import Untrusted, read_trusted
 from engines import registry
 from engines.abilities import Package, Packaged
-from engines.base import EngineError
+from engines.base import LOOPBACK, EngineError
 from profiles.observed.runtime import NAME, Runtime
 from profiles.text import conform, tomltext
-from profiles.text.allowed import is_address
+from profiles.text.allowed import MAX_PORT, MIN_PORT, is_address
 from profiles.text.document import Document, FileError
 
 MAX_BYTES = 256 * 1024
@@ -30,6 +31,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
     gpuyard: int = VERSION
     bind: str = ""
+    metrics: str = ""
     runtimes: dict[str, Runtime] = {}
 
 
@@ -59,6 +61,11 @@ def package_of(engine: str) -> Package | None:
     return adapter.package if isinstance(adapter, Packaged) else None
 
 
+def _is_loopback(place: str) -> bool:
+    host, _, port = place.rpartition(":")
+    return host == LOOPBACK and port.isascii() and port.isdigit() and MIN_PORT <= int(port) <= MAX_PORT
+
+
 def _check(document: Document, settings: Settings) -> None:
     """What types cannot say. Raises FileError."""
     if settings.gpuyard != VERSION:
@@ -66,6 +73,12 @@ def _check(document: Document, settings: Settings) -> None:
     if settings.bind and not is_address(settings.bind):
         hint = "one IPv4 address of this node that other machines reach, like 10.0.0.5"
         raise document.error(("bind",), f"`{settings.bind}` is no address to listen at", hint)
+    if settings.metrics and not _is_loopback(settings.metrics):
+        text = (
+            f"`{settings.metrics}` is not {LOOPBACK} and a port: there is no login, so nothing but loopback is served"
+        )
+        hint = f'metrics = "{LOOPBACK}:9401"; `gpuyard export`, or a proxy with a login, carries them further'
+        raise document.error(("metrics",), text, hint)
     for name, runtime in settings.runtimes.items():
         here = ("runtimes", name)
         if not NAME.fullmatch(name):

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping
 import msgspec
 
 from engines.base import Histogram
+from profiles.desired.model import Desired
 from profiles.latency.slo import quantile
 from profiles.money.money import MICRO
 from profiles.observed.status import GpuReading, GpuState, HostReading, InstanceStatus, NodeStatus, Phase
@@ -78,6 +79,12 @@ _INSTANCE = (
     Family("gpuyard_instance_cost_dollars_per_hour", _GAUGE, "Its share of the price of its GPUs"),
 )
 FAMILIES = (*_NODE, *_GPU, *_INSTANCE)
+
+
+def node_page(status: NodeStatus, desired: Desired) -> str:
+    """Of one node as it tells itself, without money: it knows no prices."""
+    owners = {name: owned.owner for name, owned in desired.instances.items()}
+    return page([NodeMetrics(node=status.hostname, is_up=True, status=status, owners=owners)])
 
 
 def page(nodes: Iterable[NodeMetrics]) -> str:

@@ -74,3 +74,14 @@ def test_a_gateway_may_be_given_one_address_and_nothing_else(file: Path, text: s
         read(file)
     file.write_text('gpuyard = 1\nbind = "10.0.0.5"\n')
     assert read(file).bind == "10.0.0.5"
+
+
+@pytest.mark.parametrize(
+    "place", ["0.0.0.0:9401", "10.0.0.5:9401", "localhost:9401", "[::1]:9401", "127.0.0.1", "127.0.0.1:80"]
+)
+def test_metrics_are_served_on_loopback_and_nowhere_else(file: Path, place: str) -> None:
+    file.write_text(f'gpuyard = 1\nmetrics = "{place}"\n')
+    with pytest.raises(BadSettings, match=r"agent\.toml:2:1: .* there is no login, so nothing but loopback is served"):
+        read(file)
+    file.write_text('gpuyard = 1\nmetrics = "127.0.0.1:9401"\n')
+    assert read(file).metrics == "127.0.0.1:9401"
