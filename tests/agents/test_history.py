@@ -22,10 +22,11 @@ from agents.past.scrapes import FORGOTTEN_AFTER, Scrapes
 from agents.past.spending import spent
 from engines.base import EngineSample, Histogram
 from engines.devices import Slice
-from profiles.latency.slo import merge, quantile
+from profiles.latency.slo import estimate, merge, quantile
 from profiles.observed.history import FIELDS, NAN, HistoryKind
 from profiles.observed.status import (
     EngineReading,
+    GpuProcess,
     GpuReading,
     GpuSource,
     GpuSourceKind,
@@ -52,18 +53,27 @@ class Node:
         self.history = History(directory / "h", self.board, self.events, clock=lambda: self.boot_s, wall=self.wall)
         self.busy: float | None = 0.5
         self.phase = Phase.READY
+        self.late: Histogram | None = None
+        """What the engine told of its latencies, with preemptions and a share of the GPU; nothing yet."""
 
     def wall(self) -> float:
         return self.boot_s + self.offset_s
 
     def show(self) -> None:
-        self.board.set_gpus([GpuReading(uuid="g", index=0, name="G", busy_ratio=self.busy, energy_mj=int(self.boot_s))])
+        held = (GpuProcess(pid=7, busy_ratio=0.4, instance="a/0"),) if self.late else ()
+        self.board.set_gpus(
+            [GpuReading(uuid="g", index=0, name="G", busy_ratio=self.busy, energy_mj=int(self.boot_s), processes=held)]
+        )
         self.board.set_host(HostReading(cores=1, memory_total_mib=9, cpu_ratio=0.25, memory_used_mib=4))
-        reading = EngineReading(at_unix_s=self.wall(), running=2.0, waiting=self.boot_s % 10)
+        reading = EngineReading(
+            at_unix_s=self.wall(), running=2.0, waiting=self.boot_s % 10, ttft=self.late, itl=self.late,
+            preemptions_per_s=1.5 if self.late else None,
+        )  # fmt: skip
         self.board.set_instance(
             InstanceStatus(
                 name="a/0", profile="p", revision=1, engine="e", model="m", phase=self.phase, since_unix_s=1.0,
                 reading=reading if self.phase is Phase.READY else None,
+                slices=(Slice(gpu_uuid="g", gpu_index=0),) if self.late else (),
             )
         )  # fmt: skip
 
@@ -138,6 +148,20 @@ async def test_a_restart_of_the_agent_keeps_what_was(node: Node, tmp_path: Path)
     assert known(values) >= 100
     assert values[-5:] == [0.5] * 5
     assert values[-24:-6] == [None] * 18
+
+
+async def test_what_a_verdict_asks_of_an_instance_comes_back_from_disk(node: Node, tmp_path: Path) -> None:
+    """Also that what nobody told before is unknown then, not zero."""
+    fields = ("busy_ratio", "preempted_per_s", "ttft_p95_s", "itl_p95_s")
+    node.pass_s(50)
+    node.late = Histogram(BOUNDS, (0.0, 0.0, 100.0, 100.0), 30.0)
+    node.pass_s(50)
+    again = Node(tmp_path, boot_s=node.boot_s, unix_s=node.wall())  # with nothing in memory
+    answer = await again.ask(HistoryKind.INSTANCE, names=("a/0",), fields=fields, last_s=100.0, step_s=10.0)
+    values = answer.series[0].values
+    assert {field: values[field][0] for field in fields} == dict.fromkeys(fields)
+    p95_s = estimate(node.late, 0.95)
+    assert tuple(values[field][-3] for field in fields) == (0.4, 1.5, p95_s, p95_s)
 
 
 async def test_a_reboot_keeps_what_was(node: Node, tmp_path: Path) -> None:
