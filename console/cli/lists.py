@@ -5,10 +5,12 @@ import asyncio
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from console.cli import items
 from console.cli.output import Format, print_json
 from console.cli.session import hear_events, inventory_of, reached
+from console.cli.shape import Entry, Shape, shape_of
 from console.cli.table import print_table
 from console.render import cordons
 from console.render.burn import burns, times
@@ -16,10 +18,10 @@ from console.render.fractions import PART_COLUMNS, part_rows
 from console.render.gpus import GPU_COLUMNS, MORE_COLUMNS, gpu_row, more_cells
 from console.render.instances import INSTANCE_COLUMNS, instance_row
 from console.render.money import dollars
-from console.render.nodes import NODE_COLUMNS, label_words, node_row
+from console.render.nodes import INVENTORY_COLUMNS, NODE_COLUMNS, inventory_cells, node_row
 from console.render.pulse import problems
-from console.render.services import SERVICE_COLUMNS, service_row, services
-from console.render.table import Cell, Column, Row, rank_of_name
+from console.render.services import SERVICE_COLUMNS, service_row, service_view
+from console.render.table import Cell, Column
 from console.render.text import UNKNOWN, clock, number, one_line, plural, rate
 from console.render.traffic import of_nodes
 from console.spending import of_fleet
@@ -36,17 +38,14 @@ EVENT_COLUMNS = (
     Column("text", "What", 20, priority=1, grow=True),
     Column("author", "By", 6, priority=5),
 )
-OF_THE_INVENTORY = (Column("owner", "Owner", 5, priority=9), Column("labels", "Labels", 6, priority=9))
 
 
 @dataclass(frozen=True)
 class Listing:
-    """One list in its three forms."""
+    """One list: the columns of its table, and what is in it."""
 
     columns: Sequence[Column]
-    rows: Callable[[Store], Iterable[Sequence[Cell]]]
-    items: Callable[[Store], Iterable[items.Item]]
-    names: Callable[[Store], Iterable[str]]
+    entries: Callable[[Store], Iterable[Entry]]
 
 
 def run(options: argparse.Namespace) -> int:
@@ -56,32 +55,32 @@ def run(options: argparse.Namespace) -> int:
 async def _run(options: argparse.Namespace) -> int:
     kind: str = options.verb
     output = Format(options.output)
+    shape = None if kind == "status" else shape_of(options, LISTINGS[kind].columns)
     async with reached(inventory_of(options)) as found:
         if kind == "events":
             await hear_events(found)
-        _print(kind, output, found.store)
+        _print(kind, output, found.store, shape)
         while options.watch:
             await asyncio.sleep(WATCH_EVERY_S)
             found.store.age()
             if sys.stdout.isatty():
                 sys.stdout.write("\x1b[H\x1b[2J")
-            _print(kind, output, found.store)
+            _print(kind, output, found.store, shape)
         return found.say_lost()
 
 
-def _print(kind: str, output: Format, store: Store) -> None:
-    if kind == "status":
+def _print(kind: str, output: Format, store: Store, shape: Shape | None) -> None:
+    if shape is None:
         _print_status(output, store)
         return
-    listed = LISTINGS[kind]
+    entries = shape.of(LISTINGS[kind].entries(store))
     if output is Format.JSON:
-        print_json(kind, list(listed.items(store)))
+        print_json(kind, [entry.item() for entry in entries])
     elif output is Format.NAME:
-        for name in listed.names(store):
-            print(name)
+        for entry in entries:
+            print(entry.name)
     else:
-        rows = sorted(listed.rows(store), key=rank_of_name(listed.columns))
-        print_table(listed.columns, rows, wide=output is Format.WIDE)
+        print_table(shape.columns, shape.rows(entries), wide=output is Format.WIDE)
 
 
 def _print_status(output: Format, store: Store) -> None:
@@ -128,69 +127,50 @@ def _events(store: Store) -> list[tuple[float, NodeView, Event]]:
     return sorted(found, key=lambda one: one[0])
 
 
-def _event_rows(store: Store) -> Iterable[Sequence[Cell]]:
-    for at, view, event in _events(store):
-        texts = (clock(at), view.name, event.kind, event.instance or "", one_line(event.text), event.author)
-        yield [Cell(text) for text in texts]
-
-
-def _rows(make: Callable[[Store, Key], Row | None], kind: Kind) -> Callable[[Store], Iterable[Sequence[Cell]]]:
-    def rows(store: Store) -> Iterable[Sequence[Cell]]:
-        for key in store.keys(kind):
-            if (row := make(store, key)) is not None:
-                yield row.cells
-
-    return rows
-
-
-def _gpu_rows(store: Store) -> Iterable[Sequence[Cell]]:
-    for view, gpu in store.gpus():
-        if (row := gpu_row(store, Key(Kind.GPU, view.name, gpu.uuid))) is not None:
-            yield *row.cells[:-1], *more_cells(gpu), row.cells[-1]
-
-
-def _node_rows(store: Store) -> Iterable[Sequence[Cell]]:
+def _nodes(store: Store) -> Iterable[Entry]:
     for view in store.nodes.values():
         if (row := node_row(store, Key(Kind.NODE, view.name))) is not None:
-            own = (Cell(view.owner), Cell(label_words(view.labels)))
-            yield *row.cells[:-1], *own, row.cells[-1]
+            yield Entry([[*row.cells, *inventory_cells(view)]], partial(items.node_item, store, view), view.name)
+
+
+def _gpus(store: Store) -> Iterable[Entry]:
+    for view, gpu in store.gpus():
+        if (row := gpu_row(store, Key(Kind.GPU, view.name, gpu.uuid))) is not None:
+            rows = [[*row.cells, *more_cells(gpu)]]
+            yield Entry(rows, partial(items.gpu_item, view, gpu), f"{view.name}/{gpu.index}")
+
+
+def _instances(store: Store) -> Iterable[Entry]:
+    for view, one in store.instances():
+        if (row := instance_row(store, Key(Kind.INSTANCE, view.name, one.name))) is not None:
+            yield Entry([row.cells], partial(items.instance_item, view, one), f"{view.name}:{one.name}")
+
+
+def _services(store: Store) -> Iterable[Entry]:
+    for key in sorted(store.keys(Kind.SERVICE), key=lambda key: key.name):
+        row, service = service_row(store, key), service_view(store, key)
+        if row is not None and service is not None:
+            yield Entry([row.cells], partial(items.service_item, service), service.name)
+
+
+def _fractions(store: Store) -> Iterable[Entry]:
+    """A row a part, and all parts of a GPU as one thing."""
+    for view, gpu in store.gpus():
+        yield Entry(list(part_rows(view, gpu)), partial(items.sharing_item, view, gpu), f"{view.name}/{gpu.index}")
+
+
+def _event_list(store: Store) -> Iterable[Entry]:
+    for at, view, event in _events(store):
+        texts = (clock(at), view.name, event.kind, event.instance or "", one_line(event.text), event.author)
+        row = [Cell(text, text) for text in texts]
+        yield Entry([row], partial(items.event_item, view, event), f"{view.name}:{event.seq}")
 
 
 LISTINGS = {
-    "nodes": Listing(
-        (*NODE_COLUMNS[:-1], *OF_THE_INVENTORY, NODE_COLUMNS[-1]),
-        _node_rows,
-        lambda store: (items.node_item(store, view) for view in store.nodes.values()),
-        lambda store: store.nodes,
-    ),
-    "gpus": Listing(
-        (*GPU_COLUMNS[:-1], *MORE_COLUMNS, GPU_COLUMNS[-1]),
-        _gpu_rows,
-        lambda store: (items.gpu_item(view, gpu) for view, gpu in store.gpus()),
-        lambda store: (f"{view.name}/{gpu.index}" for view, gpu in store.gpus()),
-    ),
-    "instances": Listing(
-        INSTANCE_COLUMNS,
-        _rows(instance_row, Kind.INSTANCE),
-        lambda store: (items.instance_item(view, one) for view, one in store.instances()),
-        lambda store: (f"{view.name}:{one.name}" for view, one in store.instances()),
-    ),
-    "fractions": Listing(
-        PART_COLUMNS,
-        part_rows,
-        lambda store: (items.sharing_item(view, gpu) for view, gpu in store.gpus()),
-        lambda store: (f"{view.name}/{gpu.index}" for view, gpu in store.gpus()),
-    ),
-    "services": Listing(
-        SERVICE_COLUMNS,
-        _rows(service_row, Kind.SERVICE),
-        lambda store: (items.service_item(service) for service in services(store)),
-        lambda store: (service.name for service in services(store)),
-    ),
-    "events": Listing(
-        EVENT_COLUMNS,
-        _event_rows,
-        lambda store: (items.event_item(view, event) for _, view, event in _events(store)),
-        lambda store: (f"{view.name}:{event.seq}" for _, view, event in _events(store)),
-    ),
+    "nodes": Listing((*NODE_COLUMNS, *INVENTORY_COLUMNS), _nodes),
+    "gpus": Listing((*GPU_COLUMNS, *MORE_COLUMNS), _gpus),
+    "instances": Listing(INSTANCE_COLUMNS, _instances),
+    "fractions": Listing(PART_COLUMNS, _fractions),
+    "services": Listing(SERVICE_COLUMNS, _services),
+    "events": Listing(EVENT_COLUMNS, _event_list),
 }

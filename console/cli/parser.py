@@ -5,15 +5,6 @@ from collections.abc import Callable, Sequence
 from importlib import import_module
 from typing import NoReturn
 
-LISTS = {
-    "status": "one line for the fleet and one for each problem",
-    "nodes": "the hosts: state, GPUs, memory, round trip",
-    "gpus": "every GPU: busy, memory, power, tenants",
-    "services": "services: how many are ready, rates, latency",
-    "instances": "every engine: phase, rates, latency, queue",
-    "fractions": "how each GPU is shared: parts, tenants, who holds them to it, what is free",
-    "events": "what happened lately, oldest first",
-}
 CHANGES = {
     "start": "start what is stopped or failed, wait until ready",
     "stop": "let running requests finish for up to 120 s, stop, wait until nothing is left",
@@ -76,14 +67,15 @@ def build() -> argparse.ArgumentParser:
         module="console.cli.screen", function="run",
         inventory=None, site=None, label=[], output="table", read_only=False, yes=False, watch=False,
     )  # fmt: skip
+    from console.cli import list_words
+
     verbs = parser.add_subparsers(title="verbs")
     common = _common()  # not the one above: the defaults were set in it, and a verb would reset what stood before it
-    _add_lists(verbs, common)
+    list_words.add(verbs, common)
     _add_describe(verbs, common)
     _add_time_line(verbs, common)
     _add_logs(verbs, common)
     _add_audit(verbs, common)
-    _add_processes(verbs, common)
     _add_changes(verbs, common)
     _add_past(verbs, common)
     from console.cli import (
@@ -142,15 +134,6 @@ def _add(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]", name: str
     return parser
 
 
-def _add_lists(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]", common: argparse.ArgumentParser) -> None:
-    for name, text in LISTS.items():
-        aliases = ("ps",) if name == "instances" else ()
-        parser = _add(verbs, name, text, "console.cli.lists", "run", [common], aliases)
-        parser.add_argument(
-            "-w", "--watch", action="store_true", default=argparse.SUPPRESS, help="print again every second"
-        )
-
-
 def _add_describe(
     verbs: "argparse._SubParsersAction[argparse.ArgumentParser]", common: argparse.ArgumentParser
 ) -> None:
@@ -192,20 +175,6 @@ def _add_audit(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]", com
     audit.add_argument(
         "--accept", action="store_true", help="forget what was remembered, and remember what is there now"
     )
-
-
-def _add_processes(
-    verbs: "argparse._SubParsersAction[argparse.ArgumentParser]", common: argparse.ArgumentParser
-) -> None:
-    text = "who is on the GPUs, and what an instance left behind"
-    listed = _add(verbs, "processes", text, "console.cli.processes", "run", [common])
-    listed.add_argument("--orphans", action="store_true", help="only what an instance left behind")
-    listed.add_argument("--node", metavar="N", help="left out, all of them")
-    listed.add_argument("--by", choices=("user",), metavar="user", help="a line a user: what each has on all GPUs")
-    text = "end processes on GPUs, or what an instance left behind; needs the role admin"
-    terminate = _add(verbs, "terminate", text, "console.cli.terminate", "run", [common])
-    terminate.add_argument("targets", metavar="NODE/PID", nargs="+", help="as `processes -o name` lists them")
-    terminate.add_argument("--yes", action="store_true", default=argparse.SUPPRESS, help="do not ask")
 
 
 def _add_export(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]", common: argparse.ArgumentParser) -> None:

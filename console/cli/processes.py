@@ -2,7 +2,8 @@
 
 import argparse
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from itertools import starmap
 
 import msgspec
 
@@ -10,6 +11,7 @@ from console import processes
 from console.cli.names import find_node
 from console.cli.output import Exit, Format, print_json, say_reason
 from console.cli.session import Reached, inventory_of, reached
+from console.cli.shape import Entry, Shape, shape_of
 from console.cli.table import print_table
 from console.remote.errors import NodeUnreachable, RequestFailed
 from console.render.processes import PROCESS_COLUMNS, USER_COLUMNS, process_cells, user_cells
@@ -25,15 +27,15 @@ def run(options: argparse.Namespace) -> int:
 
 async def _list(options: argparse.Namespace) -> int:
     given: str | None = options.node
+    by_whom = options.by == "user"
+    shape = shape_of(options, USER_COLUMNS if by_whom else PROCESS_COLUMNS)
     async with reached(inventory_of(options)) as found:
         nodes = [find_node(found, given)] if given else _counted(found)
         rows, code = await ask_all(found, nodes)
         kept = [(node, one) for node, one in rows if one.kind is ProcessKind.ORPHAN or not options.orphans]
         output = Format(options.output)
-        if options.by == "user":
-            _print_users(by_user(kept), output)
-        else:
-            _print(kept, output)
+        entries = map(_of_user, by_user(kept)) if by_whom else starmap(_of_process, kept)
+        _print("process_users" if by_whom else "processes", shape, entries, output)
         return max(code, found.say_lost([] if given else None))
 
 
@@ -56,22 +58,23 @@ def say_failed(failed: RequestFailed, about: str) -> Exit:
     return Exit.UNREACHABLE if isinstance(failed, NodeUnreachable) else Exit.FAILED
 
 
-def _print(rows: Sequence[Row], output: Format) -> None:
-    if output is Format.JSON:
-        print_json("processes", [{"node": node, **msgspec.to_builtins(one)} for node, one in rows])
-    elif output is Format.NAME:
-        print("\n".join(f"{node}/{one.pid}" for node, one in rows))
-    else:
-        print_table(PROCESS_COLUMNS, [process_cells(node, one) for node, one in rows], wide=output is Format.WIDE)
+def _of_process(node: str, one: NodeProcess) -> Entry:
+    plain = {"node": node, **msgspec.to_builtins(one)}
+    return Entry([process_cells(node, one, one.age_s)], lambda: plain, f"{node}/{one.pid}")
 
 
-def _print_users(shares: Sequence[UserShare], output: Format) -> None:
+def _of_user(share: UserShare) -> Entry:
+    return Entry([user_cells(share)], lambda: msgspec.to_builtins(share), share.user)
+
+
+def _print(kind: str, shape: Shape, entries: Iterable[Entry], output: Format) -> None:
+    shown = shape.of(entries)
     if output is Format.JSON:
-        print_json("process_users", msgspec.to_builtins(shares))
+        print_json(kind, [one.item() for one in shown])
     elif output is Format.NAME:
-        print("\n".join(share.user for share in shares))
+        print("\n".join(one.name for one in shown))
     else:
-        print_table(USER_COLUMNS, [user_cells(share) for share in shares], wide=output is Format.WIDE)
+        print_table(shape.columns, shape.rows(shown), wide=output is Format.WIDE)
 
 
 def _counted(found: Reached) -> list[str]:

@@ -16,7 +16,7 @@ ALERT_COLUMNS = (
     Column("rule", "Rule", 12, priority=1, names=True),
     Column("target", "Target", 14, priority=2, names=True),
     Column("since", "Since", 8, priority=2),
-    Column("age", "Age", 6, right=True, priority=3),
+    Column("age", "Age", 6, right=True, priority=3, is_time=True, ages=True),
     Column("text", "What", 20, priority=1, grow=True),
     Column("quiet", "In hand", 10, priority=1),
 )

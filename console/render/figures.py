@@ -38,6 +38,11 @@ def first_token(status: InstanceStatus) -> Cell:
     return latency(reading.ttft if reading else None, 0.95, "ttft", absent)
 
 
+def gib_cell(mib: float | None, tone: Tone = Tone.PLAIN) -> Cell:
+    """MiB under a header that says GiB."""
+    return Cell(text.gib(mib), None if mib is None else mib / 1024, tone)
+
+
 def total(values: Iterable[float | None]) -> float | None:
     """The sum of what is known; None where nothing is."""
     known = [value for value in values if value is not None]

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 
+from console.render.figures import gib_cell
 from console.render.gpus import gpu_state
 from console.render.sharing import holder_word, memory_line, mode_word, shared, stranger_text
 from console.render.slices import amount
@@ -56,8 +57,8 @@ def sharing_row(store: Store, key: Key) -> Row | None:
         Cell(str(gpu.index), float(gpu.index)),
         Cell(mode_word(found), mode_word(found), Tone.PLAIN if found.mode else Tone.DIM),
         Cell(bar, ours),
-        Cell(gib(ours), ours),
-        Cell(gib(gpu.memory_total_mib), gpu.memory_total_mib, Tone.DIM),
+        gib_cell(ours),
+        gib_cell(gpu.memory_total_mib, Tone.DIM),
         _free(found),
         _tenants(found),
     )
@@ -67,7 +68,7 @@ def sharing_row(store: Store, key: Key) -> Row | None:
 def _free(found: Sharing) -> Cell:
     if found.mode is ShareMode.MIG:
         return Cell(f"{len(found.free_slots)} MIG", None)
-    return Cell(gib(found.free_mib), found.free_mib)
+    return gib_cell(found.free_mib)
 
 
 def _state(view: NodeView, gpu: GpuReading, found: Sharing, age_s: float | None) -> Cell:
@@ -87,25 +88,32 @@ def _tenants(found: Sharing) -> Cell:
     return Cell(", ".join(said) or UNKNOWN, ", ".join(said) or None, Tone.PLAIN if said else Tone.DIM)
 
 
-def part_rows(store: Store) -> Iterable[Sequence[Cell]]:
-    """Of every GPU: its tenants, its strangers, and what is free."""
-    for view, gpu in store.gpus():
-        found = shared(view, gpu)
-        for texts in _parts(found):
-            head = (Cell(view.name, view.name), Cell(str(gpu.index), float(gpu.index)), Cell(mode_word(found)))
-            row = [*head, *(Cell(text) for text in texts)]
-            yield [*row, *[Cell("")] * (len(PART_COLUMNS) - len(row))]
+def part_rows(view: NodeView, gpu: GpuReading) -> Iterable[Sequence[Cell]]:
+    """Its tenants, its strangers, and what is free."""
+    found = shared(view, gpu)
+    mode = mode_word(found)
+    for part in _parts(found):
+        row = [Cell(view.name, view.name), Cell(str(gpu.index), float(gpu.index)), Cell(mode, mode), *part]
+        yield [*row, *[Cell("")] * (len(PART_COLUMNS) - len(row))]
 
 
-def _parts(found: Sharing) -> Iterable[Sequence[str]]:
-    """The texts of a row from its tenant on; those of nobody end early."""
+def _parts(found: Sharing) -> Iterable[Sequence[Cell]]:
+    """The cells of a row from its tenant on; those of nobody end early."""
     for one in found.tenants:
         apart = TRAITS[way(one.part)]
-        held = (amount(one.part) or "all of it", gib(one.used_mib), holder_word(one.part), one.phase)
-        yield one.name, *held, apart.memory, apart.compute, apart.faults
+        kept = (apart.memory, apart.compute, apart.faults)
+        yield (
+            *_words(one.name, amount(one.part) or "all of it"),
+            gib_cell(one.used_mib),
+            *_words(holder_word(one.part), one.phase, *kept),
+        )
     for other in found.strangers:
-        yield stranger_text(other), "", gib(other.used_mib), "foreign"
+        yield *_words(stranger_text(other), ""), gib_cell(other.used_mib), *_words("foreign")
     for slot in found.free_slots:
-        yield "free", f"{slot.profile} at {slot.start}"
+        yield _words("free", f"{slot.profile} at {slot.start}")
     if found.mode not in (ShareMode.MIG, ShareMode.EXCLUSIVE):
-        yield "free", UNKNOWN if found.free_mib is None else f"{gib(found.free_mib)} GiB"
+        yield _words("free", UNKNOWN if found.free_mib is None else f"{gib(found.free_mib)} GiB")
+
+
+def _words(*texts: str) -> tuple[Cell, ...]:
+    return tuple(Cell(text, text or None) for text in texts)

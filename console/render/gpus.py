@@ -3,12 +3,12 @@
 from console.render.burn import burn_cell, burns, worst_of
 from console.render.cordons import SIGN, cordon_of, is_cordoned
 from console.render.cordons import said as cordon_said
-from console.render.figures import bar, first_token, hundred, said, total
+from console.render.figures import bar, first_token, gib_cell, hundred, said, total
 from console.render.gpusigns import health_cell, signs_cell, throttled
 from console.render.memorybar import memory_bar
 from console.render.money import money_cell
 from console.render.table import Cell, Column, Row, Tone, rank
-from console.render.text import UNKNOWN, age, gib
+from console.render.text import UNKNOWN, age
 from console.spending import of_gpus
 from console.store import Key, NodeState, NodeView, Store
 from profiles.observed.status import GpuReading, GpuState
@@ -21,17 +21,17 @@ GPU_COLUMNS = (
     Column("node", "Node", 14, priority=1, names=True),
     Column("gpu", "GPU", 3, right=True, priority=1, names=True),
     Column("name", "Model", 16, priority=7),
-    Column("busy", "Busy %", 6, right=True, priority=1),
+    Column("busy", "Busy %", 6, right=True, priority=1, also=("util",)),
     Column("active", "SM %", 5, right=True, priority=4),
     Column("load", "0–100", 10, priority=6),
-    Column("used", "Used GiB", 8, right=True, priority=2),
+    Column("used", "Used GiB", 8, right=True, priority=2, also=("mem",)),
     Column("total", "of GiB", 6, right=True, priority=3),
     Column("memory", "Memory", MEMORY, priority=6),
     Column("power", "Power W", 7, right=True, priority=4),
     Column("temperature", "°C", 4, right=True, priority=5),
     Column("cost", "$/h", 6, right=True, priority=5),
     Column("idle", "Idle $", 6, right=True, priority=8),
-    Column("ttft", "TTFT p95", 10, right=True, priority=8),
+    Column("ttft", "TTFT p95", 10, right=True, priority=8, is_time=True),
     Column("burn", "Burn 1m", 8, right=True, priority=7),
     Column("signs", "Signs", 15, priority=4),
     Column("tenants", "Tenants", 14, priority=2, grow=True),
@@ -68,8 +68,8 @@ def gpu_row(store: Store, key: Key) -> Row | None:
         said(hundred(gpu.busy_ratio), "busy_ratio", gpu.absent),
         said(hundred(gpu.sm_active_ratio), "sm_active_ratio", gpu.absent),
         Cell(bar(gpu.busy_ratio, 10), gpu.busy_ratio, Tone.DIM),
-        Cell(gib(gpu.memory_used_mib), gpu.memory_used_mib),
-        Cell(gib(gpu.memory_total_mib), gpu.memory_total_mib, Tone.DIM),
+        gib_cell(gpu.memory_used_mib),
+        gib_cell(gpu.memory_total_mib, Tone.DIM),
         Cell(memory_bar(gpu, MEMORY), gpu.memory_used_mib, Tone.DIM),
         said(gpu.power_w, "power_w", gpu.absent),
         said(gpu.temperature_c, "temperature_c", gpu.absent),

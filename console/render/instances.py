@@ -9,7 +9,7 @@ from console.render.load import load_text
 from console.render.money import money_cell
 from console.render.slices import part_cell
 from console.render.table import Cell, Column, Row, Tone
-from console.render.text import age
+from console.render.text import HOUR_S, MINUTE_S, age
 from console.render.traffic import ERRORS_COLUMN, MORE_COLUMNS, errors_cell, more_cells, traffic
 from console.spending import of_instance, per_million
 from console.store import Key, NodeState, NodeView, Store
@@ -24,8 +24,8 @@ INSTANCE_COLUMNS = (
     Column("requests", "Req/s", 6, right=True, priority=2),
     ERRORS_COLUMN,
     Column("tokens", "Tok/s", 7, right=True, priority=4),
-    Column("ttft", "TTFT p95", 10, right=True, priority=2),
-    Column("itl", "ITL p95", 9, right=True, priority=5),
+    Column("ttft", "TTFT p95", 10, right=True, priority=2, is_time=True),
+    Column("itl", "ITL p95", 9, right=True, priority=5, is_time=True),
     Column("running", "Run", 4, right=True, priority=5),
     Column("queue", "Queue", 5, right=True, priority=4),
     Column("burn", "Burn 1m", 8, right=True, priority=3),
@@ -33,7 +33,7 @@ INSTANCE_COLUMNS = (
     Column("cost", "$/h", 6, right=True, priority=6),
     Column("million", "$/1M", 6, right=True, priority=7),
     *MORE_COLUMNS,
-    Column("for", "For", 6, right=True, priority=6),
+    Column("for", "For", 6, right=True, priority=6, is_time=True, ages=True),
     Column("why", "Why", 26, priority=2, grow=True, least=14),
 )
 PHASE_ORDER = (
@@ -56,6 +56,7 @@ def instance_row(store: Store, key: Key) -> Row | None:
     does = traffic([said_] if said_ else [])
     cost = of_instance(store.sheet, view, status)
     for_s = store.wall() + view.clock_skew_s - status.since_unix_s
+    for_s = for_s if for_s < HOUR_S else for_s // MINUTE_S * MINUTE_S
     cells = (
         phase_cell(status),
         Cell(status.name, status.name),
@@ -74,7 +75,7 @@ def instance_row(store: Store, key: Key) -> Row | None:
         money_cell(cost),
         money_cell(per_million(cost, [said_.generation_tok_s if said_ else None])),
         *more_cells(does, absent),
-        Cell(age(for_s if for_s < 3600 else for_s // 60 * 60), status.since_unix_s, Tone.DIM),
+        Cell(age(for_s), for_s, Tone.DIM),
         Cell(instance_why(store, view, status), tone=Tone.DIM if view.state is NodeState.UP else Tone.WARN),
     )
     return Row(key, cells, dim=view.state is not NodeState.UP)

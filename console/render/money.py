@@ -16,4 +16,4 @@ def money_cell(micro: int | None, *, digits: int = 2) -> Cell:
     """Under a header that says $; None is unknown or unpriced."""
     if micro is None:
         return Cell(text.UNKNOWN, tone=Tone.DIM)
-    return Cell(f"{micro / MICRO:,.{digits}f}", micro)
+    return Cell(f"{micro / MICRO:,.{digits}f}", micro / MICRO)

@@ -4,9 +4,9 @@ from collections.abc import Mapping
 
 from console.render.burn import burn_cell, node_burns
 from console.render.cordons import SIGN, is_cordoned, node_cordons
-from console.render.figures import said, total
+from console.render.figures import gib_cell, hundred, said, total
 from console.render.table import Cell, Column, Row, Tone
-from console.render.text import UNKNOWN, age, gib, number, percent
+from console.render.text import UNKNOWN, age, number, percent
 from console.render.traffic import of_nodes
 from console.store import Key, NodeState, NodeView, Store
 from profiles.observed.status import GpuSourceKind, GpuState, Phase
@@ -16,8 +16,8 @@ NODE_COLUMNS = (
     Column("node", "Node", 12, priority=1, names=True),
     Column("site", "Site", 6, priority=6),
     Column("gpus", "GPUs", 4, right=True, priority=2),
-    Column("busy", "Busy %", 6, right=True, priority=2),
-    Column("used", "Used GiB", 8, right=True, priority=3),
+    Column("busy", "Busy %", 6, right=True, priority=2, also=("util",)),
+    Column("used", "Used GiB", 8, right=True, priority=3, also=("mem",)),
     Column("total", "of GiB", 7, right=True, priority=4),
     Column("power", "Power W", 7, right=True, priority=4),
     Column("ready", "Ready", 7, right=True, priority=2),
@@ -27,8 +27,10 @@ NODE_COLUMNS = (
     Column("agent", "Agent %", 7, right=True, priority=7),
     Column("trip", "Trip ms", 7, right=True, priority=7),
     Column("isolation", "Isolation", 11, priority=8),
-    Column("why", "Why", 30, priority=1, grow=True, least=18),
+    Column("why", "Why", 30, priority=1, grow=True, least=18, ages=True),
 )
+INVENTORY_COLUMNS = (Column("owner", "Owner", 8, priority=9), Column("labels", "Labels", 16, priority=9))
+"""What the inventory says of a node, for wide tables."""
 _NODE_SIGN = {
     NodeState.REFUSED: ("× refused", Tone.BAD),
     NodeState.UNREACHABLE: ("× unreachable", Tone.BAD),
@@ -72,20 +74,26 @@ def node_row(store: Store, key: Key) -> Row | None:
         Cell(view.name, view.name),
         Cell(view.site, view.site or None, Tone.DIM),
         Cell(str(len(gpus)) if seen else UNKNOWN, float(len(gpus)) if seen else None),
-        Cell(percent(mean).rstrip("%"), mean),
-        Cell(gib(used), used),
-        Cell(gib(of), of, Tone.DIM),
+        Cell(percent(mean).rstrip("%"), hundred(mean)),
+        gib_cell(used),
+        gib_cell(of, Tone.DIM),
         Cell(number(power), power),
         Cell(f"{ready}/{len(view.instances)}" if seen else UNKNOWN, float(ready)),
         said(does.requests_per_s, "", {}, 1),
         said(does.generation_tok_s, "", {}),
         burn_cell(node_burns(view)[0])._replace(tone=Tone.PLAIN),  # its instances', not its own
-        Cell(UNKNOWN if cost is None else f"{100 * cost:.1f}", cost, Tone.DIM),
+        said(hundred(cost), "", {}, 1)._replace(tone=Tone.DIM),
         Cell(UNKNOWN if trip_ms is None else f"{trip_ms:.1f}", trip_ms, Tone.DIM),
         Cell(held.tier.replace("_", " ") if held else UNKNOWN, held.tier if held else None, Tone.DIM),
         _node_why(store, view, state.tone),
     )
     return Row(key, cells, dim=view.state is not NodeState.UP)
+
+
+def inventory_cells(view: NodeView) -> tuple[Cell, ...]:
+    """In the order of INVENTORY_COLUMNS."""
+    labels = label_words(view.labels)
+    return Cell(view.owner, view.owner or None), Cell(labels, labels or None)
 
 
 def label_words(labels: Mapping[str, str]) -> str:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from console.render.figures import hundred, total
+from console.render.figures import gib_cell, hundred, total
 from console.render.fit import Line
 from console.render.table import Cell, Column, Row, Tone
 from console.render.text import UNKNOWN, age, gib, number, one_line, plural
@@ -16,9 +16,9 @@ PROCESS_COLUMNS = (
     Column("pid", "PID", 7, right=True, priority=1, names=True),
     Column("user", "User", 8, priority=2),
     Column("instance", "Instance", 12, priority=3),
-    Column("busy", "SM %", 4, right=True, priority=3),
+    Column("busy", "SM %", 4, right=True, priority=3, also=("util",)),
     Column("memory", "Mem GiB", 7, right=True, priority=2),
-    Column("age", "Age", 6, right=True, priority=4),
+    Column("age", "Age", 6, right=True, priority=4, is_time=True, ages=True),
     Column("container", "Container", 12, priority=8),
     Column("program", "Program", 12, priority=5),
     Column("command", "Command", 16, priority=7, grow=True),
@@ -31,7 +31,7 @@ USER_COLUMNS = (
     Column("processes", "Processes", 9, right=True, priority=2),
     Column("foreign", "Foreign", 7, right=True, priority=3),
     Column("orphans", "Orphans", 7, right=True, priority=3),
-    Column("oldest", "Oldest", 7, right=True, priority=4),
+    Column("oldest", "Oldest", 7, right=True, priority=4, is_time=True),
     Column("nodes", "Nodes", 12, priority=5, grow=True),
 )
 TONES = {ProcessKind.ORPHAN: Tone.BAD, ProcessKind.FOREIGN: Tone.WARN, ProcessKind.OURS: Tone.PLAIN}
@@ -44,10 +44,10 @@ def process_row(store: Store, key: Key) -> Row | None:
     one = view.processes.get(key.name) if view else None
     if view is None or one is None:
         return None
-    return Row(key, process_cells(view.name, one), dim=view.state is not NodeState.UP)
+    return Row(key, process_cells(view.name, one, age_s(store, view, one)), dim=view.state is not NodeState.UP)
 
 
-def process_cells(node: str, one: NodeProcess) -> tuple[Cell, ...]:
+def process_cells(node: str, one: NodeProcess, age_now_s: float | None) -> tuple[Cell, ...]:
     return (
         Cell(f"{SIGNS[one.kind]} {one.kind}", _ORDER[one.kind], TONES[one.kind]),
         Cell(node, node),
@@ -55,9 +55,9 @@ def process_cells(node: str, one: NodeProcess) -> tuple[Cell, ...]:
         Cell(str(one.pid), float(one.pid)),
         Cell(one.user or UNKNOWN, one.user or None),
         Cell(one.instance or UNKNOWN, one.instance),
-        Cell(number(hundred(one.busy_ratio)), one.busy_ratio),
-        Cell(gib(one.memory_mib), one.memory_mib),
-        Cell(age(one.age_s), one.age_s, Tone.DIM),
+        Cell(number(hundred(one.busy_ratio)), hundred(one.busy_ratio)),
+        gib_cell(one.memory_mib),
+        Cell(age(age_now_s), age_now_s, Tone.DIM),
         Cell(one.container or UNKNOWN, one.container or None, Tone.DIM),
         Cell(one_line(one.name) or UNKNOWN, one.name or None),
         Cell(one_line(short(one.command)) or UNKNOWN, tone=Tone.DIM),
@@ -96,7 +96,7 @@ def summary(store: Store, shown: Sequence[NodeProcess]) -> Line:
 def user_cells(share: UserShare) -> tuple[Cell, ...]:
     return (
         Cell(share.user or UNKNOWN, share.user or None),
-        Cell(gib(share.memory_mib), share.memory_mib),
+        gib_cell(share.memory_mib),
         Cell(UNKNOWN if share.busy is None else f"{share.busy:.1f}", share.busy),
         Cell(number(share.gpus), share.gpus),
         Cell(number(share.processes), share.processes),

@@ -18,7 +18,7 @@ PROFILE_COLUMNS = (
     Column("ready", "Ready", 5, right=True, priority=1),
     Column("drift", "Drift", 10, priority=1),
     Column("owner", "Owner", 10, priority=3),
-    Column("age", "Age", 6, right=True, priority=2),
+    Column("age", "Age", 6, right=True, priority=2, is_time=True, ages=True),
     Column("author", "By", 8, priority=2),
     Column("cost", "$/h", 7, right=True, priority=2),
     Column("services", "Services", 12, priority=4, grow=True),

@@ -1,13 +1,15 @@
 """What a table is made of, whoever draws it: the line-API widget, or plain text on stdout."""
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import lru_cache
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from console.store import Key
+
+Item = TypeVar("Item")
 
 
 class Tone(StrEnum):
@@ -27,7 +29,10 @@ class Tone(StrEnum):
 
 
 class Cell(NamedTuple):
-    """Text as it is drawn, what it sorts by, and its tone. Unknown sorts last."""
+    """Text as it is drawn, what it sorts by, and its tone. Unknown sorts last.
+
+    A figure sorts by itself in the unit of its header, a time in seconds: filters are asked in the same units.
+    """
 
     text: str
     sort: float | str | None = None
@@ -51,6 +56,12 @@ class Column:
     least: int | None = None
     names: bool = False
     """Part of what a row is called: rows that are equal otherwise stand in the order of these columns."""
+    also: tuple[str, ...] = ()
+    """Other names of it, for filters and sorts."""
+    is_time: bool = False
+    """Its figures are times, which carry their units."""
+    ages: bool = False
+    """It says other things as time passes, without any news."""
 
 
 @dataclass(frozen=True)
@@ -88,6 +99,17 @@ def rank_of_name(columns: Sequence[Column]) -> Callable[[Sequence[Cell]], tuple[
     """What the cells of a row sort by where nothing else tells them apart."""
     named = [at for at, column in enumerate(columns) if column.names]
     return lambda cells: tuple(rank(cells[at]) for at in named)
+
+
+def by_column(items: Iterable[Item], at: int, descending: bool, cells: Callable[[Item], Sequence[Cell]]) -> list[Item]:
+    """In the order of one column; equals keep theirs, and the unknown is last, whichever way it is."""
+    known: list[Item] = []
+    unknown: list[Item] = []
+    for item in items:
+        here = cells(item)
+        (known if at < len(here) and here[at].sort is not None else unknown).append(item)
+    known.sort(key=lambda item: rank(cells(item)[at]), reverse=descending)
+    return known + unknown
 
 
 RowMaker = Callable[[Key], Row | None]

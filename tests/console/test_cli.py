@@ -149,16 +149,19 @@ def test_a_locale_that_cannot_show_everything_shows_the_rest(tmp_path):
 def test_every_list_has_rows_items_and_names_that_agree():
     store = filled()
     for kind, listed in LISTINGS.items():
-        rows = list(listed.rows(store))
-        assert rows, kind
-        things = len(rows) if kind != "fractions" else len({(row[0].text, row[1].text) for row in rows})  # a row a part
-        assert things == len(list(listed.items(store))) == len(list(listed.names(store)))
-        assert all(len(row) == len(listed.columns) for row in rows)
+        entries = list(listed.entries(store))
+        assert entries, kind
+        assert len(entries) == len({one.name for one in entries})
+        assert all(len(row) == len(listed.columns) for one in entries for row in one.rows)
+        assert all(one.item() for one in entries)
 
 
 def test_items_are_plain_and_carry_quantiles_in_place_of_histograms():
     store = filled()
-    found = {item["name"]: item for item in json.loads(json.dumps(list(LISTINGS["instances"].items(store))))}
+    found = {
+        item["name"]: item
+        for item in json.loads(json.dumps([one.item() for one in LISTINGS["instances"].entries(store)]))
+    }
     reading = found["qwen3-32b/0"]["reading"]
     assert reading["ttft"]["p50"] == {"low_s": 0.05, "high_s": 0.1}
     assert reading["ttft"]["count"] == 100

@@ -58,7 +58,7 @@ def test_mig_devices_are_drawn_where_they_lie() -> None:
 
 
 def test_the_list_has_a_row_for_each_part_and_for_what_is_free() -> None:
-    rows = [[cell.text for cell in row] for row in part_rows(shared_store())]
+    rows = [[cell.text for cell in row] for view, gpu in shared_store().gpus() for row in part_rows(view, gpu)]
     free = [(row[1], row[4]) for row in rows if row[3] == "free"]
     assert free == [("0", "15.1 GiB"), ("1", "35.0 GiB"), ("2", "1g.10gb at 5"), ("4", "78.3 GiB")]
     assert [row[3] for row in rows if row[1] == "2"] == ["rerank/0", "tagger/0", "free"]
@@ -75,7 +75,7 @@ def test_a_plan_says_that_mps_keeps_no_faults_apart() -> None:
 
 
 def test_json_says_of_each_tenant_what_is_kept_apart() -> None:
-    items = list(LISTINGS["fractions"].items(shared_store()))
+    items = [one.item() for one in LISTINGS["fractions"].entries(shared_store())]
     first = msgspec.to_builtins(items[0])
     assert first["mode"] == "mps"
     assert first["tenants"][0]["way"] == "mps"

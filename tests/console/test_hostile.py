@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from console.cli.parser import LISTS
+from console.cli.list_words import LISTS
 from console.screens.places import PLACES
 from tests.console.terminal import Terminal, sequences
 from tests.fakes.hostile import LINK, MARK, PLAIN
