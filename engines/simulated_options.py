@@ -2,6 +2,8 @@
 
 import msgspec
 
+from engines.tuning import Knob, batched_tokens, memory_share, sequences
+
 
 class SimulatedOptions(msgspec.Struct, frozen=True, kw_only=True):
     """What the simulated engine is like, memory per GPU, and how it misbehaves."""
@@ -18,6 +20,9 @@ class SimulatedOptions(msgspec.Struct, frozen=True, kw_only=True):
     """What a token takes of it."""
     max_num_seqs: int = 32
     """Sequences in one step."""
+    max_num_batched_tokens: int | None = None
+    """Tokens in one step, so that a long prompt is read in pieces between the tokens of others; left out, it is read
+    whole."""
     max_model_len: int = 8192
     """Tokens of the longest request, prompt and answer."""
     prefill_tok_s: float = 8000.0
@@ -45,3 +50,10 @@ class SimulatedOptions(msgspec.Struct, frozen=True, kw_only=True):
     """GPU memory that it takes more and more of."""
     ignore_sigterm: bool = False
     """It does not end when it is asked to."""
+
+
+DIALS = {
+    Knob.SEQUENCES: sequences("max_num_seqs", unset=32),
+    Knob.BATCHED_TOKENS: batched_tokens("max_num_batched_tokens"),
+    Knob.MEMORY_SHARE: memory_share("gpu_memory_utilization"),
+}

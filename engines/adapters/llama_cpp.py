@@ -9,7 +9,7 @@ from engines.base import Command, EngineSample, Launch, LoadProgress, Probe
 from engines.control import Act, Call, Control, LiveStep
 from engines.launching import flags, local_files, options_given, visible_devices
 from engines.measured import MemoryWords
-from engines.options.llama_cpp import SPELLINGS, Options
+from engines.options.llama_cpp import DIALS, SPELLINGS, Options
 from engines.reading import Words
 from engines.steps import step_of
 from engines.vocabulary import Vocabulary
@@ -107,6 +107,7 @@ class LlamaCpp:
         commas=True,
     )
     memory_words = MEMORY
+    dials = DIALS
     # A build is told by its number: `version: 11434 (…)`.
     package = Package(program="llama-server", checked=("11434", "11434"), prints=r"version: b?(\d+)")
 

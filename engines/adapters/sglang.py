@@ -14,7 +14,7 @@ from engines.devices import Enforcer, Slice
 from engines.fitting import CONTEXT_MIB, ratio_of_gpu
 from engines.launching import flags, local_files, named_files, options_given, tensor_parallel, visible_devices
 from engines.measured import MemoryWords
-from engines.options.sglang import SPELLINGS, Options
+from engines.options.sglang import DIALS, SPELLINGS, Options
 from engines.prometheus import Page
 from engines.steps import step_of
 from engines.versions import at_least
@@ -117,6 +117,7 @@ class Sglang:
     guarded = frozenset({"extra_args", "trust_remote_code"})
     spellings = SPELLINGS
     memory_words = MEMORY
+    dials = DIALS
     memory_options = ("mem_fraction_static", "max_total_tokens")
     package = Package(
         program="sglang", distribution="sglang", module="sglang", checked=("0.5.23", "0.5.23"), installed_mib=12_288

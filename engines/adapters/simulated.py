@@ -15,7 +15,7 @@ from engines.fitting import ratio_of_gpu
 from engines.launching import flags, visible_devices
 from engines.reading import Words
 from engines.simulated_device import DIRECTORY_VARIABLE
-from engines.simulated_options import SimulatedOptions
+from engines.simulated_options import DIALS, SimulatedOptions
 from engines.vllm_calls import calls, lora_steps
 
 
@@ -43,6 +43,7 @@ class Simulated:
         ours={"--instance": 1},
     )
     memory_words = VLLM.memory_words
+    dials = DIALS
 
     memory_options = ("gpu_memory_utilization",)
 

@@ -14,7 +14,7 @@ from engines.base import Command, EngineSample, Launch, LoadProgress, Probe
 from engines.control import Act, Control, LiveStep
 from engines.launching import flags, local_files, options_given, tensor_parallel, visible_devices
 from engines.measured import MemoryWords
-from engines.options.tensorrt_llm import IN_FILE, SPELLINGS, Options
+from engines.options.tensorrt_llm import DIALS, IN_FILE, SPELLINGS, Options
 from engines.steps import step_of
 from engines.vocabulary import Vocabulary
 
@@ -89,6 +89,7 @@ class TensorrtLlm:
     guarded = frozenset({"extra_args", "trust_remote_code", "otlp_traces_endpoint"})
     spellings = SPELLINGS
     memory_words = MEMORY
+    dials = DIALS
     package = Package(
         program="trtllm-serve", distribution="tensorrt-llm", module="tensorrt_llm", checked=("1.2", "1.2"),
         installed_mib=20_480,

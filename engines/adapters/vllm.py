@@ -17,7 +17,7 @@ from engines.devices import Slice
 from engines.fitting import ratio_of_gpu
 from engines.launching import flags, local_files, named_files, options_given, tensor_parallel, visible_devices
 from engines.measured import MemoryWords
-from engines.options.vllm import SPELLINGS, VARIABLES, Options
+from engines.options.vllm import DIALS, SPELLINGS, VARIABLES, Options
 from engines.reading import Words
 from engines.steps import step_of
 from engines.versions import at_least
@@ -125,6 +125,7 @@ class Vllm:
         ours={_QUIET[0]: 1, "--disable-uvicorn-access-log": 0, "--enable-server-load-tracking": 0},
     )
     memory_words = MEMORY
+    dials = DIALS
     memory_options = ("gpu_memory_utilization", "kv_cache_memory_bytes")
     package = Package(
         program="vllm", distribution="vllm", module="vllm", checked=("0.32", "0.32"), installed_mib=10_240

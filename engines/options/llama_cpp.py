@@ -4,6 +4,8 @@ from typing import Literal
 
 import msgspec
 
+from engines.tuning import Knob, batched_tokens, sequences
+
 CacheType = Literal["f32", "f16", "bf16", "q8_0", "q4_0", "q4_1", "iq4_nl", "q5_0", "q5_1"]
 
 
@@ -144,3 +146,9 @@ SPELLINGS = {
     "--log-jsonl": "the agent reads the log as lines",
 }
 """See engines.options.extra."""
+
+DIALS = {
+    Knob.SEQUENCES: sequences("parallel", note="`ctx_size` is shared out among the slots, unless `kv_unified`"),
+    Knob.BATCHED_TOKENS: batched_tokens("ubatch_size", unset=512),
+}
+"""Its KV cache is as large as `ctx_size` says: no share of the GPU decides it."""

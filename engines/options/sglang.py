@@ -4,6 +4,8 @@ from typing import Literal
 
 import msgspec
 
+from engines.tuning import Knob, batched_tokens, memory_share, sequences
+
 
 class Options(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Each one is the flag of its name."""
@@ -138,3 +140,10 @@ SPELLINGS = {
     "--uvicorn-access-log-exclude-prefixes": "the agent's own questions are left out of the log",
 }
 """See engines.options.extra."""
+
+DIALS = {
+    Knob.SEQUENCES: sequences("max_running_requests"),
+    Knob.BATCHED_TOKENS: batched_tokens("chunked_prefill_size"),
+    Knob.MEMORY_SHARE: memory_share("mem_fraction_static", most=0.9),
+}
+"""SGLang chooses all of them by the GPU. Activations and graphs come on top of its share (0.5.23)."""

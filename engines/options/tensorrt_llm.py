@@ -4,6 +4,8 @@ from typing import Literal
 
 import msgspec
 
+from engines.tuning import Knob, batched_tokens, memory_share, sequences
+
 
 class Options(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Flags, then keys of the file, see IN_FILE. How the weights are quantized is the checkpoint's own."""
@@ -112,3 +114,10 @@ SPELLINGS = {
     "--gpus-per-node": "give `gpus` to the service",
 }
 """See engines.options.extra."""
+
+DIALS = {
+    Knob.SEQUENCES: sequences("max_batch_size"),
+    Knob.BATCHED_TOKENS: batched_tokens("max_num_tokens"),
+    Knob.MEMORY_SHARE: memory_share("free_gpu_memory_fraction", unset=0.9),
+}
+"""Its share is of what weights and activations leave free."""

@@ -4,6 +4,8 @@ from typing import Literal
 
 import msgspec
 
+from engines.tuning import Knob, batched_tokens, memory_share, sequences
+
 
 class Options(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Each one is the flag of its name, but for those of VARIABLES."""
@@ -138,3 +140,10 @@ SPELLINGS = {
     "--disable-log-stats": "without its metrics nothing could be shown",
 }
 """See engines.options.extra."""
+
+DIALS = {
+    Knob.SEQUENCES: sequences("max_num_seqs"),
+    Knob.BATCHED_TOKENS: batched_tokens("max_num_batched_tokens"),
+    Knob.MEMORY_SHARE: memory_share("gpu_memory_utilization", unset=0.92),
+}
+"""vLLM chooses the first two by GPU and use (0.32.0)."""

@@ -3,8 +3,9 @@
     submit ──► waiting ──admit (seats, blocks)──► running ──step──► tokens … finished
                   ▲──────── preempt (cache full) ────┘
 
-A step processes the whole prompts of those newly admitted and one token of everybody else. Quiet stretches
-of pure decoding are taken several steps at a time, so that a busy engine still wakes seldom.
+A step reads the prompts of those newly admitted, or as much of them as `max_num_batched_tokens` leaves room for, and
+makes one token for everybody whose prompt is read. Quiet stretches of pure decoding are taken several steps at a time,
+so that a busy engine still wakes seldom.
 """
 
 import math
@@ -29,7 +30,7 @@ class Sequence:
         self.deliver = deliver
         self.arrived_s = 0.0
         self.generated = 0
-        self.prefilled = False
+        self.unread = prompt_tokens
         self.queued = True
 
     @property
@@ -38,10 +39,12 @@ class Sequence:
 
 
 class Step:
-    """What is being computed now: `tokens` for each member, in `duration_s` on an undisturbed GPU."""
+    """What is being computed now: of prompts the `pieces`, and `tokens` for each member whose prompt is read then, in
+    `duration_s` on an undisturbed GPU."""
 
-    def __init__(self, members: list[Sequence], tokens: int, duration_s: float) -> None:
+    def __init__(self, members: list[Sequence], pieces: dict[Sequence, int], tokens: int, duration_s: float) -> None:
         self.members = members
+        self.pieces = pieces
         self.tokens = tokens
         self.duration_s = duration_s
 
@@ -85,26 +88,26 @@ class Batch:
         self._admit(now_s)
         if not self.running:
             return None
-        fresh = [member for member in self.running if not member.prefilled]
-        tokens = 1 if fresh else self._stretch()
+        tokens = 1 if any(member.unread for member in self.running) else self._stretch()
         self._make_room(tokens)
-        fresh = [member for member in self.running if not member.prefilled]
-        prefill_s = sum(member.tokens for member in fresh) / self._settings.prefill_tok_s
+        pieces = self._pieces()
+        prefill_s = sum(pieces.values()) / self._settings.prefill_tok_s
         jitter = 1 + self._random.uniform(-JITTER_RATIO, JITTER_RATIO)
-        return Step(list(self.running), tokens, (prefill_s + tokens * self._decode_s()) * jitter)
+        return Step(list(self.running), pieces, tokens, (prefill_s + tokens * self._decode_s()) * jitter)
 
     def finish(self, step: Step, took_s: float, now_s: float) -> None:
         """Hand out the tokens of a step that took `took_s`, slowed by whatever else the GPU did."""
         for member in step.members:
             if member in self.running:
-                self._advance(member, step.tokens, took_s / step.tokens, now_s)
+                member.unread -= step.pieces.get(member, 0)
+                if not member.unread:
+                    self._advance(member, step.tokens, took_s / step.tokens, now_s)
 
     def _advance(self, member: Sequence, tokens: int, token_s: float, now_s: float) -> None:
         first = member.generated == 0
         if first:
             self._counters.prompt_tokens += member.prompt_tokens
             self._counters.ttft.observe(now_s - member.arrived_s)
-        member.prefilled = True
         member.generated += tokens
         self._counters.generation_tokens += tokens
         if tokens > first:
@@ -130,9 +133,22 @@ class Batch:
         """Push out the youngest until the others' next tokens fit; they compute their prompt anew later."""
         while len(self.running) > 1 and self._held(tokens) > self.blocks:
             victim = self.running.pop()
-            victim.prefilled = False
+            victim.unread = victim.tokens
             self.waiting.appendleft(victim)
             self._counters.preemptions += 1
+
+    def _pieces(self) -> dict[Sequence, int]:
+        """How much is read of whose prompt; a token at least, so that it goes on in any case."""
+        most = self._settings.max_num_batched_tokens
+        if most is None:
+            return {member: member.unread for member in self.running if member.unread}
+        left = max(1, most - sum(not member.unread for member in self.running))
+        pieces: dict[Sequence, int] = {}
+        for member in self.running:
+            if member.unread and left:
+                pieces[member] = min(member.unread, left)
+                left -= pieces[member]
+        return pieces
 
     def _stretch(self) -> int:
         shortest = min(member.max_tokens - member.generated for member in self.running)

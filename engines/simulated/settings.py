@@ -39,7 +39,7 @@ def read(arguments: list[str]) -> Settings:
         elif option.type == tuple[str, ...]:
             parser.add_argument(flag, nargs="+", type=str)
         else:
-            parser.add_argument(flag, type=int if option.type is int else float)
+            parser.add_argument(flag, type=int if option.type in (int, int | None) else float)
     given = {name: value for name, value in vars(parser.parse_args(arguments)).items() if value is not None}
     visible = os.environ.get("CUDA_VISIBLE_DEVICES", "")
     given["gpus"] = tuple(uuid for uuid in visible.split(",") if uuid)

@@ -103,3 +103,22 @@ def test_an_aborted_request_frees_its_place() -> None:
     batch.abort(sequence)
     assert batch.kv_usage_ratio == 0
     assert counters.finished["abort"] == 1
+
+
+def test_a_long_prompt_is_read_in_pieces_between_the_tokens_of_others() -> None:
+    whole, _ = made(prefill_tok_s=1000)
+    batch, counters = made(prefill_tok_s=1000, max_num_batched_tokens=101)
+    for one in (whole, batch):
+        other = submit(one, 10, 20)
+        one.finish(one.plan(0.0), 0.1, 0.1)  # type: ignore[arg-type]
+        assert other.tokens == 1
+    late, waited = submit(batch, 400, 5), submit(whole, 400, 5)
+    for one in (whole, batch):
+        step = one.plan(0.1)
+        assert step is not None
+        one.finish(step, step.duration_s, 0.2)
+        assert step.duration_s > 0.38 if one is whole else step.duration_s < 0.15
+    assert (late.tokens, waited.tokens) == (0, 1)
+    play(batch)
+    assert late.tokens == 5
+    assert counters.prompt_tokens == 410
