@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 from agents.framing import FrameReader, encode
 from agents.wire import Delta
-from benchmarks import agent_cost, gateway, gpu_tick, install, plan, recovery
+from benchmarks import agent_cost, gateway, gpu_tick, install, plan, recovery, tune
 from profiles.observed.status import HostReading
 
 
@@ -42,6 +42,7 @@ def main() -> None:
     print(f"gpuyard --version         {version:8.1f} ms   bare Python {floor:.1f} ms   ratio {version / floor:.2f}")
     print(f"1,000 frames in           {median_ms(split_frames):8.1f} ms")
     plan.main()
+    tune.main()
     install.main()
     gpu_tick.main()
     recovery.main()
