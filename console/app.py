@@ -23,6 +23,7 @@ from console.author import author
 from console.desktop import note
 from console.inventory import Inventory
 from console.keyboard import OneKeyAtATime
+from console.keys import keymap
 from console.screens.alerts import AlertsScreen
 from console.screens.base import YardScreen
 from console.screens.changes import ChangesScreen
@@ -95,6 +96,7 @@ class Yard(OneKeyAtATime):
         gc.set_threshold(*GC_THRESHOLDS)
         self.register_theme(YARD)
         self.theme = YARD.name
+        self._take_keymap()
         session = self.session
         for place in PLACES:
             self.install_screen(SCREENS[place.name](session), place.name)
@@ -103,6 +105,18 @@ class Yard(OneKeyAtATime):
         for number in ENDING_SIGNALS:
             asyncio.get_running_loop().add_signal_handler(number, self._end, number)
         self.call_after_refresh(self._start)
+
+    def _take_keymap(self) -> None:
+        """The operator's own keys; a file that cannot be used leaves those that ship."""
+        try:
+            self.session.keymap = keymap.load(keymap.usual())
+        except FileError as error:
+            self.notify(f"{error}: all keys are as they ship. {error.hint}".strip(), severity="error", markup=False)
+            return
+        if self.session.keymap:
+            self.set_keymap(self.session.keymap)
+            for conflict in keymap.conflicts(self.session.keymap)[:1]:
+                self.notify(f"{conflict.text}: `gpuyard keys` lists all.", severity="warning", markup=False)
 
     def on_resize(self, event: events.Resize) -> None:
         if event.size != self._sized:  # also told when a shell gives the terminal back

@@ -84,6 +84,7 @@ def build() -> argparse.ArgumentParser:
         cost_words,
         fraction_words,
         gpu_words,
+        key_words,
         model_words,
         node_words,
         profile_words,
@@ -97,6 +98,7 @@ def build() -> argparse.ArgumentParser:
     _add_export(verbs, common)
     node_words.add(verbs, common, _common(describes=True))
     gpu_words.add(verbs, common)
+    key_words.add(verbs, common)
     fraction_words.add(verbs.choices["fractions"], common)
     model_words.add(verbs, common)
     runtime_words.add(verbs, common)

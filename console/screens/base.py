@@ -87,7 +87,7 @@ class YardScreen(Screen[None]):
         """What can be pressed here depends on the row in hand, and on what has the focus."""
         if not self.composed:
             return
-        places = bottom(self.size.width)
+        places = bottom(self.size.width, self.session.keymap)
         self.query_one("#foot", EdgeLine).set(self._keys(self.size.width - len(places) - 3), places)
 
     def why_not(self, action: str) -> str:

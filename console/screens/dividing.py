@@ -40,7 +40,7 @@ DIVIDE_BINDINGS = [
 class LayoutPrompt(ModalScreen[str]):
     """What a GPU is to be divided into, as a person writes it; "" for nothing."""
 
-    BINDINGS = [Binding("escape", "leave", "leave it", id="prompt.leave")]
+    BINDINGS = [Binding("escape", "leave", "leave it", id="prompt.leave", tooltip="Change nothing")]
 
     def __init__(self, gpu: str) -> None:
         super().__init__()

@@ -4,6 +4,8 @@ from typing import NamedTuple
 
 from textual.binding import Binding
 
+from console.keys.keymap import USUAL, Keymap, shown
+
 
 class Place(NamedTuple):
     key: str
@@ -30,11 +32,17 @@ PLACE_BINDINGS = [
     for place in PLACES
 ]
 WIDE_FROM = 140
-_ALWAYS = "? help  q quit"
 
 
-def bottom(width: int) -> str:
+def bottom(width: int, keymap: Keymap = USUAL) -> str:
     """The keys that work everywhere, for the right end of the bottom line."""
-    if width < WIDE_FROM:
-        return f"1-9 c a screens  {_ALWAYS}"
-    return "  ".join([*(f"{place.key} {place.label}" for place in PLACES), _ALWAYS])
+    keys = [_key(keymap, f"go.{place.name}", place.key) for place in PLACES]
+    always = f"{_key(keymap, 'help', '?')} help  {_key(keymap, 'quit', 'q')} quit"
+    if width >= WIDE_FROM:
+        return "  ".join([*(f"{key} {place.label}" for key, place in zip(keys, PLACES, strict=True)), always])
+    usual = keys == [place.key for place in PLACES]
+    return f"{'1-9 c a' if usual else ' '.join(keys)} screens  {always}"
+
+
+def _key(keymap: Keymap, name: str, usual: str) -> str:
+    return shown(keymap[name].partition(",")[0]) if name in keymap else usual

@@ -2,13 +2,14 @@
 
 import time
 from collections.abc import AsyncIterator, Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
 from agents.wire import AnswerT, AnyAsk, LogPiece
 from console.alerting import Alerting
 from console.inventory import Inventory
+from console.keys.keymap import Keymap
 from console.logs import Interrupted
 from console.render.bill import spent_now
 from console.render.fit import Line
@@ -107,6 +108,9 @@ class Session:
     inventory: Inventory | None = None
     inventory_path: Path | None = None
     """The file that it was read from: profiles are beside it. None for the usual place."""
+
+    keymap: Keymap = field(default_factory=dict)
+    """Bindings that have other keys than they ship with."""
 
     replay: ReplayShown | None = None
     """What fills the store in place of nodes."""
