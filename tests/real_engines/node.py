@@ -9,7 +9,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -41,11 +41,21 @@ class Node:
         return {row["name"]: row for row in json.loads(self.run("instances", "--json"))["items"]}
 
     def processes(self) -> list[int]:
-        """Living processes that carry this agent's state directory: engines, shims, the agent."""
-        return [one.pid for one in psutil.process_iter() if _belongs(one, str(self.state))]
+        """Living processes that carry this agent's state directory (engines, shims, the agent), and what they began:
+        vLLM's engine process writes its title over its environment.
+        """
+        own = [one for one in psutil.process_iter() if _belongs(one, str(self.state))]
+        return sorted({one.pid for one in own} | {child.pid for one in own for child in _children(one)})
 
     def _env(self) -> dict[str, str]:
         return {"PATH": os.environ["PATH"], "HOME": str(self.home), "LANG": "C.UTF-8"}
+
+
+def _children(one: psutil.Process) -> list[psutil.Process]:
+    try:
+        return [child for child in one.children(recursive=True) if child.status() != psutil.STATUS_ZOMBIE]
+    except psutil.NoSuchProcess:
+        return []
 
 
 def _belongs(one: psutil.Process, state: str) -> bool:
@@ -84,7 +94,8 @@ def running(folder: Path) -> Iterator[Node]:
             yield node
         finally:
             for pid in node.processes():
-                os.kill(pid, signal.SIGKILL)
+                with suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
 
 
 @contextmanager
