@@ -36,6 +36,7 @@ SLOW = frozenset(
         "test_sealed",
         "test_security",
         "test_shares",
+        "test_shell",
         "test_sleep",
         "test_trial",
         "test_two_agents",
