@@ -79,7 +79,7 @@ class Internal:
         """SIGTERM, wait, SIGKILL to all of it. What even that left."""
         if self._handle is None:
             return []
-        if self.process and not self.process.exited.is_set():
+        if self.process:
             left = await process.stop(self.process, self._marker, (SignalStep("SIGTERM", grace_s),))
         else:
             left = await process.kill_all(self._handle, self._marker)

@@ -148,6 +148,9 @@ async def test_a_replica_that_dies_costs_what_it_had_and_nothing_more(room: Fron
     assert dying
     assert dying.pid
     os.kill(dying.pid, signal.SIGKILL)
+    async with asyncio.timeout(10):  # the kernel takes connections for it until it has ended
+        while tree.stat(dying.pid):
+            await asyncio.sleep(0.001)
     callers = Callers(port, per_s=1)
     for _ in range(20):
         await callers.one()
