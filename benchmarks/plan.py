@@ -11,6 +11,7 @@ from msgspec.structs import replace
 
 from profiles.desired.gpu_request import GpuRequest
 from profiles.desired.model import Defaults, Desired, PlaceRequest, Profile, Service
+from profiles.observed.gpus import MigState
 from profiles.observed.status import GpuReading, GpuSource, GpuSourceKind, HostReading, NodeStatus
 from profiles.placing.place import place
 from profiles.plans.plan import Plan
@@ -38,7 +39,8 @@ def cluster() -> dict[str, NodeStatus]:
             host=HostReading(cores=64, memory_total_mib=1 << 20), gpu_source=GpuSource(GpuSourceKind.NVML),
             gpus=tuple(
                 GpuReading(uuid=f"GPU-{at}-{index}", index=index, name=BOARDS[at % 2], memory_total_mib=81_559,
-                           memory_reserved_mib=550, memory_used_mib=600 + (at + index) % 7)
+                           memory_reserved_mib=550, memory_used_mib=600 + (at + index) % 7,
+                           mig=MigState(current=False, pending=False))
                 for index in range(8)
             ),
         )

@@ -10,9 +10,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 import msgspec
 from msgspec.structs import replace
 
-from engines.devices import Slice
+from engines.devices import ShareMode, Slice
 from profiles.gpu.memory import allocatable_mib, usage
-from profiles.observed.gpus import GpuHealth
 from profiles.observed.status import GpuClaim, GpuReading
 
 Held = Mapping[str, tuple[Slice, ...]]
@@ -28,7 +27,7 @@ class Taken(msgspec.Struct, frozen=True):
     there: Held
     account: "Account"
     alike: tuple[object, ...] | None = None
-    """Equal for two GPUs of which what is true of one is true of the other; None where there is more to look at."""
+    """Equal for two GPUs of which one has room for a part where the other has; None where there is more to look at."""
 
 
 class Account(msgspec.Struct, frozen=True, kw_only=True):
@@ -94,9 +93,17 @@ def taken(gpu: GpuReading, held: Held) -> Taken:
     """`held` may be of the whole node."""
     there = tenants(gpu, held)
     found = account(gpu, there)
-    plain = not (there or gpu.claims or gpu.mig or gpu.mig_devices)
-    alike = (gpu.name, gpu.memory_total_mib, gpu.state, gpu.health, found.allocatable_mib, found.taken_mib)
-    return Taken(gpu, there, found, alike if plain and found.ours_mib == 0 and gpu.health is GpuHealth.OK else None)
+    return Taken(gpu, there, found, _alike(gpu, there, found))
+
+
+def _alike(gpu: GpuReading, there: Held, found: Account) -> tuple[object, ...] | None:
+    """Where MIG has no part in it, who the tenants are only matters for what is said of them."""
+    modes = [part.share_mode for parts in there.values() for part in parts[:1]]
+    divided = gpu.mig_devices or (gpu.mig and (gpu.mig.current or gpu.mig.pending)) or ShareMode.MIG in modes
+    if gpu.claims or divided:
+        return None
+    of_account = found.allocatable_mib, found.ours_mib, found.others_mib
+    return gpu.name, gpu.memory_total_mib, gpu.state, gpu.health, *of_account, len(modes), *modes[:1]
 
 
 def on(gpu: GpuReading, parts: Iterable[Slice]) -> tuple[Slice, ...]:

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from engines.devices import Slice
+from engines.devices import Enforcer, Slice
 from profiles.desired.gpu_request import GpuRequest
 from profiles.desired.model import (
     Cordon,
@@ -227,6 +227,37 @@ def test_never_more_than_a_gpu_has_and_never_two_where_one_has_all(
 def test_the_order_of_nodes_gpus_and_services_does_not_matter(services: dict[str, Service], shapes: Shapes) -> None:
     nodes = made(shapes)
     assert put_all(nodes, services) == put_all(shuffled(nodes), dict(reversed(services.items())))
+
+
+def test_gpus_that_are_shared_otherwise_are_not_alike() -> None:
+    """As much is taken of each, by one tenant."""
+    there = {}
+    for index, by in enumerate((Enforcer.ENGINE_FLAG, Enforcer.MPS)):
+        part = Slice(gpu_uuid=f"a-{index}", gpu_index=index, memory_mib=12_288, memory_enforcer=by)
+        spec = InstanceSpec(name=f"{by}/0", service=by, engine="vllm", model="m", slices=(part,))
+        there[spec.name] = DesiredInstance(profile="other", revision=1, spec=spec)
+    by_mps = Service("m", gpus=GpuRequest(memory="12GiB", enforce="mps"))
+    for service, home in ((memory("12GiB"), "a/0"), (by_mps, "a/1")):
+        assert where(put(cluster(node("a", 2)), {"a": Desired(instances=there)}, x=service)) == {"x/0": home}
+
+
+@given(SERVICES, SERVICES, SHAPES)
+@settings(max_examples=60, deadline=None)
+def test_what_is_found_once_for_all_that_are_alike_is_what_each_would_say(
+    theirs: dict[str, Service], services: dict[str, Service], shapes: Shapes
+) -> None:
+    """GPUs with tenants too, and each is told of by its own."""
+    nodes = made(shapes)
+    there = {
+        on: Desired(
+            instances={f"other-{name}": replace(owned, profile="other") for name, owned in one.instances.items()}
+        )
+        for on, one in applied(put_all(nodes, theirs)).items()
+    }
+    found = put_all(nodes, services, there)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("profiles.gpu.account._alike", lambda *_: None)
+        assert put_all(nodes, services, there) == found
 
 
 def homes(placed: Placement) -> dict[str, Sequence[str]]:
