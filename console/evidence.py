@@ -16,7 +16,7 @@ from profiles.observed.gpuhealth import SAID
 from profiles.observed.gpus import GpuHealth
 from profiles.observed.history import HistoryKind, HistorySeries
 from profiles.observed.processes import ProcessKind
-from profiles.observed.status import Event, EventKind, GpuReading, InstanceStatus, Phase
+from profiles.observed.status import EngineReading, Event, EventKind, GpuReading, InstanceStatus, Phase
 from profiles.observed.xids import meaning
 
 T = TypeVar("T")
@@ -75,7 +75,7 @@ def evidence_of_instance(view: NodeView, name: str, told: Told) -> Evidence:
         subject=name, axis=told.axis, own=own.values if own else {}, gpu=_worst_gpu(gpus, told), host=_host(told),
         tenants=tuple(_tenants(view, gpus, name, told)), happened=tuple(_happened(view, gpus, name, told)),
         phases=(*own.phases[:-1], status.phase) if own else (status.phase,),
-        targets_s=_targets_s(spec), max_running=_most_running(spec),
+        targets_s=_targets_s(spec), bounds_s=_bounds_s(status.reading), max_running=_most_running(spec),
         throttle=", ".join(reason.replace("_", " ") for gpu in gpus for reason in gpu.throttle),
         blind=next((gpu.absent["process_busy_ratio"] for gpu in gpus if "process_busy_ratio" in gpu.absent), ""),
     )  # fmt: skip
@@ -194,6 +194,12 @@ def _targets_s(spec: InstanceSpec | None) -> Mapping[str, float]:
     """What is promised of p95, by the track that tells it."""
     latency = spec.slo.latency if spec else ()
     return {f"{one.name}_s": one.target_s for one in latency if one.name in ("ttft_p95", "itl_p95")}
+
+
+def _bounds_s(reading: EngineReading | None) -> Mapping[str, tuple[float, ...]]:
+    """As the engine counts now."""
+    counted = {"ttft_p95_s": reading.ttft, "itl_p95_s": reading.itl} if reading else {}
+    return {track: one.bounds_s for track, one in counted.items() if one is not None}
 
 
 def _most_running(spec: InstanceSpec | None) -> float | None:

@@ -4,9 +4,9 @@ Unknown (None) is `–`; what can never be known is `n/a`; zero means zero. Unit
 except for times, which carry their own.
 """
 
-import math
 import time
 
+from profiles.latency import words
 from profiles.latency.slo import Quantile
 
 UNKNOWN = "–"
@@ -65,29 +65,12 @@ def age(seconds: float | None) -> str:
 
 def latency(seconds: float | None) -> str:
     """`<1 ms`, `212 ms`, `2.5 s`, `41 s`."""
-    if seconds is None:
-        return UNKNOWN
-    value, unit = _latency(seconds)
-    return f"{value} {unit}"
+    return UNKNOWN if seconds is None else words.latency(seconds)
 
 
 def quantile(value: Quantile | None) -> str:
     """One number, or the bucket it is in: `212 ms`, `2.5–5 s`, `<10 ms`, `>80 s`."""
-    if value is None:
-        return UNKNOWN
-    if value.low_s == value.high_s:
-        return latency(value.low_s)
-    if value.low_s <= 0:
-        return f"<{latency(value.high_s)}"
-    if math.isinf(value.high_s):
-        return f">{latency(value.low_s)}"
-    low, low_unit = _latency(value.low_s)
-    high, high_unit = _latency(value.high_s)
-    if low_unit == high_unit:
-        return f"{low}–{high} {high_unit}"
-    if high_unit == "s" and value.low_s >= 0.1:
-        return f"{value.low_s:g}–{high} s"
-    return f"{low} {low_unit}–{high} {high_unit}"
+    return UNKNOWN if value is None else words.quantile(value)
 
 
 def clock(at_unix_s: float) -> str:
@@ -105,13 +88,3 @@ def one_line(text: str) -> str:
 def plural(count: int, word: str) -> str:
     """`1 node`, `3 nodes`."""
     return f"{count:,} {word}" if count == 1 else f"{count:,} {word}s"
-
-
-def _latency(seconds: float) -> tuple[str, str]:
-    if seconds < 0.0005:
-        return ("0" if seconds <= 0 else "<1"), "ms"
-    if seconds < 0.9995:
-        return f"{seconds * 1000:.0f}", "ms"
-    if seconds < 9.95:
-        return f"{seconds:.1f}".removesuffix(".0"), "s"
-    return f"{seconds:.0f}", "s"

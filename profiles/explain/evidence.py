@@ -75,6 +75,8 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
     phases: tuple[Phase | None, ...] = ()
     targets_s: Mapping[str, float] = {}
     """Track → what the service promises of it."""
+    bounds_s: Mapping[str, tuple[float, ...]] = {}
+    """Track → the bounds of the buckets in which its engine counts: it is told no more precisely."""
     max_running: float | None = None
     """What the engine takes into one batch."""
     throttle: str = ""

@@ -4,6 +4,8 @@ import msgspec
 
 from profiles.explain.evidence import Evidence
 from profiles.explain.shift import shift
+from profiles.latency.slo import in_bucket
+from profiles.latency.words import quantile
 from profiles.observed.status import Phase
 
 LATE_RATIO = 0.5
@@ -42,7 +44,9 @@ def _slow(evidence: Evidence) -> Hurt | None:
         moved = shift(evidence.own.get(name, ()), least=0.0, ratio=LATE_RATIO)
         target_s = evidence.targets_s.get(name)
         if moved and moved.up and (target_s is None or moved.after > target_s):
-            text = f"{name.partition('_')[0].upper()} p95 {_time(moved.before)} → {_time(moved.after)}"
+            bounds_s = evidence.bounds_s.get(name, ())
+            before, after = (quantile(in_bucket(value, bounds_s)) for value in (moved.before, moved.after))
+            text = f"{name.partition('_')[0].upper()} p95 {before} → {after}"
             found.append(Hurt(evidence.axis.at(moved.step), name, moved.before, moved.after, text))
     return min(found, key=lambda one: one.at_unix_s, default=None)
 
@@ -61,7 +65,3 @@ def _queueing(evidence: Evidence) -> Hurt | None:
         return None
     text = f"queue {moved.before:.0f} → {moved.after:.0f}"
     return Hurt(evidence.axis.at(moved.step), "waiting", moved.before, moved.after, text)
-
-
-def _time(seconds: float) -> str:
-    return f"{seconds * 1e3:.0f} ms" if seconds < 1 else f"{seconds:.2g} s"

@@ -95,6 +95,14 @@ def bucket(histogram: Histogram, q: float) -> Quantile | None:
     return Quantile(*_bounds(histogram, _containing(histogram, _rank(histogram, q))))
 
 
+def in_bucket(value_s: float, bounds_s: Collection[float]) -> Quantile:
+    """What was interpolated between `bounds_s` for its moves, as `quantile` would tell it."""
+    low_s = max((bound for bound in bounds_s if bound < value_s), default=0.0)
+    high_s = min((bound for bound in bounds_s if bound >= value_s), default=math.inf)
+    wide = bool(bounds_s) and (low_s <= 0 or high_s > low_s * INTERPOLATED_UP_TO)
+    return Quantile(low_s, high_s) if wide else Quantile(value_s, value_s)
+
+
 def _rank(histogram: Histogram, q: float) -> float:
     # 1e-9 keeps a product like 0.07 × 100 = 7.000000000000001 from being rounded up.
     return float(min(histogram.count, max(1, math.ceil(q * histogram.count - 1e-9))))

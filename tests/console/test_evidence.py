@@ -10,6 +10,7 @@ from console.explaining import explained, gathered
 from console.remote.errors import NodeUnreachable
 from console.render.verdict import verdict_item, verdict_lines, with_verdict
 from console.store import Key, Kind, NodeState, Store
+from engines.base import Histogram
 from engines.devices import Slice
 from profiles.desired.model import Desired
 from profiles.explain.cause import Code, Confidence
@@ -17,7 +18,7 @@ from profiles.explain.evidence import Happened
 from profiles.observed.gpus import Xid
 from profiles.observed.history import HistoryKind, HistorySeries
 from profiles.observed.processes import NodeProcess, ProcessKind
-from profiles.observed.status import Event, EventKind, GpuProcess, GpuReading, Phase, Reason
+from profiles.observed.status import EngineReading, Event, EventKind, GpuProcess, GpuReading, Phase, Reason
 from tests.console.peer import instance, status
 
 NOW_UNIX_S = 10_000.5
@@ -105,6 +106,16 @@ async def test_what_the_node_says_now_stands_beside_the_past(store: Store) -> No
     ]  # fmt: skip
     assert found.happened[1].text == "set: chat/0 max_num_seqs 64 → 4"
     assert [(one.name, one.orphan) for one in found.tenants] == [("whisper 41", False), ("VLLM::EngineCore 7", True)]
+
+
+async def test_a_latency_is_told_no_finer_than_its_engine_counts(store: Store) -> None:
+    view = store.nodes["n"]
+    counted = Histogram((0.1, 0.25, 1.0, 2.5), (0.0, 0.0, 1.0, 2.0, 2.0), 3.0)
+    reading = EngineReading(at_unix_s=NOW_UNIX_S, window_s=60, ttft=counted)
+    view.instances["chat/0"] = replace(view.instances["chat/0"], reading=reading)
+    hurt = (await explained(Node(), store, KEY)).hurt
+    assert hurt is not None
+    assert hurt.text == "TTFT p95 100–250 ms → 1–2.5 s"
 
 
 async def test_a_gpu_without_an_instance_is_judged_and_so_is_a_node_that_is_lost(store: Store) -> None:
