@@ -7,6 +7,8 @@ events, readings, processes of now ┴─► evidence_of ──► Evidence ─�
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple, TypeVar
 
+from msgspec.structs import replace
+
 from agents.wire import History
 from console.store import NodeState, NodeView
 from profiles.desired.model import InstanceSpec
@@ -16,7 +18,7 @@ from profiles.observed.gpuhealth import SAID
 from profiles.observed.gpus import GpuHealth
 from profiles.observed.history import HistoryKind, HistorySeries
 from profiles.observed.processes import ProcessKind
-from profiles.observed.status import EngineReading, Event, EventKind, GpuReading, InstanceStatus, Phase
+from profiles.observed.status import EngineReading, Event, EventKind, GpuProcess, GpuReading, InstanceStatus, Phase
 from profiles.observed.xids import meaning
 
 T = TypeVar("T")
@@ -119,7 +121,7 @@ def _tenants(view: NodeView, gpus: Sequence[GpuReading], subject: str, told: Tol
             held = (float(one.memory_mib),) if one.memory_mib is not None else ()
             since = None if one.age_s is None else told.now_unix_s - one.age_s
             yield Tenant(name=f"{one.name or 'process'} {one.pid}", owner=one.instance or one.user, foreign=False,
-                         memory_mib=held, since_unix_s=since, orphan=True)  # fmt: skip
+                         pid=one.pid, memory_mib=held, since_unix_s=since, orphan=True)  # fmt: skip
 
 
 def _ours(view: NodeView, status: InstanceStatus, gpus: Sequence[GpuReading], told: Told) -> Tenant:
@@ -137,20 +139,24 @@ def _ours(view: NodeView, status: InstanceStatus, gpus: Sequence[GpuReading], to
 
 
 def _foreign(view: NodeView, gpu: GpuReading, told: Told) -> Iterator[Tenant]:
-    """Strangers are remembered as one: the busiest of now stands for them."""
-    strangers = [one for one in gpu.processes if one.instance is None]
-    if not strangers:
+    """Nodes remember what strangers do together; who they are is of now."""
+    parts = [_stranger(view, one, told) for one in gpu.processes if one.instance is None]
+    if not parts:
         return
     series = told.series.get((HistoryKind.GPU, gpu.uuid))
     values = series.values if series else {}
-    busiest = max(strangers, key=lambda one: (one.busy_ratio or 0.0, one.memory_mib or 0))
-    listed = next((one for one in view.processes.values() if one.pid == busiest.pid), None)
-    since = told.now_unix_s - listed.age_s if listed and listed.age_s is not None else None
-    others = f" and {len(strangers) - 1} more" if len(strangers) > 1 else ""
-    yield Tenant(
-        name=f"{busiest.name or 'unknown'} {busiest.pid}{others}", owner=busiest.user, foreign=True,
-        busy=values.get("foreign_busy_ratio", ()), memory_mib=values.get("foreign_memory_mib", ()), since_unix_s=since,
+    yield replace(
+        parts[0], busy=values.get("foreign_busy_ratio", ()), memory_mib=values.get("foreign_memory_mib", ()),
+        parts=tuple(parts) if len(parts) > 1 else (),
     )  # fmt: skip
+
+
+def _stranger(view: NodeView, one: GpuProcess, told: Told) -> Tenant:
+    listed = next((found for found in view.processes.values() if found.pid == one.pid), None)
+    since = told.now_unix_s - listed.age_s if listed and listed.age_s is not None else None
+    held = None if one.memory_mib is None else float(one.memory_mib)
+    return Tenant(name=f"{one.name or 'unknown'} {one.pid}", owner=one.user, foreign=True, pid=one.pid,
+                  busy=(one.busy_ratio,), memory_mib=(held,), since_unix_s=since)  # fmt: skip
 
 
 def _happened(view: NodeView, gpus: Sequence[GpuReading], subject: str, told: Told) -> Iterator[Happening]:

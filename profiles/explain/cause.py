@@ -36,6 +36,8 @@ class Cause(msgspec.Struct, frozen=True, kw_only=True):
     who: str
     """What does it: a process, an instance, the traffic."""
     owner: str = ""
+    pid: int | None = None
+    """Of a process that is not ours, or that was left behind."""
     first_sign_unix_s: float
     text: str
     numbers: tuple[str, ...] = ()

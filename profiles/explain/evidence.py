@@ -50,15 +50,20 @@ class Happening(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Tenant(msgspec.Struct, frozen=True, kw_only=True):
-    """Somebody else on the GPU. `owner` is a user or a team; `busy` all None where nobody tells processes apart."""
+    """Somebody else on the GPU. `owner` is a user or a team; `busy` all None where nobody tells processes apart.
+
+    Strangers are remembered as one: then `parts` are those of now, each with what it does now.
+    """
 
     name: str
     owner: str
     foreign: bool
+    pid: int | None = None
     busy: Track = ()
     memory_mib: Track = ()
     since_unix_s: float | None = None
     orphan: bool = False
+    parts: tuple["Tenant", ...] = ()
 
 
 class Evidence(msgspec.Struct, frozen=True, kw_only=True):

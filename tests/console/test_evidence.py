@@ -108,6 +108,19 @@ async def test_what_the_node_says_now_stands_beside_the_past(store: Store) -> No
     assert [(one.name, one.orphan) for one in found.tenants] == [("whisper 41", False), ("VLLM::EngineCore 7", True)]
 
 
+async def test_of_several_strangers_the_one_that_came_at_the_onset_is_named(store: Store) -> None:
+    """Although the one that was there all along computes more by now."""
+    old = GpuProcess(pid=40, name="train", user="eve", memory_mib=20_000, busy_ratio=0.9)
+    store.nodes["n"].gpus["g"] = replace(GPU, processes=(old, WHISPER))
+    node = Node()
+    node.listed += (NodeProcess(pid=40, name="train", user="eve", gpus=(2,), age_s=7200.0),)
+    first = (await explained(node, store, KEY)).causes[0]
+    assert (first.who, first.owner, first.pid) == ("whisper 41", "bob", 41)
+    assert "one of 2 on the GPU that gpuyard did not start" in first.numbers
+    node.listed = tuple(replace(one, age_s=7200.0) for one in node.listed)
+    assert (await explained(node, store, KEY)).causes[0].who == "train 40"
+
+
 async def test_a_latency_is_told_no_finer_than_its_engine_counts(store: Store) -> None:
     view = store.nodes["n"]
     counted = Histogram((0.1, 0.25, 1.0, 2.5), (0.0, 0.0, 1.0, 2.0, 2.0), 3.0)

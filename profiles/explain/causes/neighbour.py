@@ -1,6 +1,8 @@
 """Somebody else on the GPU works more than before, and the subject gets less of it."""
 
-from profiles.explain.cause import LAG_S, Cause, Cleared, Code, Finding, timely
+from msgspec.structs import replace
+
+from profiles.explain.cause import LAG_S, LEAD_S, Cause, Cleared, Code, Finding, timely
 from profiles.explain.evidence import Evidence, Tenant
 from profiles.explain.hurt import Hurt
 from profiles.explain.shift import Shift, shift
@@ -25,7 +27,8 @@ def _of(tenant: Tenant, evidence: Evidence, hurt: Hurt | None) -> Cause | None:
         return None
     busier = shift(tenant.busy, LEAST_RATIO)
     busier = busier if busier and busier.up else None
-    at_unix_s = _began(tenant, busier, evidence)
+    one = _told_apart(tenant, _onset(tenant, busier, evidence))
+    at_unix_s = _began(one, busier, evidence)
     if at_unix_s is None:
         return None
     lost = shift(evidence.own.get("busy_ratio", ()), LEAST_RATIO, 0.15)
@@ -33,22 +36,40 @@ def _of(tenant: Tenant, evidence: Evidence, hurt: Hurt | None) -> Cause | None:
     code = Code.NEIGHBOUR_FOREIGN if tenant.foreign else Code.NEIGHBOUR
     score = _score(busier, lost, evidence) * timely(at_unix_s, hurt)
     return Cause(
-        code=code, who=tenant.name, owner=tenant.owner, first_sign_unix_s=at_unix_s,
-        text=f"{tenant.name} ({tenant.owner or 'unknown'}) {'took' if tenant.foreign else 'takes more of'} the GPU",
-        numbers=_numbers(tenant, busier, lost, evidence), score=score,
+        code=code, who=one.name, owner=one.owner, pid=one.pid, first_sign_unix_s=at_unix_s,
+        text=f"{one.name} ({one.owner or 'unknown'}) {'took' if one.foreign else 'takes more of'} the GPU",
+        numbers=_numbers(one, busier, lost, evidence), score=score,
     )  # fmt: skip
 
 
+def _onset(tenant: Tenant, busier: Shift | None, evidence: Evidence) -> float | None:
+    """When it began to work more; where that is not told, to hold more."""
+    grown = busier or (shift(tenant.memory_mib, 1024) if evidence.blind else None)
+    return evidence.axis.at(grown.step) if grown and grown.up else None
+
+
+def _told_apart(tenant: Tenant, onset_unix_s: float | None) -> Tenant:
+    """Of several that are remembered as one: who came at the onset, else who computes most now."""
+    if not tenant.parts:
+        return tenant
+    came = [
+        (abs(part.since_unix_s - onset_unix_s), part)
+        for part in tenant.parts
+        if onset_unix_s is not None and part.since_unix_s is not None
+        and onset_unix_s - LEAD_S <= part.since_unix_s <= onset_unix_s + LAG_S
+    ]  # fmt: skip
+    most = max(tenant.parts, key=lambda part: (_last(part.busy), _last(part.memory_mib)))
+    one = min(came, key=lambda pair: pair[0])[1] if came else most
+    return replace(one, busy=tenant.busy, memory_mib=tenant.memory_mib, parts=tenant.parts)
+
+
 def _began(tenant: Tenant, busier: Shift | None, evidence: Evidence) -> float | None:
-    """When it came, where that is on the axis; else when it began to work more, or to hold more."""
+    """When it came, where that is on the axis; else its onset."""
     began = evidence.axis.at(busier.step) if busier else None
     came = tenant.since_unix_s
     if came is not None and evidence.axis.step(came) >= 0 and (began is None or came >= began - LAG_S):
         return came
-    if began is not None:
-        return began
-    grown = shift(tenant.memory_mib, 1024)
-    return evidence.axis.at(grown.step) if grown and grown.up and evidence.blind else None
+    return _onset(tenant, busier, evidence)
 
 
 def _score(busier: Shift | None, lost: Shift | None, evidence: Evidence) -> float:
@@ -71,6 +92,8 @@ def _numbers(tenant: Tenant, busier: Shift | None, lost: Shift | None, evidence:
         said.append(f"its SM share {busier.before:.0%} → {busier.after:.0%}")
     if lost:
         said.append(f"SM share of {evidence.subject} {lost.before:.0%} → {lost.after:.0%}")
+    if len(tenant.parts) > 1:
+        said.append(f"one of {len(tenant.parts)} on the GPU that gpuyard did not start")
     if evidence.blind:
         said.append(f"shares are not known: {evidence.blind}")
     return tuple(said)

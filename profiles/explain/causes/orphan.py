@@ -13,7 +13,7 @@ def look(evidence: Evidence, hurt: Hurt | None) -> Finding:
     largest = max(left, key=lambda tenant: held[tenant.name])
     since = min((one.since_unix_s for one in left if one.since_unix_s is not None), default=evidence.axis.at(0))
     return Cause(
-        code=Code.ORPHAN, who=largest.name, owner=largest.owner, first_sign_unix_s=since,
+        code=Code.ORPHAN, who=largest.name, owner=largest.owner, pid=largest.pid, first_sign_unix_s=since,
         text=f"{largest.name} was left behind and holds memory",
         numbers=(f"{sum(held.values()):,.0f} MiB",), score=0.85 if sum(held.values()) >= 256 else 0.5,
     )  # fmt: skip
