@@ -1,60 +1,41 @@
 """The command line of an engine that somebody started, read back into what a profile would say of it. Pure.
 
-    argv ──read──► Told(engine, model, port, options)
-              └──► NotRead: not this engine's, or words that nobody here knows, each named
+    argv, environment ──read──► Told(engine, model, port, options, env)
+                           └──► NotRead: not this engine's, or words that nobody here knows, each named
 
 Nothing is guessed: a word that no option takes is `extra_args` where the adapter has them, and refused elsewhere.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import PurePath
-from typing import Any, ClassVar, Protocol, get_args, get_origin, runtime_checkable
+from typing import Any, get_args, get_origin
 
 import msgspec
 
 from engines.base import LOOPBACK, BadOptions, Engine, EngineError
 from engines.options import options_for
 from engines.options.extra import Spells
+from engines.words import Reads, Words
 
 ANEW = "start it anew by a profile"
 SECRET_HINT = "start it anew by a profile, with the secret in `env`"
-_SECRET = re.compile(r"(?i)key|token|secret|passw|credential|auth")
+NOTHING_SET: Mapping[str, str] = {}
+_SECRET = re.compile(r"(?i)key|token(?!s)|secret|passw|credential|auth")
+_ON = frozenset({"1", "true", "on", "yes"})
+_COMMON = ("HF_", "LD_LIBRARY_PATH", "NCCL_", "OMP_")
+"""Variables that any engine, or what it is built on, may be set by."""
 
 
 class NotRead(EngineError):
     """The command line says something that a profile could not."""
 
 
-class Words(msgspec.Struct, frozen=True, kw_only=True):
-    """How an engine is started, as far as its options do not tell."""
-
-    begins: tuple[tuple[str, ...], ...]
-    """The words before its flags, in each of its ways; the first as a file's name or as Python's `-m`."""
-    model: frozenset[str] = frozenset({"--model"})
-    takes_model_bare: bool = False
-    """It may stand before the flags without one of its own."""
-    served: frozenset[str] = frozenset()
-    port: int | None = None
-    host: str = LOOPBACK
-    """Where it listens when nothing is said."""
-    unsaid: dict[str, Any] = {}
-    """What an option is when nothing is said, where the adapter chooses otherwise."""
-    ours: dict[str, int] = {}
-    """Flags that gpuyard writes by itself → how many words follow."""
-    commas: bool = False
-    """Several values are one word."""
-
-
-@runtime_checkable
-class Reads(Protocol):
-    """Optional: an engine whose command line can be read back."""
-
-    words: ClassVar[Words]
-
-
 class Told(msgspec.Struct, frozen=True, kw_only=True):
-    """`options` are plain, as in a profile, and have been checked; `served_as` "" where it says no name."""
+    """`options` are plain, as in a profile, and have been checked; `served_as` "" where it says no name.
+
+    `env` are variables that it was set by; `left` are the names of those that no profile holds: they may be secrets.
+    """
 
     engine: str
     model: str
@@ -62,28 +43,48 @@ class Told(msgspec.Struct, frozen=True, kw_only=True):
     host: str = LOOPBACK
     served_as: str = ""
     options: dict[str, Any] = {}
+    env: dict[str, str] = {}
+    left: tuple[str, ...] = ()
 
 
 def split(engine: Engine, argv: Sequence[str]) -> tuple[str, Sequence[str]] | None:
     """The program of `engine` and the words after it; None where another one was started.
 
-    A script's first word is its interpreter; of a module, that is the program.
+    A script's first word is its Python; of a module, that is the program.
     """
     for wanted in engine.words.begins if isinstance(engine, Reads) else ():
-        for start in (0, 1):
+        for start in (0, 1) if argv and PurePath(argv[0]).name.startswith("python") else (0,):
             found = argv[start : start + len(wanted)]
             if found and (PurePath(found[0]).name, *found[1:]) == wanted:
                 return argv[0] if found[0] == "-m" else found[0], argv[start + len(wanted) :]
     return None
 
 
-def read(engine: Engine, argv: Sequence[str]) -> Told:
+def read(engine: Engine, argv: Sequence[str], environment: Mapping[str, str] = NOTHING_SET) -> Told:
     """Raises NotRead, which never shows a word that may be a secret."""
     parts = split(engine, argv)
     if not isinstance(engine, Reads) or parts is None:
         raise NotRead(f"`{' '.join(argv[:1])}` is not how {engine.name} is started")
     program, rest = parts
-    return _Line(engine, engine.words, rest).told(program)
+    env, left = _settings(engine.words, environment)
+    told = _Line(engine, engine.words, rest).told(program, environment)
+    return msgspec.structs.replace(told, env=env, left=left)
+
+
+def _settings(words: Words, environment: Mapping[str, str]) -> tuple[dict[str, str], tuple[str, ...]]:
+    """The variables that it is set by and no flag says, and those of them that nobody may keep. Raises NotRead."""
+    env, left = {}, []
+    for name, value in sorted(environment.items()):
+        own = name.startswith(words.environment) if words.environment else False
+        if name in words.variables or not (own or name.startswith(_COMMON)):
+            continue
+        if not _SECRET.search(name):
+            env[name] = value
+        elif own:
+            raise NotRead(f"its variable {name} may be a secret, which no profile holds", SECRET_HINT)
+        else:
+            left.append(name)
+    return env, tuple(left)
 
 
 class _Line:
@@ -99,12 +100,14 @@ class _Line:
         self._extra: list[str] = []
         self._said: dict[str, str] = {}
 
-    def told(self, program: str) -> Told:
+    def told(self, program: str, environment: Mapping[str, str]) -> Told:
         """Raises NotRead."""
         if self._words.takes_model_bare and self._rest and not self._rest[0].startswith("-"):
             self._said["model"] = self._rest.pop(0)
         while self._rest:
             self._take(self._rest.pop(0))
+        for variable, flag in self._words.variables.items():
+            self._hear(flag, environment.get(variable, ""))
         if self._extra and "extra_args" not in self._types:
             unknown = ", ".join(f"`{word.partition('=')[0]}`" for word in self._extra if word.startswith("-"))
             raise NotRead(f"{self._engine.name} has no option for {unknown or 'a word that no flag asks for'}", ANEW)
@@ -135,6 +138,17 @@ class _Line:
         if not said.isdecimal():
             raise NotRead(f"`--port {said}` is no number")
         return int(said)
+
+    def _hear(self, flag: str, value: str) -> None:
+        """A variable in place of `flag`, which wins where both are given."""
+        option = self._option(flag)
+        if not value or self._own(flag) in self._said or option in self._options:
+            return
+        if not (option and self._is_switch(option)):
+            self._rest = [value]
+            self._take(flag)
+        elif value.lower() in _ON:
+            self._take(flag)
 
     def _take(self, word: str) -> None:
         flag, equals, inline = word.partition("=") if word.startswith("--") else (word, "", "")

@@ -10,9 +10,9 @@ from engines.control import Act, Call, Control, LiveStep
 from engines.launching import flags, local_files, options_given, visible_devices
 from engines.measured import MemoryWords
 from engines.options.llama_cpp import DIALS, SPELLINGS, Options
-from engines.reading import Words
 from engines.steps import step_of
 from engines.vocabulary import Vocabulary
+from engines.words import Words
 
 _NUMBER = re.compile(r"-?\d+(?:\.\d+)?")
 _NO_NEGATION = frozenset({"embeddings", "reranking", "lora_init_without_apply"})
@@ -105,6 +105,15 @@ class LlamaCpp:
         port=8080,
         ours={"--metrics": 0, "--no-ui": 0, "--slots": 0, "--sse-ping-interval": 1},
         commas=True,
+        # Each flag has one; these say what no profile leaves to its `env`. A flag wins (tools/server/README.md).
+        variables={
+            "LLAMA_ARG_HOST": "--host",
+            "LLAMA_ARG_PORT": "--port",
+            "LLAMA_ARG_MODEL": "--model",
+            "LLAMA_ARG_HF_REPO": "--hf-repo",
+            "LLAMA_ARG_ALIAS": "--alias",
+        },
+        environment=("LLAMA_",),
     )
     memory_words = MEMORY
     dials = DIALS

@@ -13,10 +13,10 @@ from engines.control import Control, LiveStep
 from engines.devices import Slice
 from engines.fitting import ratio_of_gpu
 from engines.launching import flags, visible_devices
-from engines.reading import Words
 from engines.simulated_device import DIRECTORY_VARIABLE
 from engines.simulated_options import DIALS, SimulatedOptions
 from engines.vllm_calls import calls, lora_steps
+from engines.words import Words
 
 
 class Options(SimulatedOptions, frozen=True, kw_only=True, forbid_unknown_fields=True):

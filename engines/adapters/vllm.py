@@ -18,11 +18,11 @@ from engines.fitting import ratio_of_gpu
 from engines.launching import flags, local_files, named_files, options_given, tensor_parallel, visible_devices
 from engines.measured import MemoryWords
 from engines.options.vllm import DIALS, SPELLINGS, VARIABLES, Options
-from engines.reading import Words
 from engines.steps import step_of
 from engines.versions import at_least
 from engines.vllm_calls import calls, lora_steps
 from engines.vocabulary import Vocabulary
+from engines.words import Words
 
 _BOUNDS_S = {
     "ttft": (0.001, 0.005, 0.01, 0.02, 0.04, 0.06, 0.08, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10, 20, 40, 80, 160, 640,
@@ -123,6 +123,8 @@ class Vllm:
         host="0.0.0.0",
         unsaid={"shutdown_timeout": 0},
         ours={_QUIET[0]: 1, "--disable-uvicorn-access-log": 0, "--enable-server-load-tracking": 0},
+        variables={name: f"--{option.replace('_', '-')}" for option, name in VARIABLES.items()},
+        environment=("VLLM_",),
     )
     memory_words = MEMORY
     dials = DIALS

@@ -5,7 +5,8 @@ import pytest
 from engines import registry
 from engines.base import Engine, Launch
 from engines.options import options_for
-from engines.reading import NotRead, Reads, Told, read, split
+from engines.reading import NotRead, Told, read, split
+from engines.words import Reads
 from tests.engines.every_option import every_option
 
 READABLE = [name for name in registry.names() if isinstance(registry.get(name), Reads)]
@@ -108,3 +109,23 @@ def test_a_secret_on_the_command_line_is_refused_and_not_repeated(said: list[str
     assert said[0].partition("=")[0] in caught.value.message
     assert "s3cret" not in f"{caught.value.message}{caught.value.hint}"
     assert "`env`" in caught.value.hint
+
+
+def test_variables_that_set_it_count_where_no_flag_says_the_same() -> None:
+    said = {"LLAMA_ARG_PORT": "9100", "LLAMA_ARG_MODEL": "/m/a.gguf", "LLAMA_ARG_CTX_SIZE": "4096", "SHELL": "/bin/sh"}
+    told = read(LLAMA, ["llama-server", "--port", "9000"], said | {"HF_TOKEN": "s3cret", "HF_HOME": "/hf"})
+    assert (told.port, told.model) == (9000, "/m/a.gguf")
+    assert told.env == {"HF_HOME": "/hf", "LLAMA_ARG_CTX_SIZE": "4096"}
+    assert told.left == ("HF_TOKEN",)
+    dev = read(registry.get("vllm"), ["vllm", "serve", "m"], {"VLLM_SERVER_DEV_MODE": "1", "VLLM_MAX_TOKENS_X": "9"})
+    assert (dev.options["server_dev_mode"], dev.env) == (True, {"VLLM_MAX_TOKENS_X": "9"})
+
+
+def test_a_key_of_an_engine_in_its_environment_is_refused_and_not_repeated() -> None:
+    with pytest.raises(NotRead, match="VLLM_API_KEY") as caught:
+        read(registry.get("vllm"), ["vllm", "serve", "m"], {"VLLM_API_KEY": "s3cret"})
+    assert "s3cret" not in f"{caught.value.message}{caught.value.hint}"
+
+
+def test_who_runs_an_engine_is_not_the_engine() -> None:
+    assert split(LLAMA, ["timeout", "llama-server"]) is None
