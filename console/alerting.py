@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from console.anchors import usual_path
-from console.inventory import config_directory
+from console.directories import config_directory
 from console.signs import signs, unseen
 from console.silences import Quiet, QuietFile
 from console.store import Store

@@ -16,6 +16,7 @@ from pathlib import Path
 import msgspec
 
 from agents.wire import Anchor, Hello
+from console.directories import state_directory
 from profiles.observed.status import Reason
 
 KEPT = 5000
@@ -95,8 +96,7 @@ def doubt(text: str) -> Reason:
 
 
 def usual_path(environ: "os._Environ[str]" = os.environ) -> Path:
-    base = environ.get("XDG_STATE_HOME")
-    return (Path(base) if base else Path.home() / ".local" / "state") / "gpuyard" / "anchors.json"
+    return state_directory(environ) / "anchors.json"
 
 
 def _read(path: Path) -> dict[str, Remembered]:

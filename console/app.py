@@ -17,22 +17,22 @@ from typing import ClassVar
 from textual import events
 from textual.binding import Binding
 from textual.geometry import Size
-from textual.screen import Screen
 
 from console.author import author
 from console.desktop import note
+from console.directories import state_directory
 from console.inventory import Inventory
-from console.keyboard import OneKeyAtATime
 from console.keys import keymap
 from console.screens.alerts import AlertsScreen
 from console.screens.base import YardScreen
 from console.screens.changes import ChangesScreen
+from console.screens.commanding import Commanded
 from console.screens.cost import CostScreen
 from console.screens.fractions import FractionsScreen
 from console.screens.gpus import GpusScreen
-from console.screens.help import HelpScreen
 from console.screens.instances import InstancesScreen
 from console.screens.nodes import NodesScreen
+from console.screens.palette import Palette
 from console.screens.places import PLACE_BINDINGS, PLACES
 from console.screens.processes import ProcessesScreen
 from console.screens.profiles import ProfilesScreen
@@ -64,13 +64,21 @@ SCREENS: Mapping[str, Callable[[Session], YardScreen]] = {
 ENDING_SIGNALS = (signal.SIGTERM, signal.SIGHUP)
 
 
-class Yard(OneKeyAtATime):
+class Yard(Commanded):
     """One session. Without an inventory nothing is reached: tests and benchmarks fill the store themselves."""
 
     CSS_PATH = Path(__file__).with_name("app.tcss")
-    ENABLE_COMMAND_PALETTE = True
+    COMMANDS = {Palette}
     BINDINGS: ClassVar = [
         *PLACE_BINDINGS,
+        Binding(
+            "colon",
+            "command",
+            "command",
+            key_display=":",
+            id="command",
+            tooltip="A place, a page or a verb, in the words of the command line",
+        ),
         Binding("question_mark", "help", "help", key_display="?", id="help", tooltip="This page"),
         Binding(
             "K",
@@ -83,8 +91,7 @@ class Yard(OneKeyAtATime):
     ]
 
     def __init__(self, session: Session, inventory: Inventory | None = None) -> None:
-        super().__init__()
-        self.session = session
+        super().__init__(session)
         self._inventory = session.inventory = inventory
         self._clock = ""
         self._sized: Size | None = None
@@ -197,23 +204,6 @@ class Yard(OneKeyAtATime):
             self._clock = self.session.clock()
             top.tick()
 
-    def action_go(self, name: str) -> None:
-        """To one of the main places, from anywhere."""
-        while len(self.screen_stack) > 2:
-            self.pop_screen()
-        if name != "pulse":
-            self.push_screen(name)
-
-    def action_help(self) -> None:
-        if not isinstance(self.screen, HelpScreen):
-            of: Screen[object] = self.screen
-            self.push_screen(HelpScreen(self.session, of))
-
-    def action_capsule(self) -> None:
-        from console.capsule.keeping import keep
-
-        self.run_worker(keep(self, self.session), name="capsule", exclusive=True, group="capsule")
-
     def _fatal_error(self) -> None:
         """Textual would print local variables, in which secrets may be; this report has none."""
         self.report = write_report(traceback.format_exc())
@@ -222,7 +212,7 @@ class Yard(OneKeyAtATime):
 
 def write_report(text: str) -> Path:
     """Keep a traceback in a file that only its owner reads."""
-    state = Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state") / "gpuyard"
+    state = state_directory()
     state.mkdir(parents=True, exist_ok=True, mode=0o700)
     path = state / f"crash-{os.getpid()}.txt"
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)

@@ -13,6 +13,8 @@ from profiles.plans.moving import Places, plan_drain, plan_move
 from profiles.plans.plan import Plan
 from profiles.plans.scaling import plan_scale
 from profiles.plans.setting import Settings, edited
+from profiles.text.document import Plain
+from profiles.text.yamltext import read
 
 Target = tuple[str, str]
 """(node, instance)"""
@@ -34,6 +36,21 @@ def propose_set(store: Store, targets: Sequence[Target], given: Settings, off: C
             spec = edited(owned.spec, given, off, _replicas(owned, there))
             edits.append(Edit(node=node, instance=name, owned=replace(owned, spec=spec)))
     return told(plan_edits("set", edits, there), store)
+
+
+def settings_of(words: Sequence[str]) -> tuple[list[str], Settings, list[str]]:
+    """`chat max_num_seqs=96 port-` → names, keys that are given, keys that are taken off.
+
+    A value is typed as a profile would have it: `8` is a number, `true` a boolean. Raises FileError.
+    """
+    given = {key: typed(key, text) for word in words if "=" in word for key, _, text in [word.partition("=")]}
+    off = [word[:-1] for word in words if word.endswith("-") and "=" not in word]
+    return [word for word in words if "=" not in word and not word.endswith("-")], given, off
+
+
+def typed(key: str, text: str) -> Plain:
+    """Raises FileError."""
+    return read(text, key).data if text else ""
 
 
 def propose_move(

@@ -17,6 +17,7 @@ from typing import Protocol
 import msgspec
 from msgspec.structs import replace
 
+from console.directories import config_directory
 from profiles.text.conform import convert
 from profiles.text.document import Document, FileError
 from profiles.text.yamltext import read
@@ -125,11 +126,6 @@ def labels_of(node: Labelled) -> dict[str, str]:
 def find(environ: Mapping[str, str] = os.environ) -> Path:
     """Where the inventory is kept unless `--inventory` says otherwise; it need not exist."""
     return config_directory(environ) / "inventory.yaml"
-
-
-def config_directory(environ: Mapping[str, str] = os.environ) -> Path:
-    base = environ.get("XDG_CONFIG_HOME")
-    return (Path(base) if base else Path.home() / ".config") / "gpuyard"
 
 
 def _check(document: Document, inventory: Inventory) -> None:

@@ -6,15 +6,15 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 
 from console import byhand
 from console.cli.applying import carry_through, check_may_change
-from console.cli.names import Target, find_gpu, find_instances, find_node, find_service
+from console.cli.names import find_gpu, find_instances, find_node, find_service
 from console.cli.output import CommandFailed, Exit
 from console.cli.session import Reached, inventory_of, reached
+from console.naming import Target
 from console.recorded_places import places
 from profiles.observed.status import Reason
 from profiles.plans.moving import Places
 from profiles.plans.plan import Plan
-from profiles.text.document import FileError, Plain
-from profiles.text.yamltext import read
+from profiles.text.document import FileError
 
 
 def scale(options: argparse.Namespace) -> int:
@@ -28,9 +28,10 @@ def scale(options: argparse.Namespace) -> int:
 
 def set_keys(options: argparse.Namespace) -> int:
     words: list[str] = options.words
-    given = {key: _value(key, text) for word in words if "=" in word for key, _, text in [word.partition("=")]}
-    off = [word[:-1] for word in words if word.endswith("-") and "=" not in word]
-    names = [word for word in words if "=" not in word and not word.endswith("-")]
+    try:
+        names, given, off = byhand.settings_of(words)
+    except FileError as error:
+        raise CommandFailed(Exit.USAGE, Reason("usage", str(error), error.hint)) from None
     if not names or not (given or off):
         hint = "as in `gpuyard set chat max_num_seqs=96`; `KEY-` takes one off"
         raise CommandFailed(Exit.USAGE, Reason("usage", "say of what, and which key", hint))
@@ -98,11 +99,3 @@ def _open(found: Reached, places: Sequence[str]) -> dict[str, frozenset[str]]:
             node = find_node(found, place)
             to[node] = frozenset(gpu.uuid for gpu in found.store.nodes[node].gpus.values())
     return to
-
-
-def _value(key: str, text: str) -> Plain:
-    """Typed as a profile would have it: `8` is a number, `true` a boolean. Raises CommandFailed."""
-    try:
-        return read(text, key).data if text else ""
-    except FileError as error:
-        raise CommandFailed(Exit.USAGE, Reason("usage", str(error), error.hint)) from None

@@ -6,10 +6,11 @@ import asyncio
 from collections.abc import Sequence
 
 from console.cli.applying import carry_through, check_may_change
-from console.cli.names import Target, find_instances
+from console.cli.names import find_instances
 from console.cli.outcome import outcome
 from console.cli.output import CommandFailed, Exit
 from console.cli.session import Reached, inventory_of, reached
+from console.naming import Target
 from profiles.observed.status import Reason
 
 

@@ -1,14 +1,12 @@
 """What a person calls an instance → (node, instance); what a person calls a node."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from console.cli.output import CommandFailed, Exit
 from console.cli.session import NO_ANSWER, Reached
-from console.render.table import natural
+from console.naming import Target, fitting, twice
 from console.store import Kind
 from profiles.observed.status import Reason
-
-Target = tuple[str, str]
 
 
 def find_instances(found: Reached, names: Sequence[str]) -> list[Target]:
@@ -124,30 +122,14 @@ def find_process(found: Reached, word: str) -> Target:
 
 
 def _find(found: Reached, name: str) -> list[Target]:
-    node, colon, wanted = name.rpartition(":")
-    targets = [
-        (view.name, instance)
-        for view in found.store.nodes.values()
-        if not colon or view.name == node
-        for instance in sorted({*view.desired.instances, *view.instances}, key=natural)
-        if instance == wanted or instance.rpartition("/")[0] == wanted
-    ]
+    node, _, _ = name.rpartition(":")
+    targets = fitting(found.store, name)
     if not targets:
         raise _not_found(found, name, node)
-    twice = _twice(instance for _, instance in targets)
-    if twice:
-        hint = f"say which: {', '.join(f'{at}:{instance}' for at, instance in targets if instance == twice)}"
-        raise CommandFailed(Exit.USAGE, Reason("ambiguous", f"{twice} is on more than one node", hint))
+    if double := twice(targets):
+        hint = f"say which: {', '.join(f'{at}:{instance}' for at, instance in targets if instance == double)}"
+        raise CommandFailed(Exit.USAGE, Reason("ambiguous", f"{double} is on more than one node", hint))
     return targets
-
-
-def _twice(names: Iterable[str]) -> str:
-    seen: set[str] = set()
-    for name in names:
-        if name in seen:
-            return name
-        seen.add(name)
-    return ""
 
 
 def _not_found(found: Reached, name: str, node: str) -> CommandFailed:

@@ -16,7 +16,7 @@ import msgspec
 from textual.binding import Binding
 from textual.keys import Keys, format_key
 
-from console.inventory import config_directory
+from console.directories import config_directory
 from console.keys.catalogue import Bound, ScreenKeys, ids, screens
 from profiles.text.conform import convert
 from profiles.text.document import Document

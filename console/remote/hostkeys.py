@@ -13,7 +13,7 @@ from pathlib import Path
 
 import msgspec
 
-from console.inventory import config_directory
+from console.directories import config_directory
 
 NO_FILES_LEFT = (errno.EMFILE, errno.ENFILE)
 SYSTEM_FILE = Path("/etc/ssh/ssh_known_hosts")

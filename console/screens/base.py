@@ -146,6 +146,13 @@ class YardScreen(Screen[None]):
         else:
             self.run_worker(undo_on(self, self.session, self.node_in_hand()), exit_on_error=True, exclusive=True)
 
+    def show_only(self, needle: str) -> None:
+        """As if it had been typed into the filter."""
+        if self.rows is not None:
+            box = self.query_one("#filter", Input)
+            box.value = needle
+            box.display = bool(needle)
+
     def action_filter(self) -> None:
         box = self.query_one("#filter", Input)
         box.display = True

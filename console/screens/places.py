@@ -31,13 +31,15 @@ PLACE_BINDINGS = [
     Binding(place.key, f"go('{place.name}')", place.label, id=f"go.{place.name}", tooltip=place.tooltip)
     for place in PLACES
 ]
-WIDE_FROM = 140
+ROOMY_FROM, WIDE_FROM = 100, 140
 
 
 def bottom(width: int, keymap: Keymap = USUAL) -> str:
     """The keys that work everywhere, for the right end of the bottom line."""
     keys = [_key(keymap, f"go.{place.name}", place.key) for place in PLACES]
     always = f"{_key(keymap, 'help', '?')} help  {_key(keymap, 'quit', 'q')} quit"
+    if width >= ROOMY_FROM:
+        always = f"{_key(keymap, 'command', ':')} command  {always}"
     if width >= WIDE_FROM:
         return "  ".join([*(f"{key} {place.label}" for key, place in zip(keys, PLACES, strict=True)), always])
     usual = keys == [place.key for place in PLACES]
