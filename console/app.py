@@ -19,6 +19,7 @@ from textual.binding import Binding
 from textual.geometry import Size
 
 from console.author import author
+from console.contexts import Opened, ThemeName
 from console.desktop import note
 from console.directories import state_directory
 from console.inventory import Inventory
@@ -40,7 +41,7 @@ from console.screens.pulse import PulseScreen
 from console.screens.services import ServicesScreen
 from console.screens.session import FleetDoor, Session
 from console.store import Store
-from console.theme import YARD
+from console.theme import THEMES
 from profiles.text.document import FileError
 from profiles.watching.alerts import Stage
 
@@ -101,8 +102,10 @@ class Yard(Commanded):
 
     def on_mount(self) -> None:
         gc.set_threshold(*GC_THRESHOLDS)
-        self.register_theme(YARD)
-        self.theme = YARD.name
+        for theme in THEMES.values():
+            self.register_theme(theme)
+        context = self.session.context
+        self.theme = THEMES[context.theme if context else ThemeName.YARD].name
         self._take_keymap()
         session = self.session
         for place in PLACES:
@@ -166,7 +169,7 @@ class Yard(Commanded):
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(fleet.run())
             tasks.create_task(Past(fleet, self.session.store).run())
-            if not self.session.read_only:
+            if not self.session.why_read_only:
                 tasks.create_task(BudgetWatch(fleet, self.session.store).run())
 
     def _hold_rules(self) -> None:
@@ -221,16 +224,26 @@ def write_report(text: str) -> Path:
     return path
 
 
-def run(inventory: Inventory, path: Path | None = None, *, read_only: bool = False) -> int:
-    """Open the console; the exit status: 0, 1 after a crash, 128 + n after signal n."""
-    store = Store()
-    for name, node in inventory.nodes.items():
+def run(opened: Opened, *, read_only: bool = False) -> int:
+    """Open the console, and again for each context that is gone to; the exit status: 0, 1 after a crash,
+    128 + n after signal n. `read_only` holds in all of them."""
+    while True:
+        app = Yard(session_of(opened, read_only=read_only), opened.inventory)
+        app.run()
+        if app.goes_to is None or app.report is not None:
+            return say_crash(app)
+        opened = app.goes_to
+
+
+def session_of(opened: Opened, *, read_only: bool = False) -> Session:
+    """With all nodes that are not reached yet."""
+    store, nodes = Store(), opened.inventory.nodes
+    for name, node in nodes.items():
         store.add_node(name, node.site, node.labels, node.owner)
-    sites = sorted({node.site for node in inventory.nodes.values() if node.site})
-    session = Session(sites[0] if len(sites) == 1 else "", store, read_only, inventory_path=path)
-    app = Yard(session, inventory)
-    app.run()
-    return say_crash(app)
+    sites = sorted({node.site for node in nodes.values() if node.site})
+    return Session(
+        sites[0] if len(sites) == 1 else "", store, read_only, inventory_path=opened.path, context=opened.context
+    )
 
 
 def say_crash(app: Yard) -> int:

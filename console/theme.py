@@ -1,8 +1,11 @@
 """Tones as colours: the only place where a colour is named."""
 
+from dataclasses import replace
+
 from rich.style import Style
 from textual.theme import Theme
 
+from console.contexts import ThemeName
 from console.render.table import Tone
 
 YARD = Theme(
@@ -20,6 +23,10 @@ YARD = Theme(
     dark=True,
 )
 
+RED = replace(
+    YARD, name="red", primary="#ff8a80", accent="#ff8a80", background="#1f1112", surface="#26161a", panel="#3a1d20"
+)
+THEMES = {ThemeName.YARD: YARD, ThemeName.RED: RED}
 _DIM = "#79828c"
 
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from msgspec.structs import replace
 
+from console import contexts
 from console.cli.outcome import outcome
 from console.cli.output import CommandFailed, Exit, Format, ask, is_interactive, print_json, say, say_reason
 from console.cli.plans import plan_items, settling_line
@@ -29,6 +30,9 @@ def check_may_change(options: argparse.Namespace) -> None:
     """Before anything is reached. Raises CommandFailed."""
     if options.read_only:
         raise CommandFailed(Exit.FAILED, Reason("read_only", "nothing is changed", "leave --read-only out"))
+    if options.entered and options.entered.read_only:
+        text = f"nothing is changed: the context {options.entered.name} is read-only"
+        raise CommandFailed(Exit.FAILED, Reason("read_only", text, f"{contexts.usual()} says so"))
 
 
 async def carry_through(

@@ -40,6 +40,8 @@ def run(words: Sequence[str]) -> int:
     from console.cli.output import CommandFailed, say_reason
 
     try:
+        if options.ctx is not None:
+            import_module("console.cli.contexts").enter(options)
         return run_verb(options)
     except CommandFailed as failed:
         say_reason(failed.reason)
@@ -65,7 +67,8 @@ def build() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="store_true", help="print the version")
     parser.set_defaults(
         module="console.cli.screen", function="run",
-        inventory=None, site=None, label=[], output="table", read_only=False, yes=False, watch=False,
+        inventory=None, ctx=None, entered=None, site=None, label=[], output="table",
+        read_only=False, yes=False, watch=False,
     )  # fmt: skip
     from console.cli import list_words
 
@@ -116,6 +119,7 @@ def _common(*, describes: bool = False) -> argparse.ArgumentParser:
     """What every verb takes, before or after it. `describes`: of nodes that it makes, not of those that it is for."""
     common = argparse.ArgumentParser(add_help=False, argument_default=argparse.SUPPRESS)
     common.add_argument("--inventory", metavar="FILE", help="the nodes ($XDG_CONFIG_HOME/gpuyard/inventory.yaml)")
+    common.add_argument("--ctx", metavar="NAME", help="the inventory of that name in contexts.yaml")
     common.add_argument(
         "--site", metavar="S", help="where the new nodes are" if describes else "only the nodes of this site"
     )

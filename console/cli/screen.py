@@ -5,6 +5,7 @@ from importlib.metadata import version as version_of
 
 from console.cli.output import CommandFailed, Exit
 from console.cli.session import inventory_of, inventory_path
+from console.contexts import Opened
 from profiles.observed.status import Reason
 
 
@@ -20,8 +21,7 @@ def run(options: argparse.Namespace) -> int:
     inventory = inventory_of(options)
     from console.app import run as open_console
 
-    read_only: bool = options.read_only
-    return open_console(inventory, inventory_path(options), read_only=read_only)
+    return open_console(Opened(inventory, inventory_path(options), options.entered), read_only=options.read_only)
 
 
 def version(options: argparse.Namespace) -> int:

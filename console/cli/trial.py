@@ -9,6 +9,7 @@ from collections.abc import Iterator
 import msgspec
 
 from agents import wire
+from console.cli.applying import check_may_change
 from console.cli.names import find_instance
 from console.cli.output import CommandFailed, Exit, Format, is_interactive, print_json, say
 from console.cli.session import Reached, inventory_of, reached
@@ -31,8 +32,8 @@ def bench(options: argparse.Namespace) -> int:
         concurrency=options.concurrency, requests=options.requests, prompt_tokens=options.prompt_tokens,
         answer_tokens=options.answer_tokens,
     )  # fmt: skip
-    if options.read_only and not options.list:
-        raise CommandFailed(Exit.FAILED, Reason("read_only", "nothing is put under load", "leave --read-only out"))
+    if not options.list:
+        check_may_change(options)
     if text := problem(trial):
         raise CommandFailed(Exit.USAGE, Reason("usage", text))
     return asyncio.run(_earlier(options) if options.list else _bench(options, trial))

@@ -67,9 +67,10 @@ def _run(args: argparse.Namespace) -> int:
             return REFUSED
         if not args.headless:
             from console.app import run as run_console
+            from console.contexts import Opened
             from console.inventory import load
 
-            return run_console(load(inventory), inventory)
+            return run_console(Opened(load(inventory), inventory))
         print(inventory, flush=True)
         process.wait()
         print("gpuyard: the demo's cluster ended", file=sys.stderr)

@@ -67,6 +67,7 @@ CHANGES = (
     Word("rollback", Takes.REVISION, "plan the way to a revision"),
 )
 OTHERS = (
+    Word("ctx", Takes.CONTEXT, "another inventory of contexts.yaml; alone, which there are"),
     Word("help", Takes.NOTHING, "the keys of this screen"),
     Word("capsule", Takes.NOTHING, "the last 15 minutes of all nodes in one file"),
     Word("quit", Takes.NOTHING, "leave; engines go on"),

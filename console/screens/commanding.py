@@ -3,16 +3,20 @@
 `:` ──► the prompt ──► prepare ──► a step          a key of one's own, the palette ──► run_line ──► a step
 """
 
+from collections.abc import Iterator
+from contextlib import suppress
 from functools import partial
 
 from textual.app import App
 
-from console import inventory, naming, profile_files
+from console import contexts, inventory, naming, profile_files
+from console.contexts import Opened
 from console.keyboard import OneKeyAtATime
 from console.keys.history import History, usual
 from console.keys.words import CHANGES, OTHERS, PAGES, Takes, Vocabulary, Word
 from console.naming import NotNamed
 from console.screens.base import YardScreen
+from console.screens.contexts import step as context_step
 from console.screens.gpu import GpuScreen
 from console.screens.help import HelpScreen
 from console.screens.instance import InstanceScreen
@@ -25,6 +29,7 @@ from console.screens.prompt import Prompt, Step
 from console.screens.revisions import RevisionsScreen
 from console.screens.service import ServiceScreen
 from console.screens.session import Session
+from profiles.text.document import FileError
 
 READABLE_S = 12.0
 
@@ -35,6 +40,8 @@ class Commanded(OneKeyAtATime):
     def __init__(self, session: Session) -> None:
         super().__init__()
         self.session = session
+        self.goes_to: Opened | None = None
+        """The context that is opened when this console is over."""
 
     def action_command(self) -> None:
         """`:` over the screen on top."""
@@ -84,6 +91,8 @@ class Commanded(OneKeyAtATime):
         if known.takes is Takes.FILTER:
             return lambda app: self.action_go(word, rest or None)
         words = rest.split()
+        if known.takes is Takes.CONTEXT:
+            return context_step(self.session, words, self._leave)
         if bool(words) is not bool(known.takes):
             raise NotNamed("usage", f"it is written {word} {known.takes}".rstrip())
         if known in CHANGES:
@@ -92,6 +101,10 @@ class Commanded(OneKeyAtATime):
             return page(self.session, word, one(words, f"{word} {known.takes}"))
         does = {"help": self.action_help, "capsule": self.action_capsule, "quit": self.exit}[word]
         return lambda app: does()
+
+    def _leave(self, found: Opened) -> None:
+        self.goes_to = found
+        self.exit()
 
     def _changes(self) -> Changes:
         operations, fleet = self.session.operations, self.session.fleet
@@ -106,7 +119,13 @@ def vocabulary(session: Session) -> Vocabulary:
     """The places, then what there is for everything else."""
     beside = session.inventory_path or inventory.find()
     places = tuple(Word(place.name, Takes.FILTER, place.tooltip) for place in PLACES)
-    return Vocabulary((*places, *PAGES, *CHANGES, *OTHERS), partial(profile_files.names, beside))
+    return Vocabulary((*places, *PAGES, *CHANGES, *OTHERS), partial(profile_files.names, beside), context_names)
+
+
+def context_names() -> Iterator[str]:
+    """None of a file that cannot be used: `:ctx NAME` says what is wrong with it."""
+    with suppress(FileError):
+        yield from contexts.load(contexts.usual())
 
 
 def page(session: Session, word: str, name: str) -> Step:

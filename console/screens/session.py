@@ -8,6 +8,7 @@ from typing import Protocol
 
 from agents.wire import AnswerT, AnyAsk, LogPiece
 from console.alerting import Alerting
+from console.contexts import Context
 from console.inventory import Inventory
 from console.keys.keymap import Keymap
 from console.logs import Interrupted
@@ -112,6 +113,9 @@ class Session:
     keymap: Keymap = field(default_factory=dict)
     """Bindings that have other keys than they ship with."""
 
+    context: Context | None = None
+    """None for an inventory that was given itself."""
+
     replay: ReplayShown | None = None
     """What fills the store in place of nodes."""
 
@@ -120,7 +124,11 @@ class Session:
         """Why nothing is changed on any node; "" where something may be."""
         if self.replay:
             return "this is a replay of a capsule: what was cannot be changed"
-        return "this console was started with --read-only" if self.read_only else ""
+        if self.read_only:
+            return "this console was started with --read-only"
+        if self.context and self.context.read_only:
+            return f"the context {self.context.name} is read-only"
+        return ""
 
     def why_not(self, node: str) -> str:
         """Why nothing may be changed on `node`; "" when it may."""
@@ -140,9 +148,10 @@ class Session:
         views = list(self.store.nodes.values())
         count = {state: sum(view.state is state for view in views) for state in NodeState}
         roles = sorted({view.role for view in views if view.status}, key=lambda role: role.rank)
-        role = "READ-ONLY" if self.read_only else str(roles[0]).upper() if roles else ""
+        role = "READ-ONLY" if self.why_read_only else str(roles[0]).upper() if roles else ""
         spans = [
             (" gpuyard", Tone.KEY),
+            (f"   {self.context.name}" if self.context else "", Tone.KEY),
             (f"   {self.name}" if self.name else "", Tone.PLAIN),
             (f"   {role}" if role else "", Tone.DIM),
         ]

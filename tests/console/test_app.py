@@ -204,7 +204,9 @@ def test_the_crash_report_is_for_its_owner_alone(tmp_path: Path, monkeypatch: py
 
 SCRIPT = """
 import sys
+from pathlib import Path
 from console import app as console_app
+from console.contexts import Opened
 from console.inventory import Inventory
 if {crash}:
     def fail(self):
@@ -212,7 +214,7 @@ if {crash}:
         raise RuntimeError("broken on purpose")
     console_app.Yard._start = fail
 print("asyncssh early" if "asyncssh" in sys.modules else "")
-sys.exit(console_app.run(Inventory(nodes={{}})))
+sys.exit(console_app.run(Opened(Inventory(nodes={{}}), Path("none"))))
 """
 
 
