@@ -33,6 +33,7 @@ async def machine_for(served: Served, state: Path) -> AsyncIterator[Machine]:
     finally:
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
+        await one.clear()
 
 
 def with_options(served: Served, **options: object) -> Served:

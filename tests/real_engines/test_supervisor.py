@@ -11,12 +11,14 @@ from typing import Any
 import psutil
 import pytest
 
+from agents import state
 from agents.board import Board
 from agents.events import EventLog
 from agents.instances.liveness import Pace
 from agents.instances.supervisor import Supervisor
 from agents.layout import Layout
 from agents.processes import process
+from agents.processes.process import Handle
 from agents.wire import SetDesired
 from profiles.desired.model import DesiredInstance, InstanceSpec, Wanted
 from profiles.observed.status import GpuSource, GpuSourceKind, HostReading, InstanceStatus, Phase
@@ -31,8 +33,8 @@ NAME = "small/0"
 class Machine:
     """A supervisor and what it has written on its board."""
 
-    def __init__(self, state: Path, pace: Pace | None = None) -> None:
-        layout = Layout.find(state)
+    def __init__(self, directory: Path, pace: Pace | None = None) -> None:
+        self._layout = layout = Layout.find(directory)
         layout.make()
         host = HostReading(cores=2, memory_total_mib=1024)
         source = GpuSource(GpuSourceKind.NONE)
@@ -54,6 +56,12 @@ class Machine:
                     if status.name == NAME and seen(status):
                         return status
                 await asyncio.sleep(0.1)
+
+    async def clear(self) -> None:
+        """End what a test that failed left of its engine."""
+        handle = state.peek(self._layout.instance(NAME).handle, Handle)
+        if isinstance(handle, Handle):
+            await process.kill_all(handle, (NAME, str(self._layout.state)))
 
 
 @pytest.fixture
